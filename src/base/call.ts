@@ -1,0 +1,43 @@
+// One call, as every layer and handler sees it.
+import type { Caller } from './caller.ts';
+import type { Instant } from './time.ts';
+
+export interface PeerCertificate {
+  /** DER, leaf only. */
+  readonly der: Buffer;
+  /** SHA-256 of the DER, lower-case hex. */
+  readonly sha256: string;
+  /** The one URI SAN, or null where there is none. */
+  readonly spiffeId: string | null;
+  /** Lower-case hex without leading zeros. */
+  readonly serialNumber: string;
+  readonly notBefore: Instant;
+  readonly notAfter: Instant;
+}
+
+/** The other end of the socket. Addresses are transports, never identities. */
+export interface Peer {
+  readonly transport: 'tcp' | 'unix' | 'http' | 'local';
+  readonly address: string;
+  readonly loopback: boolean;
+  /** Verified by the TLS handshake against our own authority; expiry and revocation are checked on every call. */
+  readonly certificate: PeerCertificate | null;
+}
+
+export interface Call {
+  /** Full name, `securityhub.v1.SecurityHub/ValidateToken`. */
+  readonly method: string;
+  readonly caller: Caller;
+  readonly peer: Peer;
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly userAgent: string;
+  /** When the call arrived, frozen: all checks of one call see one instant. */
+  readonly now: Instant;
+  /** When nobody waits for the answer any more. */
+  readonly deadline: Instant;
+  /** Made on first use; aborts at the deadline and when the caller goes away. */
+  readonly signal: AbortSignal;
+}
+
+export type MaybePromise<T> = T | Promise<T>;

@@ -1,0 +1,86 @@
+// Who is calling: what the transport and the credential proved, never what the request says.
+import { Fault } from './fault.ts';
+import type { Instant } from './time.ts';
+
+export type TenantId = string;
+
+/** A registered workload's entry, as far as callers are concerned (WorkloadService). */
+export interface WorkloadEntry {
+  readonly tenantId: TenantId;
+  readonly namespace: string;
+  readonly name: string;
+  readonly audiences: readonly string[];
+  readonly anyAudience: boolean;
+  readonly tenants: readonly TenantId[];
+  readonly resourceTypes: readonly string[];
+  readonly calls: readonly string[];
+  readonly permissions: readonly string[];
+  readonly keyNames: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly certificateTtlSeconds: number;
+  readonly asserts: readonly string[];
+}
+
+export type Caller =
+  | { readonly kind: 'anonymous' }
+  | {
+      readonly kind: 'user';
+      readonly tenantId: TenantId;
+      readonly userId: string;
+      readonly sessionId: string;
+      readonly tokenId: string;
+      readonly clientId: string;
+      readonly scopes: readonly string[];
+      readonly mfaVerified: boolean;
+      readonly expiresAt: Instant;
+    }
+  | {
+      readonly kind: 'api_key';
+      readonly tenantId: TenantId;
+      readonly keyId: string;
+      readonly ownerId: string;
+      readonly permissions: readonly string[];
+      readonly scopes: readonly string[];
+    }
+  | {
+      readonly kind: 'workload';
+      readonly tenantId: TenantId;
+      readonly spiffeId: string;
+      readonly namespace: string;
+      readonly name: string;
+      /** null: the certificate is ours, but nobody registered the workload. */
+      readonly entry: WorkloadEntry | null;
+    };
+
+export type KnownCaller = Exclude<Caller, { kind: 'anonymous' }>;
+
+/** type and id as they stand in grants, events and answers. A workload's id is `<namespace>/<name>`. */
+export const subjectOf = (caller: Caller): { readonly type: string; readonly id: string } => {
+  switch (caller.kind) {
+    case 'user':
+      return { type: 'user', id: caller.userId };
+    case 'api_key':
+      return { type: 'api_key', id: caller.keyId };
+    case 'workload':
+      return { type: 'service', id: `${caller.namespace}/${caller.name}` };
+    case 'anonymous':
+      return { type: 'anonymous', id: '' };
+  }
+};
+
+export const known = (caller: Caller): KnownCaller => {
+  if (caller.kind === 'anonymous')
+    throw new Fault('UNAUTHENTICATED', 'CREDENTIALS_MISSING', 'this call needs a certificate, an access token or an API key');
+  return caller;
+};
+
+/**
+ * The tenant a request speaks of: its own words, or the caller's tenant where it says nothing.
+ * A tenant that the caller may not name reads like one that does not exist.
+ */
+export const tenantOf = (caller: Caller, requested: string, across = false): TenantId => {
+  const own = known(caller).tenantId;
+  if (requested === '' || requested === own) return own;
+  if (across || (caller.kind === 'workload' && caller.entry?.tenants.includes(requested))) return requested;
+  throw new Fault('PERMISSION_DENIED', 'TENANT_FORBIDDEN', 'no such tenant for this caller');
+};

@@ -1,0 +1,54 @@
+// What every capability may ask for when it is wired: clocks, stores, keys, logs. Values only; no capability stands here.
+import type { AuditEntry } from '../base/event.ts';
+import type { Pager } from '../base/page.ts';
+import type { Random } from '../base/random.ts';
+import type { Sealer } from '../base/sealer.ts';
+import type { Clock, Millis } from '../base/time.ts';
+import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write } from '../storage/storage.ts';
+
+export interface Log {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface Metrics {
+  /** Bound to its labels once, so that counting costs an addition. */
+  counter(name: string, help: string, labels?: Readonly<Record<string, string>>): { inc(by?: number): void };
+  gauge(name: string, help: string, labels: Readonly<Record<string, string>>, read: () => number): void;
+  histogram(name: string, help: string, labels?: Readonly<Record<string, string>>): { observe(seconds: number): void };
+}
+
+/** What the audit capability offers to the others. */
+export interface Recorder {
+  /** Inside a change's own transaction; `Write` calls it. */
+  insert(tx: Tx, entries: readonly AuditEntry[]): Promise<void>;
+  /** Durable when the promise resolves (group-committed), UNAVAILABLE / AUDIT_UNAVAILABLE otherwise. */
+  required(entry: AuditEntry): Promise<void>;
+  /** Counted per tenant, actor, method and reason, written every 10 s; never dropped. */
+  refused(entry: AuditEntry): void;
+  /** Allowed verdicts: bounded, sampled as configured, a loss recorded as a gap. */
+  sampled(entry: AuditEntry): void;
+  flush(): Promise<void>;
+}
+
+export interface Platform {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly production: boolean;
+  readonly sealer: Sealer;
+  readonly pager: Pager;
+  readonly db: Database;
+  readonly write: Write;
+  readonly readHead: ReadHead;
+  readonly feed: Feed;
+  readonly cache: Cache;
+  readonly lease: Lease;
+  readonly tracked: CreateTracked;
+  readonly groupCommit: <T>(flush: (items: readonly T[]) => Promise<void>) => GroupCommit<T>;
+  readonly audit: Recorder;
+  /** A background job every `every` with jitter, under a lease of that name where `leased`. Stopped with the process. */
+  readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
+}

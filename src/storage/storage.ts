@@ -1,0 +1,142 @@
+// Door of the storage: transactions inside a tenant's wall, the one way to change something, the change feed, leases, the outbox.
+import type { Kysely } from 'kysely';
+import type { TenantId } from '../base/caller.ts';
+import type { AuditEntry } from '../base/event.ts';
+import type { Instant, Millis } from '../base/time.ts';
+
+/** A transaction. Each edge declares the tables it uses; the schema of others is none of its business. */
+export interface Tx {
+  tables<T>(): Kysely<T>;
+}
+
+export interface Database {
+  /** One transaction as the service's role, inside the wall of one tenant (row-level security). */
+  tenant<T>(tenantId: TenantId, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** One transaction as the jobs role, which sees every tenant. Only for named edges: feed, outbox, sweeps, bootstrap, platform tables. */
+  jobs<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+/**
+ * What can change under a replica's feet. The first six are watermarks: a token of that tenant, client, user,
+ * session or family (or that one token) whose `rsq` is below the change's number is refused until `until`.
+ * `api_key` and `certificate` are revocations of one credential. The rest tell caches what to forget.
+ */
+export const CHANGE_KINDS = [
+  'tenant', 'client', 'user', 'session', 'family', 'token',
+  'api_key', 'certificate', 'signing_key',
+  'role', 'assignment', 'grant', 'resource_type',
+  'workload', 'tenant_state', 'user_state', 'encryption_key', 'authority',
+] as const;
+export type ChangeKind = (typeof CHANGE_KINDS)[number];
+
+export interface Change {
+  readonly kind: ChangeKind;
+  /** '' for what belongs to the installation. */
+  readonly tenantId: TenantId;
+  /** Id of what changed, '' for all of that kind. At most 256 characters. */
+  readonly key: string;
+  /** A revocation stays in every replica's mirror until then; null = only caches need to know, once. */
+  readonly until: Instant | null;
+  /** A short word for the reason shown later: `logout`, `reused`, `suspended`. At most 64 characters. */
+  readonly detail?: string;
+}
+
+export interface AppliedChange extends Change {
+  readonly seq: number;
+  readonly detail: string;
+}
+
+/** An event for other systems, delivered at least once under one id. */
+export interface OutboxMessage {
+  readonly tenantId: TenantId;
+  readonly topic: string;
+  readonly key: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Outcome<T> {
+  readonly result: T;
+  readonly changes?: readonly Change[];
+  readonly events?: readonly AuditEntry[];
+  readonly messages?: readonly OutboxMessage[];
+}
+
+/**
+ * The one way to change something: `work` runs in a transaction of the tenant; then, in the same transaction, its audit events,
+ * its outbox messages and, last, its numbers in the change feed. After the commit this replica applies them and publishes them.
+ * `revision` is the number of the last change (the head where there is none).
+ */
+export type Write = <T>(tenantId: TenantId, work: (tx: Tx) => Promise<Outcome<T>>) => Promise<{ readonly result: T; readonly revision: number }>;
+
+export type FeedState =
+  /** Not loaded yet, or restored to an earlier point, or a row of unknown kind: not ready, no verdicts. */
+  | { readonly kind: 'not_ready'; readonly reason: string }
+  | { readonly kind: 'fresh' | 'degraded' | 'stale'; readonly age: Millis };
+
+/** The change feed (design §5). */
+export interface Feed {
+  /** Before `start`: live revocations are replayed to it first, then every change as it comes, in any order from Redis, in order from the poll. */
+  on(kinds: readonly ChangeKind[], apply: (change: AppliedChange) => void): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Every change up to this number has been applied here. */
+  cursor(): number;
+  /** Time since the last successful poll was sent: the larger of the monotonic and the wall clock's. */
+  age(): Millis;
+  /** fresh → degraded from 10 s → stale beyond the ceiling. */
+  state(): FeedState;
+  /** UNAVAILABLE / FEED_STALE when the state is stale or not ready, or older than `maxStaleness` (0 = only the ceiling). Call it after the last await. */
+  assertFresh(maxStaleness?: Millis): void;
+  /** Polls once where the cursor is below `seq`; then UNAVAILABLE if it still is, FAILED_PRECONDITION / REVISION_UNKNOWN if `seq` is above the head. */
+  catchUp(seq: number): Promise<void>;
+  /** Replicas that have polled lately, and how many of them have reached `seq`; waits up to `wait` for all of them. */
+  acknowledged(seq: number, wait: Millis): Promise<{ readonly acknowledged: number; readonly live: number }>;
+}
+
+/** The head of the feed inside a transaction: the `rsq` of tokens, read as the first statement. */
+export type ReadHead = (tx: Tx) => Promise<number>;
+
+export interface Lease {
+  /** The fencing number while this process holds the lease, else null. Taken and kept by compare-and-set. */
+  acquire(name: string, ttl: Millis): Promise<number | null>;
+  release(name: string): Promise<void>;
+}
+
+/** The few things we ask of Redis. Every answer may be an UNAVAILABLE fault: callers say what that means for them. */
+export interface Cache {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, ttl: Millis): Promise<void>;
+  /** True when this call set it: the key was not there. */
+  setIfAbsent(key: string, value: string, ttl: Millis): Promise<boolean>;
+  delete(key: string): Promise<void>;
+  /** Is there a connection right now? */
+  healthy(): boolean;
+}
+
+/**
+ * Values loaded from Postgres and kept until a change to their key is seen. A load that a change overtook is not kept.
+ * `get` answers at once on a hit.
+ */
+export interface Tracked<V> {
+  get(tenantId: TenantId, key: string): V | Promise<V>;
+  peek(tenantId: TenantId, key: string): V | undefined;
+  readonly size: number;
+}
+
+export interface TrackedOptions<V> {
+  readonly kinds: readonly ChangeKind[];
+  /** Which keys of this cache a change touches: one key, or all of its tenant. Default: the change's own key, all of the tenant when it is ''. */
+  readonly touches?: (change: AppliedChange) => string | 'tenant' | null;
+  readonly load: (tenantId: TenantId, key: string) => Promise<V>;
+  readonly capacity: number;
+  readonly ttl: Millis;
+}
+
+export type CreateTracked = <V>(options: TrackedOptions<V>) => Tracked<V>;
+
+/** Collects items for at most a few milliseconds and writes them together; each caller's promise settles with its batch. */
+export interface GroupCommit<T> {
+  add(item: T): Promise<void>;
+  /** Waits for what is under way. */
+  drain(): Promise<void>;
+}
