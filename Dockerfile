@@ -1,0 +1,20 @@
+# Two stages: compile with everything, ship compiled JavaScript with production dependencies alone.
+FROM node:26.12.1-trixie-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=optional
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
+COPY src src
+RUN npm run build && npm ci --omit=dev --omit=optional --ignore-scripts
+
+FROM node:26.12.1-trixie-slim
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/dist dist
+ENV NODE_ENV=production
+USER 65532:65532
+EXPOSE 50052 8005
+ENTRYPOINT ["node", "/app/dist/main.js"]
+CMD ["serve"]
