@@ -95,6 +95,23 @@ export const choice = <const C extends readonly string[]>(name: string, options:
   parse: (given) => (options.includes(given) ? { value: given as C[number] } : { problem: `must be one of ${options.join(', ')}` }),
 });
 
+/** Comma-separated words; spaces around them and empty ones do not count. */
+export const list = (name: string, about: About & { readonly pattern?: RegExp; readonly hint?: string }): Field<readonly string[]> => ({
+  name,
+  default: about.default ?? '',
+  doc: about.doc,
+  secret: false,
+  type: `comma-separated ${about.hint ?? 'words'}`,
+  parse: (given) => {
+    const words = given
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== '');
+    const bad = about.pattern === undefined ? undefined : words.find((word) => !about.pattern?.test(word));
+    return bad === undefined ? { value: words } : { problem: `must be comma-separated ${about.hint ?? String(about.pattern)}` };
+  },
+});
+
 /** A variable whose capability is not here yet: anything but its default is refused, never ignored. */
 export const reserved = (name: string, about: About & { readonly default: string }): Field<string> => ({
   name,

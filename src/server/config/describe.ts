@@ -1,0 +1,46 @@
+// Prints the configuration: the reference for people, and the values in force without the secrets.
+import type { Field } from './field.ts';
+import type { Loaded, Schema } from './load.ts';
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const code = (text: string): string => (text === '' ? '' : `\`${cell(text)}\``);
+
+const row = (field: Field<unknown>): string => {
+  const names = field.secret ? `\`${field.name}\`, \`${field.name}_FILE\`` : `\`${field.name}\``;
+  return `| ${names} | ${cell(field.type)} | ${code(field.default)} | ${cell(field.doc)} |`;
+};
+
+/** The page docs/config.md. */
+export const reference = (schema: Schema): string => {
+  const sections = Object.entries(schema).map(([name, slice]) =>
+    [`## ${name}`, '', '| name | type | default | meaning |', '|---|---|---|---|', ...Object.values(slice).map(row), ''].join('\n'),
+  );
+  return `${[
+    '# Configuration',
+    '',
+    'Generated from the code by `node scripts/docs.ts`; do not edit.',
+    '',
+    'A value is taken from the first of these that has one: a flag (`--http-port 8005`), the environment (`HTTP_PORT=8005`), the file',
+    'named by `CONFIG_FILE` (`HTTP_PORT=8005` lines, or one JSON object), the default. An empty value counts as none.',
+    'A secret may also be given as the path of a file that holds it, `<NAME>_FILE`; such files are read again when they change.',
+    'Unknown names are refused in flags and in the file; in the environment a slip of a known name is reported at start.',
+    'Every problem is reported at once, and nothing starts until all are gone.',
+    '',
+    ...sections,
+  ]
+    .join('\n')
+    .trimEnd()}\n`;
+};
+
+/** Name → value in force and where it came from. Secrets show only whether they are set. */
+export const redacted = <S extends Schema>(schema: S, loaded: Loaded<S>): Readonly<Record<string, { value: unknown; origin: string }>> => {
+  const out: Record<string, { value: unknown; origin: string }> = {};
+  for (const [sliceName, slice] of Object.entries(schema)) {
+    for (const [key, field] of Object.entries(slice)) {
+      const value = (loaded.config as Readonly<Record<string, Readonly<Record<string, unknown>>>>)[sliceName]?.[key];
+      const shown = field.secret ? (value === '' || value === undefined ? '' : '(set)') : value;
+      out[field.name] = { value: shown, origin: loaded.origins[field.name] ?? 'default' };
+    }
+  }
+  return out;
+};

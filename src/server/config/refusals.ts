@@ -1,0 +1,56 @@
+// What production does not start with. Pure; the database role's own rights are checked by the storage at start.
+import { isIP } from 'node:net';
+
+export interface Posture {
+  readonly production: boolean;
+  /** '' where nothing is named: the embedded store. */
+  readonly postgresUri: string;
+  readonly redisUrl: string;
+  /** Whether a master key was given, by file, environment or module. */
+  readonly masterKey: boolean;
+  /** Whether the keys in the stores are marked `dev`; known only after they are open. */
+  readonly developmentKeys: boolean;
+  readonly bindAddress: string;
+  readonly tls: 'auto' | 'on' | 'off';
+  readonly tlsCertPath: string;
+  readonly tlsKeyPath: string;
+}
+
+/** 127.0.0.0/8, ::1, and the IPv4 loopback written as IPv6. */
+export const isLoopback = (address: string): boolean => {
+  const plain = address.replace(/^::ffff:/i, '');
+  return address === '::1' || address === 'localhost' || (isIP(plain) === 4 && plain.startsWith('127.'));
+};
+
+/** Whether the ports speak TLS: always where asked, and by `auto` in production or beyond loopback. */
+export const tlsWanted = (posture: Pick<Posture, 'production' | 'bindAddress' | 'tls'>): boolean =>
+  posture.tls === 'on' || (posture.tls === 'auto' && (posture.production || !isLoopback(posture.bindAddress)));
+
+/** A sentence for each reason not to start, with what would help; empty when there is none. */
+export const refusals = (posture: Posture): readonly string[] => {
+  const reasons: string[] = [];
+  const refuse = (when: boolean, sentence: string): void => {
+    if (when) reasons.push(sentence);
+  };
+  refuse(
+    (posture.tlsCertPath === '') !== (posture.tlsKeyPath === ''),
+    'TLS_CERT_PATH and TLS_KEY_PATH belong together: set both, or neither to serve with our own certificate',
+  );
+  refuse(
+    posture.postgresUri !== '' && !posture.masterKey,
+    'POSTGRES_URI is set but no master key: set ENCRYPTION_KEY_PATH to a file with 32 random bytes (only the embedded database makes its own)',
+  );
+  refuse(
+    posture.postgresUri === '' && !isLoopback(posture.bindAddress),
+    'the embedded database serves this machine only: set POSTGRES_URI, or BIND_ADDRESS to a loopback address',
+  );
+  if (!posture.production) return reasons;
+  refuse(posture.postgresUri === '', 'production does not run on the embedded database: set POSTGRES_URI');
+  refuse(posture.redisUrl === '', 'production does not run on the in-process cache: set REDIS_URL');
+  refuse(posture.developmentKeys, 'the keys in this database are marked as development keys: use a database of its own for production');
+  refuse(
+    !tlsWanted(posture) && !isLoopback(posture.bindAddress),
+    'production does not speak in the clear beyond loopback: set TLS to on, or BIND_ADDRESS to a loopback address',
+  );
+  return reasons;
+};
