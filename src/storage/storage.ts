@@ -22,10 +22,24 @@ export interface Database {
  * `api_key` and `certificate` are revocations of one credential. The rest tell caches what to forget.
  */
 export const CHANGE_KINDS = [
-  'tenant', 'client', 'user', 'session', 'family', 'token',
-  'api_key', 'certificate', 'signing_key',
-  'role', 'assignment', 'grant', 'resource_type',
-  'workload', 'tenant_state', 'user_state', 'encryption_key', 'authority',
+  'tenant',
+  'client',
+  'user',
+  'session',
+  'family',
+  'token',
+  'api_key',
+  'certificate',
+  'signing_key',
+  'role',
+  'assignment',
+  'grant',
+  'resource_type',
+  'workload',
+  'tenant_state',
+  'user_state',
+  'encryption_key',
+  'authority',
 ] as const;
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
@@ -66,12 +80,14 @@ export interface Outcome<T> {
  * its outbox messages and, last, its numbers in the change feed. After the commit this replica applies them and publishes them.
  * `revision` is the number of the last change (the head where there is none).
  */
-export type Write = <T>(tenantId: TenantId, work: (tx: Tx) => Promise<Outcome<T>>) => Promise<{ readonly result: T; readonly revision: number }>;
+export type Write = <T>(
+  tenantId: TenantId,
+  work: (tx: Tx) => Promise<Outcome<T>>,
+) => Promise<{ readonly result: T; readonly revision: number }>;
 
 export type FeedState =
   /** Not loaded yet, or restored to an earlier point, or a row of unknown kind: not ready, no verdicts. */
-  | { readonly kind: 'not_ready'; readonly reason: string }
-  | { readonly kind: 'fresh' | 'degraded' | 'stale'; readonly age: Millis };
+  { readonly kind: 'not_ready'; readonly reason: string } | { readonly kind: 'fresh' | 'degraded' | 'stale'; readonly age: Millis };
 
 /** The change feed (design §5). */
 export interface Feed {
