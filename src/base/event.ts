@@ -19,6 +19,8 @@ export interface AuditEntry {
   readonly requestId: string;
   /** Never a secret; bounded by whoever states it. */
   readonly details: Readonly<Record<string, unknown>>;
+  /** Words of the threat vocabulary that apply: `new_device`, `reuse`. */
+  readonly riskIndicators?: readonly string[];
 }
 
 /** The event of a successful act by the caller of `call`; `over` says what differs. */

@@ -27,6 +27,9 @@ CREATE INDEX audit_event_by_type ON audit_event (tenant_id, type, time);
 
 SELECT securityhub_wall('audit_event');
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_event FROM securityhub_app, securityhub_jobs;
+-- Events of the installation ('') may be stated in any tenant's transaction; only jobs read them, for the operator.
+CREATE POLICY installation ON audit_event FOR INSERT TO securityhub_app WITH CHECK (tenant_id = '');
+CREATE POLICY not_installation ON audit_event AS RESTRICTIVE FOR SELECT TO securityhub_app USING (tenant_id <> '');
 
 -- An insert never fails for want of a partition. Nobody but the owner reaches a partition except through the table and its wall.
 CREATE TABLE audit_event_default PARTITION OF audit_event DEFAULT;
