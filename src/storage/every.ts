@@ -48,13 +48,16 @@ export const createJobs = (options: EveryOptions): Jobs => {
     };
     const schedule = (): void => {
       if (stopped) return;
-      const timer = setTimeout(() => {
-        const run = once().finally(() => {
-          running.delete(run);
-          schedule();
-        });
-        running.add(run);
-      }, length * (0.85 + 0.3 * jitter()));
+      const timer = setTimeout(
+        () => {
+          const run = once().finally(() => {
+            running.delete(run);
+            schedule();
+          });
+          running.add(run);
+        },
+        length * (0.85 + 0.3 * jitter()),
+      );
       timer.unref();
       timers.set(name, timer);
     };

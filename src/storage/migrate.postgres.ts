@@ -81,7 +81,7 @@ const applyNext = (client: pg.Client, files: readonly Migration[]): Promise<stri
     } catch (error) {
       if (sqlState(error) === '55P03')
         throw new Fault('ABORTED', 'MIGRATION_BLOCKED', `${next.name} waited more than 5 s for a lock: a long transaction is in its way`);
-      throw error;
+      throw new Error(`${next.name}.sql: ${String(Reflect.get(Object(error), 'message'))}`, { cause: error });
     }
     await client.query('INSERT INTO schema_migration (version, name, checksum, additive) VALUES ($1, $2, $3, $4)', [
       next.version,

@@ -40,7 +40,7 @@ REVOKE EXECUTE ON FUNCTION securityhub_wall(text), securityhub_platform(text) FR
 -- The number of the last change. A writer raises it last in its transaction: the row lock lasts to the commit, so numbers are
 -- gapless and appear in order. (A SEQUENCE would commit out of order, and a reader would step over a revocation.)
 CREATE TABLE change_head (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
   seq bigint NOT NULL DEFAULT 0,
   generation bigint NOT NULL DEFAULT 1
 ) WITH (fillfactor = 10);

@@ -1,0 +1,147 @@
+// What tests stand on: a database of their own from a migrated template, a settable clock, callers, and a whole platform on real stores.
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import type { Call } from '../src/base/call.ts';
+import type { Caller } from '../src/base/caller.ts';
+import { type Clock, type Instant, type Millis, systemClock } from '../src/base/time.ts';
+import { createDatabase } from '../src/storage/database.postgres.ts';
+import { migrate, migrationsHash, readMigrations } from '../src/storage/migrate.postgres.ts';
+import { createPool } from '../src/storage/pool.postgres.ts';
+import type { Database } from '../src/storage/storage.ts';
+
+export interface FreshDatabase {
+  /** As superuser: the service takes its role in every transaction, so the walls stand all the same. */
+  readonly uri: string;
+  readonly db: Database;
+  /** Statements as the superuser, past all walls: for looking and for breaking things. */
+  sql<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<R[]>;
+  close(): Promise<void>;
+}
+
+const environment = (name: string): string => {
+  const value = process.env[name];
+  if (value === undefined || value === '')
+    throw new Error(`${name} is not set: run this through jest, whose global set-up starts the stores`);
+  return value;
+};
+
+export const postgresUri = (): string => environment('TEST_POSTGRES_URI');
+export const redisUrl = (): string => environment('TEST_REDIS_URL');
+
+const named = (uri: string, database: string): string => {
+  const url = new URL(uri);
+  url.pathname = `/${database}`;
+  return url.href;
+};
+
+const asAdmin = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> => {
+  const client = new pg.Client({ connectionString: postgresUri() });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+};
+
+let template: Promise<string> | undefined;
+
+/** One template a set of migrations; whoever comes first makes it, under a lock of the maintenance database. */
+const migratedTemplate = (): Promise<string> => {
+  const files = readMigrations();
+  const name = `template_${migrationsHash(files)}`;
+  return asAdmin(async (client) => {
+    await client.query('SELECT pg_advisory_lock(871234)');
+    const there = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+    if (there.rowCount !== 0) return name;
+    const draft = `draft_${randomBytes(6).toString('hex')}`;
+    await client.query(`CREATE DATABASE ${draft}`);
+    await migrate({ uri: named(postgresUri(), draft), files });
+    await client.query(`ALTER DATABASE ${draft} RENAME TO ${name}`);
+    return name;
+  });
+};
+
+/** An empty, migrated database; nobody else uses it. */
+export const freshDatabase = async (): Promise<FreshDatabase> => {
+  template ??= migratedTemplate();
+  const from = await template;
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await asAdmin((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${from}`));
+  const uri = named(postgresUri(), name);
+  const pool = createPool({ uri, size: 10 });
+  const direct = new pg.Pool({ connectionString: uri, max: 2 });
+  direct.on('error', () => {});
+  return {
+    uri,
+    db: createDatabase({ pool }),
+    sql: async <R extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+      (await direct.query<R>(text, [...values])).rows,
+    async close() {
+      await Promise.all([pool.end(), direct.end()]);
+      await asAdmin((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+    },
+  };
+};
+
+export interface TestClock extends Clock {
+  set(now: Instant): void;
+  /** Moves both clocks. */
+  advance(by: Millis): void;
+}
+
+/** Stands still until it is told; starts at `now`. */
+export const testClock = (now: Instant = Date.now()): TestClock => {
+  let wall = now;
+  let monotonic = 1000;
+  return {
+    now: () => wall,
+    monotonic: () => monotonic,
+    set: (to) => {
+      wall = to;
+    },
+    advance: (by) => {
+      wall += by;
+      monotonic += by;
+    },
+  };
+};
+
+/** Resolves when `condition` holds; fails after `ms` with what it was waiting for. */
+export const waitFor = async (condition: () => boolean | Promise<boolean>, ms: Millis, what = 'the condition'): Promise<void> => {
+  const end = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`${what} did not hold within ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+export const userCaller = (tenantId: string, userId = 'usr_test', over: Partial<Extract<Caller, { kind: 'user' }>> = {}): Caller => ({
+  kind: 'user',
+  tenantId,
+  userId,
+  sessionId: 'ses_test',
+  tokenId: 'tok_test',
+  clientId: '',
+  scopes: [],
+  mfaVerified: false,
+  expiresAt: Date.now() + 300_000,
+  ...over,
+});
+
+/** A call by that caller over loopback, now, with a minute to go. */
+export const callAs = (caller: Caller, over: Partial<Call> = {}): Call => {
+  const now = over.now ?? systemClock.now();
+  return {
+    method: 'securityhub.v1.Test/Test',
+    caller,
+    peer: { transport: 'local', address: '127.0.0.1', loopback: true, certificate: null },
+    requestId: 'req_test',
+    traceparent: '',
+    userAgent: 'test',
+    now,
+    deadline: now + 60_000,
+    signal: new AbortController().signal,
+    ...over,
+  };
+};
