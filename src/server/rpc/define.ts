@@ -37,7 +37,17 @@ export interface UnaryRow<Q, S> extends Columns {
 }
 
 export interface StreamRow<Q, S> extends Columns {
+  /** Watches `call.signal`: it aborts when the caller goes, the deadline passes or we drain. */
   readonly stream: (request: Q, call: Call) => AsyncIterable<S>;
+}
+
+/** Requests arrive while the call runs; each is decoded, checked and let in like a request of its own. */
+export interface ClientStreamRow<Q, S> extends Columns {
+  readonly collect: (requests: AsyncIterable<Q>, call: Call) => Promise<S>;
+}
+
+export interface BidiRow<Q, S> extends Columns {
+  readonly converse: (requests: AsyncIterable<Q>, call: Call) => AsyncIterable<S>;
 }
 
 /** The shape that ts-proto prints for a method (`outputServices=grpc-js`). */
@@ -52,18 +62,24 @@ export interface Method<Q = unknown, S = unknown> {
 type RowOf<M> = M extends {
   requestDeserialize: (bytes: Buffer) => infer Q;
   responseSerialize: (value: infer S) => Buffer;
-  responseStream: infer R;
+  requestStream: infer I;
+  responseStream: infer O;
 }
-  ? R extends true
-    ? StreamRow<Q, S>
-    : UnaryRow<Q, S>
+  ? I extends true
+    ? O extends true
+      ? BidiRow<Q, S>
+      : ClientStreamRow<Q, S>
+    : O extends true
+      ? StreamRow<Q, S>
+      : UnaryRow<Q, S>
   : never;
 
 export type Rows<D> = { readonly [N in keyof D]: RowOf<D[N]> };
 
 // The table mixes rows of every request type; each keeps its own type up to the adapter that decodes for it.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type AnyRow = UnaryRow<any, any> | StreamRow<any, any>;
+/* oxlint-disable typescript/no-explicit-any */
+export type AnyRow = UnaryRow<any, any> | StreamRow<any, any> | ClientStreamRow<any, any> | BidiRow<any, any>;
+/* oxlint-enable typescript/no-explicit-any */
 
 export interface Service {
   readonly methods: readonly { readonly method: Method; readonly row: AnyRow }[];

@@ -1,0 +1,69 @@
+// Is there room for this call now? Under lag and at the in-flight cap the least needed classes are refused first, vital ones never.
+import { Fault } from '../../../base/fault.ts';
+import type { LimitClass } from '../define.ts';
+import { isPromise } from '../maybe.ts';
+import type { Layer, OnionPorts } from '../onion.ts';
+
+/**
+ * The part of the cap that a class may find taken and still be let in, so that a pile of slow calls
+ * (a stalled store) leaves room for the verdicts, which need no store.
+ */
+const SHARE: Readonly<Record<Exclude<LimitClass, 'vital' | 'stream'>, number>> = {
+  verdict: 1,
+  check: 0.95,
+  crypto: 0.7,
+  login: 0.6,
+  manage: 0.6,
+  batch: 0.5,
+  issue: 0.4,
+};
+
+export interface Caps {
+  /** Unary calls that wait for something at the same time. A call answered at once never counts. */
+  readonly inFlight: number;
+  /** Streams open at the same time. */
+  readonly streams: number;
+}
+
+/** How many are under way; read by metrics and by the drain. */
+export interface Load {
+  unary: number;
+  streams: number;
+}
+
+const full = (): Fault =>
+  new Fault('RESOURCE_EXHAUSTED', 'TOO_MANY_IN_FLIGHT', 'too many calls are under way here: try again soon', { retryAfter: 250 });
+const busy = (): Fault =>
+  new Fault('RESOURCE_EXHAUSTED', 'OVERLOADED', 'this replica is overloaded and keeps its time for more urgent calls', {
+    retryAfter: 1000,
+  });
+
+export const admit = (ports: Pick<OnionPorts, 'shed'>, caps: Caps, load: Load): Layer => ({
+  name: 'admit',
+  // Inside deadline: a call whose deadline has passed takes no room. Inside authenticate: who is refused is known to the audit log.
+  after: ['deadline', 'authenticate'],
+  wrap(route, inner) {
+    const { limit } = route.row;
+    const kind = route.type === 'unary' || route.type === 'client_stream' ? 'unary' : 'streams';
+    const cap =
+      limit === 'vital'
+        ? Number.POSITIVE_INFINITY
+        : kind === 'streams'
+          ? caps.streams
+          : Math.max(1, Math.floor(caps.inFlight * (limit === 'stream' ? 1 : SHARE[limit])));
+    const release = (): void => {
+      load[kind]--;
+    };
+
+    return (call) => {
+      if (limit !== 'vital' && ports.shed(limit)) throw busy();
+      if (load[kind] >= cap) throw full();
+      const answer = inner(call);
+      if (!isPromise(answer)) return answer;
+      load[kind]++;
+      // Freed when the work ends, not when the caller stops waiting: the cap bounds work.
+      answer.then(release, release);
+      return answer;
+    };
+  },
+});
