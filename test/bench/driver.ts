@@ -1,0 +1,88 @@
+// The load of the benchmark: one process, plain HTTP/2, requests prepared as bytes, answers counted by grpc-status.
+import { type ClientHttp2Session, connect, type SecureClientSessionOptions } from 'node:http2';
+
+export interface Load {
+  readonly url: string;
+  readonly path: string;
+  /** Serialised requests, sent in turn. */
+  readonly requests: readonly Buffer[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly tls?: SecureClientSessionOptions;
+  readonly connections: number;
+  /** Calls in flight on each connection. */
+  readonly streams: number;
+  readonly milliseconds: number;
+}
+
+export interface Measured {
+  readonly ok: number;
+  /** grpc-status → how often, without 0. */
+  readonly failed: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  readonly p50: number;
+  readonly p99: number;
+  /** The first good answer, without its 5-byte prefix. */
+  readonly answer: Buffer;
+}
+
+/** A gRPC message: no compression, 4-byte length, bytes. */
+export const framed = (message: Uint8Array): Buffer => {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+};
+
+const percentile = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+
+const open = (load: Load): Promise<ClientHttp2Session> =>
+  new Promise((resolve, reject) => {
+    const session = connect(load.url, { ...load.tls, settings: { enablePush: false, initialWindowSize: 1 << 20 } });
+    session.once('connect', () => {
+      session.setLocalWindowSize(1 << 24);
+      resolve(session);
+    });
+    session.once('error', reject);
+  });
+
+/** Drives a closed loop: as many calls in flight as told, for as long as told. */
+export const drive = async (load: Load): Promise<Measured> => {
+  const messages = load.requests.map(framed);
+  const sessions = await Promise.all(Array.from({ length: load.connections }, () => open(load)));
+  const headers = { ':method': 'POST', ':path': load.path, 'content-type': 'application/grpc', te: 'trailers', ...load.headers };
+  const failed: Record<string, number> = {};
+  const times: number[] = [];
+  let answer = Buffer.alloc(0);
+  let ok = 0;
+  let next = 0;
+  const begin = performance.now();
+  const end = begin + load.milliseconds;
+
+  const one = (session: ClientHttp2Session): Promise<void> =>
+    new Promise((resolve) => {
+      const sent = performance.now();
+      const stream = session.request(headers);
+      let status = 'none';
+      stream.on('response', (got) => (status = String(got['grpc-status'] ?? status)));
+      stream.on('trailers', (got) => (status = String(got['grpc-status'] ?? status)));
+      if (answer.length === 0) stream.on('data', (chunk: Buffer) => (answer = answer.length === 0 ? chunk.subarray(5) : answer));
+      else stream.resume();
+      stream.on('error', () => (status = 'reset'));
+      stream.on('close', () => {
+        if (status === '0') {
+          ok += 1;
+          times.push(performance.now() - sent);
+        } else failed[status] = (failed[status] ?? 0) + 1;
+        resolve();
+      });
+      stream.end(messages[next++ % messages.length]);
+    });
+
+  const loop = async (session: ClientHttp2Session): Promise<void> => {
+    while (performance.now() < end && !session.closed) await one(session);
+  };
+  await Promise.all(sessions.flatMap((session) => Array.from({ length: load.streams }, () => loop(session))));
+  const elapsed = (performance.now() - begin) / 1000;
+  for (const session of sessions) session.close();
+  times.sort((a, b) => a - b);
+  return { ok, failed, seconds: elapsed, p50: percentile(times, 0.5), p99: percentile(times, 0.99), answer };
+};
