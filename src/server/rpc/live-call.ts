@@ -12,9 +12,9 @@ export interface Incoming {
   /** The caller's own deadline; Infinity where it named none. */
   readonly deadline: Instant;
   /** First value of a header (lower-case name), '' where there is none. */
-  header(name: string): string;
+  readonly header: (name: string) => string;
   /** `listener` is called once nobody waits any more; at once if that has happened already. */
-  onCancel(listener: () => void): void;
+  readonly onCancel: (listener: () => void) => void;
 }
 
 /** One row of the method table, with what is known about it at start. */

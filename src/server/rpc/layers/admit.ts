@@ -46,10 +46,10 @@ export const admit = (ports: Pick<OnionPorts, 'shed'>, caps: Caps, load: Load): 
     const { limit } = route.row;
     const kind = route.type === 'unary' || route.type === 'client_stream' ? 'unary' : 'streams';
     const cap =
-      limit === 'vital'
-        ? Number.POSITIVE_INFINITY
-        : kind === 'streams'
-          ? caps.streams
+      kind === 'streams'
+        ? caps.streams
+        : limit === 'vital'
+          ? Number.POSITIVE_INFINITY
           : Math.max(1, Math.floor(caps.inFlight * (limit === 'stream' ? 1 : SHARE[limit])));
     const release = (): void => {
       load[kind]--;

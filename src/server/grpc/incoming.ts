@@ -1,0 +1,41 @@
+// What one gRPC call brings along, in the words of room 2.
+import { Metadata, type ServerUnaryCall } from '@grpc/grpc-js';
+import { Fault } from '../../base/fault.ts';
+import { requestIdOf } from '../rpc/layers/fault.ts';
+import { givenRequestId, type Incoming } from '../rpc/live-call.ts';
+import type { PeerOf } from './peer.ts';
+import { statusOf } from './status.ts';
+
+/** What all kinds of grpc-js server calls have in common, as far as we use it. */
+export type SurfaceCall = Pick<ServerUnaryCall<unknown, unknown>, 'cancelled' | 'metadata' | 'getDeadline' | 'sendMetadata' | 'once'>;
+
+export const incomingOf = (call: SurfaceCall, peerOf: PeerOf): Incoming => {
+  const deadline = call.getDeadline();
+  return {
+    peer: peerOf(call),
+    deadline: typeof deadline === 'number' ? deadline : deadline.getTime(),
+    header(name) {
+      const [value] = call.metadata.get(name);
+      return typeof value === 'string' ? value : '';
+    },
+    onCancel(listener) {
+      if (call.cancelled) listener();
+      else call.once('cancelled', listener);
+    },
+  };
+};
+
+/** Gives the caller its own request id back, in the initial metadata; only a caller that sent one looks for it. */
+export const echoRequestId = (call: SurfaceCall, incoming: Incoming): void => {
+  const given = givenRequestId(incoming.header);
+  if (given === '') return;
+  const metadata = new Metadata();
+  metadata.set('x-request-id', given);
+  call.sendMetadata(metadata);
+};
+
+/** The invoker promises Faults; should it break its word, nothing of the stranger is shown. */
+export const refusal = (thrown: unknown) => {
+  const fault = thrown instanceof Fault ? thrown : new Fault('INTERNAL', 'INTERNAL', 'internal error');
+  return statusOf(fault, requestIdOf(fault));
+};

@@ -1,0 +1,68 @@
+// The other end of a connection: where it is, and the certificate it proved. Worked out once a connection, not once a call.
+import { createHash, type X509Certificate } from 'node:crypto';
+import type { Http2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Peer, PeerCertificate } from '../../base/call.ts';
+
+const UNKNOWN: Peer = { transport: 'tcp', address: '', loopback: false, certificate: null };
+
+/** IPv4 written as IPv6 is IPv4. */
+export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
+
+/** 127.0.0.0/8 and ::1. */
+export const isLoopback = (address: string): boolean => address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(plainAddress(address));
+
+/**
+ * The one URI among the names of a certificate, null where there is none or more than one (SPIFFE X.509-SVID §2).
+ * Node quotes a name that holds a comma, so that it cannot pass for two; a quoted URI is none of ours.
+ */
+export const uriOf = (subjectAltName: string | undefined): string | null => {
+  const names = subjectAltName?.matchAll(/(?:^|, )(?<kind>[^:,"]+):(?<value>"(?:[^"\\]|\\.)*"|[^,]*)/g) ?? [];
+  const uris = [...names].flatMap(({ groups }) => (groups?.['kind'] === 'URI' ? [groups['value'] ?? ''] : []));
+  const [uri, ...more] = uris;
+  return uri === undefined || more.length > 0 || uri.startsWith('"') ? null : uri;
+};
+
+export const describeCertificate = (certificate: X509Certificate): PeerCertificate => ({
+  der: certificate.raw,
+  sha256: createHash('sha256').update(certificate.raw).digest('hex'),
+  spiffeId: uriOf(certificate.subjectAltName),
+  serialNumber: certificate.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''),
+  notBefore: Date.parse(certificate.validFrom),
+  notAfter: Date.parse(certificate.validTo),
+});
+
+const certificateOf = (socket: Socket): PeerCertificate | null => {
+  const { encrypted, authorized } = socket as Partial<TLSSocket>;
+  // Not required by the handshake, so checked here: only what our own authority signed names anybody.
+  if (encrypted !== true || authorized !== true) return null;
+  const certificate = (socket as TLSSocket).getPeerX509Certificate();
+  return certificate === undefined ? null : describeCertificate(certificate);
+};
+
+const peerOfSocket = (socket: Socket): Peer => {
+  const { remoteAddress } = socket;
+  if (remoteAddress === undefined)
+    return socket.destroyed ? UNKNOWN : { transport: 'unix', address: 'unix', loopback: true, certificate: null };
+  const address = plainAddress(remoteAddress);
+  return { transport: 'tcp', address, loopback: isLoopback(address), certificate: certificateOf(socket) };
+};
+
+export type PeerOf = (call: object) => Peer;
+
+export const createPeers = (): PeerOf => {
+  const peers = new WeakMap<Http2Session, Peer>();
+  return (call) => {
+    // grpc-js offers the address as text and the certificate parsed anew on each call; the session behind it is its own affair.
+    // Where it is not to be found the peer is unknown, and unknown may do nothing.
+    const session = (call as { readonly call?: { readonly stream?: { readonly session?: Http2Session } } }).call?.stream?.session;
+    if (session === undefined) return UNKNOWN;
+    const known = peers.get(session);
+    if (known !== undefined) return known;
+    if (session.destroyed) return UNKNOWN;
+    const peer = peerOfSocket(session.socket as Socket);
+    if (peer !== UNKNOWN) peers.set(session, peer);
+    return peer;
+  };
+};

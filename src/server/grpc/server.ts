@@ -1,0 +1,114 @@
+// The gRPC server: listens, sorts connections into near and far ones, hands calls to the invoker, and leaves without losing any.
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { type ConnectionInjector, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import type { Millis } from '../../base/time.ts';
+import type { Log } from '../platform.ts';
+import type { Invoker } from '../rpc/invoke.ts';
+import type { Route } from '../rpc/live-call.ts';
+import { createTls, type TlsSource } from './credentials.ts';
+import { type Distance, limitHttp2, serverOptions } from './options.ts';
+import { createPeers, isLoopback, type PeerOf } from './peer.ts';
+import { bidiStream, clientStream, serverStream } from './stream.ts';
+import { unary } from './unary.ts';
+
+export interface GrpcServerDeps {
+  readonly invoker: Invoker;
+  readonly log: Log;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Path of a Unix socket that speaks gRPC in the clear, '' for none. */
+  readonly socket: string;
+  /** null: in the clear. The composition root has seen to it that this is allowed. */
+  readonly tls: TlsSource | null;
+  readonly maxConnections: number;
+}
+
+export interface GrpcServer {
+  /** Resolves with the TCP port. */
+  start(): Promise<number>;
+  /** No new connections; streams end, those connected are told to go elsewhere; resolves when the last call has ended or `grace` is over. */
+  stop(grace: Millis): Promise<void>;
+}
+
+const HANDLERS = { unary, server_stream: serverStream, client_stream: clientStream, bidi_stream: bidiStream } as const;
+const TYPES = { unary: 'unary', server_stream: 'serverStream', client_stream: 'clientStream', bidi_stream: 'bidi' } as const;
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf): Server => {
+  const server = new Server(serverOptions(distance));
+  limitHttp2(server, distance);
+  const add = ({ path, type }: Route): void => {
+    const handler = HANDLERS[type](invoker, path, peerOf) as UntypedHandleCall;
+    server.register(path, handler, asIs, asIs, TYPES[type]);
+  };
+  invoker.routes.forEach(add);
+  return server;
+};
+
+const listening = (server: NetServer, where: { host: string; port: number } | { path: string }): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+
+/** Resolves when every call has ended. Its callback never comes while a stream is open: race it. */
+const emptied = (server: Server): Promise<void> => new Promise((resolve) => server.tryShutdown(() => resolve()));
+
+export const createGrpcServer = (deps: GrpcServerDeps): GrpcServer => {
+  const { invoker, log } = deps;
+  const peerOf = createPeers();
+  const servers = { near: createHttp2('near', invoker, peerOf), far: createHttp2('far', invoker, peerOf) };
+  const tls = deps.tls === null ? null : createTls(deps.tls, log);
+  const clear = ServerCredentials.createInsecure();
+  const tcp = {
+    near: servers.near.createConnectionInjector(tls?.credentials ?? clear),
+    far: servers.far.createConnectionInjector(tls?.credentials ?? clear),
+  };
+  const local = servers.near.createConnectionInjector(clear);
+
+  const listener = (injectorOf: (socket: Socket) => ConnectionInjector): NetServer => {
+    const server = createServer({ noDelay: true }, (socket) => {
+      // Whoever resets before the handshake is nobody's error.
+      socket.on('error', () => {});
+      injectorOf(socket).injectConnection(socket);
+    });
+    server.maxConnections = deps.maxConnections;
+    return server;
+  };
+  const overTcp = listener((socket) => (isLoopback(socket.remoteAddress ?? '') ? tcp.near : tcp.far));
+  const overUnix = deps.socket === '' ? null : listener(() => local);
+
+  return {
+    async start() {
+      await listening(overTcp, { host: deps.host, port: deps.port });
+      if (overUnix !== null) {
+        // A socket left behind by a killed process would refuse us for ever.
+        rmSync(deps.socket, { force: true });
+        await listening(overUnix, { path: deps.socket });
+        chmodSync(deps.socket, 0o660);
+      }
+      const { port } = overTcp.address() as { port: number };
+      log.info({ address: deps.host, port, tls: tls !== null, path: deps.socket }, 'gRPC listens');
+      return port;
+    },
+    async stop(grace) {
+      overTcp.close();
+      overUnix?.close();
+      tls?.stop();
+      invoker.endStreams();
+      let timer: NodeJS.Timeout | undefined;
+      const over = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, grace);
+      });
+      await Promise.race([Promise.all([emptied(servers.near), emptied(servers.far)]), over]);
+      clearTimeout(timer);
+      servers.near.forceShutdown();
+      servers.far.forceShutdown();
+    },
+  };
+};

@@ -1,0 +1,56 @@
+// Streaming methods as grpc-js wants them, with back-pressure: the next answer is asked for when the last one has left.
+import type { handleBidiStreamingCall, handleClientStreamingCall, handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { Invoker } from '../rpc/invoke.ts';
+import type { Sink } from '../rpc/live-call.ts';
+import { echoRequestId, incomingOf, refusal, type SurfaceCall } from './incoming.ts';
+import type { PeerOf } from './peer.ts';
+
+type Writable = SurfaceCall & Pick<ServerWritableStream<Buffer, Buffer>, 'write' | 'end' | 'emit'>;
+
+const sinkOf =
+  (call: Writable): Sink =>
+  (bytes) =>
+    call.write(bytes)
+      ? undefined
+      : new Promise((resolve) => {
+          call.once('drain', resolve);
+        });
+
+const run = (invoker: Invoker, path: string, peerOf: PeerOf, call: Writable, input: Buffer | AsyncIterable<Buffer>): void => {
+  const incoming = incomingOf(call, peerOf);
+  let begun = false;
+  const sink = sinkOf(call);
+  const first: Sink = (bytes) => {
+    if (!begun) echoRequestId(call, incoming);
+    begun = true;
+    return sink(bytes);
+  };
+  invoker.stream(path, input, incoming, first).then(
+    () => call.end(),
+    // The way of grpc-js to end a stream with a status.
+    (thrown: unknown) => call.emit('error', refusal(thrown)),
+  );
+};
+
+export const serverStream =
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleServerStreamingCall<Buffer, Buffer> =>
+  (call) =>
+    run(invoker, path, peerOf, call, call.request);
+
+export const bidiStream =
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleBidiStreamingCall<Buffer, Buffer> =>
+  (call) =>
+    run(invoker, path, peerOf, call, call);
+
+export const clientStream =
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleClientStreamingCall<Buffer, Buffer> =>
+  (call, respond) => {
+    const incoming = incomingOf(call, peerOf);
+    invoker.collect(path, call, incoming).then(
+      (bytes) => {
+        echoRequestId(call, incoming);
+        respond(null, bytes);
+      },
+      (thrown: unknown) => respond(refusal(thrown)),
+    );
+  };
