@@ -1,0 +1,164 @@
+// The mirror: every live watermark of the installation, in memory, so that a verdict needs no I/O. It is not a cache: nothing leaves early.
+import type { TenantId } from '../base/caller.ts';
+import type { Instant } from '../base/time.ts';
+import type { Claims } from './claims.ts';
+import type { Refusal } from './jws.ts';
+
+export const WATERMARK_KINDS = ['tenant', 'client', 'user', 'session', 'family', 'token'] as const;
+export type WatermarkKind = (typeof WATERMARK_KINDS)[number];
+
+/** What the mirror reads of an applied change. */
+export interface Watermark {
+  readonly kind: WatermarkKind;
+  readonly tenantId: TenantId;
+  readonly key: string;
+  readonly seq: number;
+  readonly until: Instant | null;
+  readonly detail: string;
+}
+
+/** What a token must say of itself to be looked up. */
+export type Marked = Pick<Claims, 'tenantId' | 'clientId' | 'subject' | 'sessionId' | 'familyId' | 'tokenId' | 'rsq'>;
+
+export interface Mirror {
+  apply(change: Watermark): void;
+  /** Why a token is refused, or null. Six look-ups at most, none where its tenant has no watermark. */
+  refusal(token: Marked): Refusal | null;
+  /** Forgets what has ended, at most `limit` entries a call, so that the event loop is never held. True when more is due. */
+  sweep(now: Instant, limit: number): boolean;
+  readonly size: number;
+  /** At its cap it cannot promise anything any more: no verdicts until it has shrunk. */
+  readonly full: boolean;
+}
+
+/** Number of the newest watermark by id. */
+type Numbers = Map<string, number>;
+type TenantMarks = Record<WatermarkKind, Numbers | null>;
+
+/** Entries that end in the same minute. Parallel arrays: a million objects would weigh more than what they say. */
+interface Minute {
+  readonly numbers: Numbers[];
+  readonly keys: string[];
+}
+
+const MINUTE = 60_000;
+const ENDED: Refusal = { reason: 'SESSION_ENDED', message: 'the session has ended' };
+const REVOKED: Refusal = { reason: 'TOKEN_REVOKED', message: 'the token was revoked' };
+const TENANT: Refusal = { reason: 'TENANT_SUSPENDED', message: 'the tenant is suspended, or ended all its sessions' };
+const SUSPENDED: Refusal = { reason: 'SUBJECT_SUSPENDED', message: 'the subject was suspended' };
+
+/** Words in the detail of a user's change that mean more than "signed out everywhere". */
+const SUSPENDING = ['suspended', 'locked', 'deleted', 'inactive', 'erased'];
+
+export const createMirror = (capacity: number): Mirror => {
+  const tenants = new Map<TenantId, TenantMarks>();
+  const minutes = new Map<number, Minute>();
+  /** Users whose newest watermark is a suspension. Few. */
+  const suspended = new WeakMap<Numbers, Set<string>>();
+  /** How often an id waits for its end, where that is more than once: it leaves with the last. */
+  const waiting = new WeakMap<Numbers, Map<string, number>>();
+  let size = 0;
+
+  const numbersOf = (kind: WatermarkKind, tenantId: TenantId): Numbers => {
+    let marks = tenants.get(tenantId);
+    if (marks === undefined) {
+      marks = { tenant: null, client: null, user: null, session: null, family: null, token: null };
+      tenants.set(tenantId, marks);
+    }
+    return (marks[kind] ??= new Map());
+  };
+
+  const noteDetail = (change: Watermark, numbers: Numbers): void => {
+    const set = suspended.get(numbers);
+    if (!SUSPENDING.includes(change.detail)) return void set?.delete(change.key);
+    if (set === undefined) suspended.set(numbers, new Set([change.key]));
+    else set.add(change.key);
+  };
+
+  /** True when this was the last end that the id waits for. */
+  const lastEnd = (numbers: Numbers, key: string): boolean => {
+    const more = waiting.get(numbers);
+    const count = more?.get(key);
+    if (more === undefined || count === undefined) return true;
+    if (count === 1) more.delete(key);
+    else more.set(key, count - 1);
+    return false;
+  };
+
+  const forget = (numbers: Numbers, key: string): void => {
+    if (!lastEnd(numbers, key)) return;
+    numbers.delete(key);
+    suspended.get(numbers)?.delete(key);
+    size--;
+  };
+
+  return {
+    apply(change) {
+      if (change.until === null) return;
+      // A watermark that names nobody means everybody.
+      const numbers = numbersOf(change.key === '' ? 'tenant' : change.kind, change.tenantId);
+      const present = numbers.get(change.key);
+      // Redis and the poll bring the same row: once is enough.
+      if (present === change.seq) return;
+      const endMinute = Math.ceil(change.until / MINUTE);
+      let minute = minutes.get(endMinute);
+      if (minute === undefined) {
+        minute = { numbers: [], keys: [] };
+        minutes.set(endMinute, minute);
+      }
+      minute.numbers.push(numbers);
+      minute.keys.push(change.key);
+      if (present === undefined) size++;
+      else {
+        const more = waiting.get(numbers) ?? new Map<string, number>();
+        more.set(change.key, (more.get(change.key) ?? 0) + 1);
+        waiting.set(numbers, more);
+      }
+      if (present !== undefined && present > change.seq) return;
+      numbers.set(change.key, change.seq);
+      if (change.kind === 'user' && change.key !== '') noteDetail(change, numbers);
+    },
+
+    refusal(token) {
+      const marks = tenants.get(token.tenantId);
+      if (marks === undefined) return null;
+      const { rsq } = token;
+      if (marks.tenant !== null && newest(marks.tenant) > rsq) return TENANT;
+      if (marks.user !== null && (marks.user.get(token.subject) ?? 0) > rsq)
+        return suspended.get(marks.user)?.has(token.subject) ? SUSPENDED : REVOKED;
+      if (marks.token !== null && (marks.token.get(token.tokenId) ?? 0) > rsq) return REVOKED;
+      if (marks.family !== null && (marks.family.get(token.familyId) ?? 0) > rsq) return REVOKED;
+      if (marks.session !== null && (marks.session.get(token.sessionId) ?? 0) > rsq) return ENDED;
+      if (marks.client !== null && (marks.client.get(token.clientId) ?? 0) > rsq) return REVOKED;
+      return null;
+    },
+
+    sweep(now, limit) {
+      let left = limit;
+      for (const [endMinute, minute] of minutes) {
+        if (endMinute * MINUTE > now) continue;
+        while (left > 0 && minute.keys.length > 0) {
+          forget(minute.numbers.pop() as Numbers, minute.keys.pop() as string);
+          left--;
+        }
+        if (minute.keys.length > 0) return true;
+        minutes.delete(endMinute);
+      }
+      return false;
+    },
+
+    get size() {
+      return size;
+    },
+    get full() {
+      return size >= capacity;
+    },
+  };
+};
+
+/** A tenant's own watermarks have one key or two, whatever a writer calls it: the tenant's id, or nothing. */
+const newest = (numbers: Numbers): number => {
+  let highest = 0;
+  for (const seq of numbers.values()) if (seq > highest) highest = seq;
+  return highest;
+};

@@ -1,0 +1,60 @@
+// Configuration of tokens, sessions and signing keys.
+import { choice, daysField, integer, minutesField, text } from '../server/config/field.ts';
+import { ALGORITHMS } from './jws.ts';
+
+export const tokensConfig = {
+  issuer: text('JWT_ISSUER', {
+    default: 'https://security-hub.internal',
+    doc: 'Issuer (`iss`) of our access tokens; tokens of any other are refused. Changing it ends the life of all tokens.',
+    pattern: /^[\x21-\x7e]{1,512}$/,
+    hint: 'text without blanks, up to 512 characters',
+  }),
+  audience: text('JWT_AUDIENCE', {
+    default: 'security-hub',
+    doc: 'Audience (`aud`) of access tokens where the login names none: names separated by commas.',
+    pattern: /^[\x21-\x7e]{1,1024}$/,
+    hint: 'names separated by commas, without blanks',
+  }),
+  algorithm: choice('JWT_ALGORITHM', ALGORITHMS, {
+    default: 'ES256',
+    doc: 'Algorithm of a signing key when it is made. A key keeps its algorithm for life; an existing key is not replaced.',
+  }),
+  privateKeyPath: text('JWT_PRIVATE_KEY_PATH', {
+    doc: 'File with the signing key (PEM, PKCS #8), readable by its owner only. Not set: a key is made at the first start and kept sealed in Postgres.',
+    hint: 'path',
+  }),
+  publicKeyPath: text('JWT_PUBLIC_KEY_PATH', {
+    doc: 'File with the public half of JWT_PRIVATE_KEY_PATH (PEM); must match it. Not set: derived.',
+    hint: 'path',
+  }),
+  accessLife: minutesField('ACCESS_TOKEN_MINUTES', {
+    default: '5',
+    min: 0.05,
+    max: 60,
+    doc: 'Life of an access token; up to 5 % shorter, so that refreshes spread out.',
+  }),
+  sessionIdle: minutesField('SESSION_TIMEOUT_MINUTES', {
+    default: '60',
+    min: 0.05,
+    max: 43_200,
+    doc: 'A session ends when its refresh token has not been used for this long.',
+  }),
+  sessionLife: daysField('REFRESH_TOKEN_DAYS', {
+    default: '30',
+    min: 0.0001,
+    max: 400,
+    doc: 'A session ends this long after its login, used or not.',
+  }),
+  verdictCacheSize: integer('VERDICT_CACHE_SIZE', {
+    default: '100000',
+    min: 1000,
+    max: 2_000_000,
+    doc: 'Verified tokens kept in memory, about 1.2 KB each.',
+  }),
+  mirrorSize: integer('REVOCATION_MIRROR_SIZE', {
+    default: '2000000',
+    min: 1000,
+    max: 20_000_000,
+    doc: 'Live revocations kept in memory, about 130 bytes each. A replica that reaches this number is not ready: nothing is forgotten instead.',
+  }),
+} as const;

@@ -1,0 +1,108 @@
+// Verifying an access token: cold with one signature check, warm with one hash. Refusals never push out what is valid.
+import { hash } from 'node:crypto';
+import { boundedMap } from '../base/bounded.ts';
+import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
+import { ACCESS_TOKEN_TYPE, type Claims, readClaims, timing } from './claims.ts';
+import { MAX_TOKEN, parseJws, type Refusal } from './jws.ts';
+import type { Keyring } from './keyring.ts';
+import { signatureHolds } from './signature.ts';
+import { strictJsonObject } from './strict-json.ts';
+
+export type Verified =
+  | { readonly ok: true; readonly claims: Claims; readonly inGrace: boolean }
+  /** `claims` are there when the signature held and only time is against the token. */
+  | ({ readonly ok: false; readonly claims: Claims | null } & Refusal);
+
+/** The longest grace a verdict may give (contract, ValidateToken). */
+export const MAX_GRACE: Millis = seconds(60);
+const REFUSALS = 4096;
+
+export interface VerifierOptions {
+  readonly keyring: Keyring;
+  readonly issuer: string;
+  /** The longest life that is ever accepted. */
+  readonly longest: Millis;
+  /** Verdicts kept in memory. */
+  readonly capacity: number;
+}
+
+export interface Verifier {
+  verify(token: string, now: Instant, grace?: Millis): Verified;
+  readonly size: number;
+}
+
+const refused = (refusal: Refusal, claims: Claims | null = null): Verified => ({ ok: false, ...refusal, claims });
+
+/** Strictly in this order, each step with its own reason; nothing of the payload is read before the signature held. */
+const examine = (token: string, { keyring, issuer, longest }: VerifierOptions): Claims | Refusal => {
+  const jws = parseJws(token, ACCESS_TOKEN_TYPE);
+  if ('reason' in jws) return jws;
+  const key = keyring.get(jws.kid);
+  if (key === undefined) return { reason: 'KEY_UNKNOWN', message: 'the token names no key that we know' };
+  if (key.algorithm !== jws.algorithm) return { reason: 'ALGORITHM_NOT_ALLOWED', message: 'the key is not used with that algorithm' };
+  if (!signatureHolds(key.algorithm, key.key, jws.signed, jws.signature))
+    return { reason: 'SIGNATURE_INVALID', message: 'the signature does not hold' };
+  const payload = strictJsonObject(jws.payload);
+  if (payload === null) return { reason: 'TOKEN_MALFORMED', message: 'the payload is not a JSON object with unique members' };
+  return readClaims(payload, issuer, longest);
+};
+
+const EXPIRED: Refusal = { reason: 'TOKEN_EXPIRED', message: 'the token has expired' };
+const EARLY: Refusal = { reason: 'TOKEN_NOT_YET_VALID', message: 'the token comes from the future' };
+
+interface Entry {
+  readonly claims: Claims;
+  /** Made once: the warm path allocates nothing. */
+  readonly valid: Verified;
+}
+
+const judged = (entry: Entry, now: Instant, grace: Millis): Verified => {
+  switch (timing(entry.claims, now, grace)) {
+    case 'valid':
+      return entry.valid;
+    case 'in_grace':
+      return { ok: true, claims: entry.claims, inGrace: true };
+    case 'expired':
+      return refused(EXPIRED, entry.claims);
+    case 'not_yet_valid':
+      return refused(EARLY, entry.claims);
+  }
+};
+
+export const createVerifier = (options: VerifierOptions): Verifier => {
+  // Keyed on the SHA-256 of the whole token: nothing that an attacker can choose apart from it (no jti, no kid, no subject).
+  const accepted = boundedMap<string, Entry>(options.capacity);
+  const refusals = boundedMap<string, Verified>(REFUSALS);
+  options.keyring.onChange(() => {
+    accepted.clear();
+    refusals.clear();
+  });
+
+  const cold = (token: string, digest: string, now: Instant, grace: Millis): Verified => {
+    const claims = examine(token, options);
+    if ('reason' in claims) {
+      const verdict = refused(claims);
+      // What cost a signature check is worth remembering; an unknown key may become known.
+      if (claims.reason !== 'KEY_UNKNOWN') refusals.set(digest, verdict, now + minutes(1));
+      return verdict;
+    }
+    const entry: Entry = { claims, valid: { ok: true, claims, inGrace: false } };
+    const end = claims.expiresAt + MAX_GRACE;
+    if (end > now) accepted.set(digest, entry, end);
+    else refusals.set(digest, refused(EXPIRED, claims), now + minutes(1));
+    return judged(entry, now, grace);
+  };
+
+  return {
+    verify(token, now, grace = 0) {
+      if (token.length > MAX_TOKEN) return refused({ reason: 'TOKEN_TOO_LARGE', message: `a token has at most ${MAX_TOKEN} bytes` });
+      const digest = hash('sha256', token, 'latin1');
+      const entry = accepted.get(digest, now);
+      if (entry !== undefined) return judged(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace);
+      return refusals.get(digest, now) ?? cold(token, digest, now, grace > MAX_GRACE ? MAX_GRACE : grace);
+    },
+    get size() {
+      return accepted.size;
+    },
+  };
+};
