@@ -1,5 +1,5 @@
 // What one gRPC call brings along, in the words of room 2.
-import { Metadata, type ServerUnaryCall } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import { Fault } from '../../base/fault.ts';
 import { requestIdOf } from '../rpc/layers/fault.ts';
 import { givenRequestId, type Incoming } from '../rpc/live-call.ts';
@@ -7,7 +7,13 @@ import type { PeerOf } from './peer.ts';
 import { statusOf } from './status.ts';
 
 /** What all kinds of grpc-js server calls have in common, as far as we use it. */
-export type SurfaceCall = Pick<ServerUnaryCall<unknown, unknown>, 'cancelled' | 'metadata' | 'getDeadline' | 'sendMetadata' | 'once'>;
+export interface SurfaceCall {
+  readonly cancelled: boolean;
+  readonly metadata: Metadata;
+  getDeadline(): Date | number;
+  sendMetadata(metadata: Metadata): void;
+  once(event: 'cancelled' | 'drain', listener: () => void): unknown;
+}
 
 export const incomingOf = (call: SurfaceCall, peerOf: PeerOf): Incoming => {
   const deadline = call.getDeadline();

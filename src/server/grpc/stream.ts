@@ -5,7 +5,11 @@ import type { Sink } from '../rpc/live-call.ts';
 import { echoRequestId, incomingOf, refusal, type SurfaceCall } from './incoming.ts';
 import type { PeerOf } from './peer.ts';
 
-type Writable = SurfaceCall & Pick<ServerWritableStream<Buffer, Buffer>, 'write' | 'end' | 'emit'>;
+interface Writable extends SurfaceCall {
+  write(bytes: Buffer): boolean;
+  end(): unknown;
+  emit(event: 'error', status: StatusObject): boolean;
+}
 
 const sinkOf =
   (call: Writable): Sink =>
