@@ -4,7 +4,7 @@ import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
 import type { Sealer } from '../base/sealer.ts';
 import type { Clock, Millis } from '../base/time.ts';
-import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write } from '../storage/storage.ts';
+import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write, WriteInstallation } from '../storage/storage.ts';
 
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
@@ -42,6 +42,7 @@ export interface Platform {
   readonly pager: Pager;
   readonly db: Database;
   readonly write: Write;
+  readonly writeInstallation: WriteInstallation;
   readonly readHead: ReadHead;
   readonly feed: Feed;
   readonly cache: Cache;

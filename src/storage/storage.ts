@@ -78,12 +78,16 @@ export interface Outcome<T> {
 /**
  * The one way to change something: `work` runs in a transaction of the tenant; then, in the same transaction, its audit events,
  * its outbox messages and, last, its numbers in the change feed. After the commit this replica applies them and publishes them.
- * `revision` is the number of the last change (the head where there is none).
+ * `revision` is the number of the last change (where there is none, a number this replica has already reached).
+ * `work` may run again after a deadlock: it must do nothing outside its transaction.
  */
 export type Write = <T>(
   tenantId: TenantId,
   work: (tx: Tx) => Promise<Outcome<T>>,
 ) => Promise<{ readonly result: T; readonly revision: number }>;
+
+/** The same for what belongs to the installation (platform tables, rows of tenant ''): `work` runs as the jobs role, beyond all walls. */
+export type WriteInstallation = <T>(work: (tx: Tx) => Promise<Outcome<T>>) => Promise<{ readonly result: T; readonly revision: number }>;
 
 export type FeedState =
   /** Not loaded yet, or restored to an earlier point, or a row of unknown kind: not ready, no verdicts. */
@@ -92,7 +96,8 @@ export type FeedState =
 /** The change feed (design §5). */
 export interface Feed {
   /** Before `start`: live revocations are replayed to it first, then every change as it comes, in any order from Redis, in order from the poll. */
-  on(kinds: readonly ChangeKind[], apply: (change: AppliedChange) => void): void;
+  /** `reset` is called before everything is loaded again (a new generation, or an hour's sleep): forget what was cached; a mirror may keep what it has. */
+  on(kinds: readonly ChangeKind[], apply: (change: AppliedChange) => void, reset?: () => void): void;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Every change up to this number has been applied here. */

@@ -1,0 +1,19 @@
+// The cache's twin inside one process.
+import { boundedMap } from '../base/bounded.ts';
+import type { Clock } from '../base/time.ts';
+import type { Cache } from './storage.ts';
+
+export const createMemoryCache = (clock: Clock, capacity = 200_000): Cache => {
+  const values = boundedMap<string, string>(capacity);
+  return {
+    get: async (key) => values.get(key, clock.now()) ?? null,
+    set: async (key, value, ttl) => values.set(key, value, clock.now() + Math.max(1, ttl)),
+    setIfAbsent: async (key, value, ttl) => {
+      if (values.get(key, clock.now()) !== undefined) return false;
+      values.set(key, value, clock.now() + Math.max(1, ttl));
+      return true;
+    },
+    delete: async (key) => values.delete(key),
+    healthy: () => true,
+  };
+};

@@ -1,0 +1,247 @@
+// A real Postgres for one machine: a child process in the data directory, on loopback, stopped with us.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { Fault } from '../base/fault.ts';
+import { type Binaries, findBinaries, reachable, type RunAs, runAs, SHARED } from './binaries.postgres.ts';
+
+export interface EmbeddedOptions {
+  /** Its files go to `<dataDir>/postgres` and stay there. */
+  readonly dataDir: string;
+  /** 0 = any free one. */
+  readonly port?: number;
+  /** `name=value` settings on top of ours. */
+  readonly settings?: readonly string[];
+}
+
+export interface EmbeddedPostgres {
+  readonly uri: string;
+  /** False when another process of ours on the same data directory runs it; then `stop` leaves it alone. */
+  readonly owned: boolean;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const DATABASE = 'security_hub';
+const SETTINGS = [
+  'listen_addresses=127.0.0.1',
+  'unix_socket_directories=',
+  'max_connections=100',
+  'shared_buffers=64MB',
+  'wal_level=minimal',
+  'max_wal_senders=0',
+  'jit=off',
+  'lc_messages=C',
+];
+
+const failed = (message: string, cause?: unknown): Fault =>
+  new Fault('FAILED_PRECONDITION', 'EMBEDDED_POSTGRES_FAILED', message, cause === undefined ? {} : { cause });
+
+export const freePort = (): Promise<number> =>
+  new Promise((done, fail) => {
+    const probe = createServer().on('error', fail);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return Reflect.get(Object(error), 'code') === 'EPERM';
+  }
+};
+
+const uriOf = (password: string, port: number, database = DATABASE): string =>
+  `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
+
+/** Kept beside the files, readable by us only. */
+const passwordIn = (dataDir: string): string => {
+  const file = join(dataDir, 'postgres.password');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const password = randomBytes(24).toString('base64url');
+  writeFileSync(file, `${password}\n`, { mode: 0o600 });
+  return password;
+};
+
+const run = (command: string, args: readonly string[], user: RunAs | null): ChildProcess =>
+  // A group of its own: Ctrl-C is for us, and we stop the database when we are done with it.
+  spawn(command, [...args], {
+    ...(user ?? {}),
+    detached: true,
+    cwd: tmpdir(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
+  });
+
+const initialise = async (binaries: Binaries, files: string, password: string, user: RunAs | null): Promise<void> => {
+  mkdirSync(files, { recursive: true, mode: 0o700 });
+  const secret = join(files, '..', `initdb-${randomBytes(6).toString('hex')}`);
+  writeFileSync(secret, `${password}\n`, { mode: 0o600 });
+  if (user !== null) for (const path of [files, secret]) chownSync(path, user.uid, user.gid);
+  try {
+    const args = [
+      '-D',
+      files,
+      '--auth=scram-sha-256',
+      '--username=postgres',
+      `--pwfile=${secret}`,
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
+      '--no-instructions',
+    ];
+    const child = run(binaries.initdb, args, user);
+    let said = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-2000);
+    });
+    const code = await new Promise<number | null>((done, fail) => child.on('error', fail).on('close', done));
+    if (code !== 0) throw failed(`initdb failed: ${said.trim()}`);
+  } catch (error) {
+    rmSync(files, { recursive: true, force: true });
+    throw error instanceof Fault ? error : failed('initdb could not be started', error);
+  } finally {
+    rmSync(secret, { force: true });
+  }
+};
+
+const answers = async (uri: string): Promise<boolean> => {
+  const client = new pg.Client({ connectionString: uri, connectionTimeoutMillis: 1000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+};
+
+interface Running {
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** What `postmaster.pid` tells (pid, folder, start, port, …), if that process is there. */
+const running = (files: string): Running | null => {
+  const file = join(files, 'postmaster.pid');
+  if (!existsSync(file)) return null;
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const found = { pid: Number(lines[0]), port: Number(lines[3]) };
+  return found.pid > 0 && alive(found.pid) ? found : null;
+};
+
+/** After a `kill -9` of ours the database still runs: take it over rather than fight for its files. */
+const adopt = async (files: string, password: string): Promise<Running | null> => {
+  const found = running(files);
+  if (found !== null && (await answers(uriOf(password, found.port, 'postgres')))) return found;
+  // The number belongs to somebody else by now (containers count from 1 again); Postgres would not dare.
+  if (found === null || !readFileSafe(`/proc/${found.pid}/cmdline`).includes('postgres'))
+    rmSync(join(files, 'postmaster.pid'), { force: true });
+  return null;
+};
+
+const readFileSafe = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+const launch = async (
+  binaries: Binaries,
+  files: string,
+  port: number,
+  settings: readonly string[],
+  user: RunAs | null,
+): Promise<Running> => {
+  const flags = [...SETTINGS, ...settings].flatMap((setting) => ['-c', setting]);
+  const child = run(binaries.postgres, ['-D', files, '-p', String(port), ...flags], user);
+  let said = '';
+  await new Promise<void>((done, fail) => {
+    child.on('error', (error) => fail(failed('Postgres could not be started', error)));
+    child.on('close', () => fail(failed(`Postgres stopped while starting: ${said.trim()}`)));
+    child.stderr?.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-2000);
+      if (said.includes('ready to accept connections')) done();
+    });
+  });
+  // It writes on; nobody reads, and it must not keep us running.
+  child.stderr?.resume();
+  child.unref();
+  const stderr: unknown = child.stderr;
+  if (typeof stderr === 'object' && stderr !== null && 'unref' in stderr && typeof stderr.unref === 'function') stderr.unref();
+  return { pid: child.pid ?? 0, port };
+};
+
+const createDatabaseOnce = async (password: string, port: number): Promise<void> => {
+  const client = new pg.Client({ connectionString: uriOf(password, port, 'postgres'), connectionTimeoutMillis: 5000 });
+  await client.connect();
+  try {
+    const there = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (there.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+};
+
+const halt = async (pid: number): Promise<void> => {
+  // Fast shutdown first (connections are cut, everything is written), then immediate (recovers at the next start).
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    if (!alive(pid)) return;
+    process.kill(pid, signal);
+    for (let waited = 0; waited < 5000 && alive(pid); waited += 20) await sleep(20);
+  }
+};
+
+/** The process that may stop the database; a second one beside it (a command, a doctor) only uses it. */
+const claim = (dataDir: string): boolean => {
+  const file = join(dataDir, 'postgres.owner');
+  const owner = Number(readFileSafe(file));
+  if (owner > 0 && owner !== process.pid && alive(owner)) return false;
+  writeFileSync(file, String(process.pid));
+  return true;
+};
+
+/** Starts it, or finds it running. First start about a second, later ones a tenth of it. */
+export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<EmbeddedPostgres> => {
+  const user = runAs();
+  const dataDir = resolve(options.dataDir);
+  mkdirSync(dataDir, { recursive: true });
+  const own = join(dataDir, 'postgres');
+  // Below /root the other user cannot come: then its files lie in root's own place that everybody may enter.
+  const place = reachable(own, user) ? own : join(SHARED, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'postgres');
+  const binaries = findBinaries(user);
+  const password = passwordIn(dataDir);
+  const owned = claim(dataDir);
+  if (!existsSync(join(place, 'PG_VERSION'))) await initialise(binaries, place, password, user);
+  const found =
+    (await adopt(place, password)) ?? (await launch(binaries, place, options.port || (await freePort()), options.settings ?? [], user));
+  const atExit = (): void => {
+    if (alive(found.pid)) process.kill(found.pid, 'SIGINT');
+  };
+  if (owned) process.once('exit', atExit);
+  await createDatabaseOnce(password, found.port);
+  return {
+    uri: uriOf(password, found.port),
+    owned,
+    pid: found.pid,
+    async stop() {
+      if (!owned) return;
+      process.removeListener('exit', atExit);
+      await halt(found.pid);
+      rmSync(join(dataDir, 'postgres.owner'), { force: true });
+    },
+  };
+};

@@ -1,0 +1,292 @@
+// The change feed: what other replicas changed, in order, never older than it says. The poll decides; the stream is only sooner.
+import { Fault, unavailable } from '../base/fault.ts';
+import { type Clock, type Instant, type Millis, seconds } from '../base/time.ts';
+import type { ChangeStream } from './change-stream.ts';
+import { type AppliedChange, CHANGE_KINDS, type Feed, type FeedState } from './storage.ts';
+
+export interface FeedRow extends Omit<AppliedChange, 'kind'> {
+  readonly kind: string;
+  /** Differs when another history wrote the same number. */
+  readonly stamp: string;
+}
+
+export interface FeedHead {
+  readonly seq: number;
+  readonly generation: number;
+  /** A standby answered: it may be behind. */
+  readonly recovery: boolean;
+  /** Of the row with the number `seq`, where it still stands. */
+  readonly stamp: string | null;
+}
+
+export interface FeedPoll extends Omit<FeedHead, 'stamp'> {
+  /** From the cursor's own row on, in order. */
+  readonly rows: readonly FeedRow[];
+}
+
+/** Where the feed's rows come from: the primary, always. */
+export interface FeedSource {
+  head(): Promise<FeedHead>;
+  /** One round trip; also says that this replica is alive and how far it has come. */
+  poll(cursor: number, generation: number, limit: number): Promise<FeedPoll>;
+  /** Rows whose `until` is to come, in order. */
+  live(after: number, head: number, limit: number, now: Instant): Promise<readonly FeedRow[]>;
+  /** The other replicas seen lately. */
+  replicas(seq: number, generation: number, within: Millis): Promise<{ readonly acknowledged: number; readonly live: number }>;
+  farewell(): Promise<void>;
+}
+
+export interface FeedOptions {
+  readonly source: FeedSource;
+  readonly stream: ChangeStream;
+  readonly clock: Clock;
+  /** No verdicts beyond this age. */
+  readonly ceiling: Millis;
+  readonly interval?: Millis;
+  readonly onState?: (message: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export interface OwnFeed extends Feed {
+  /** After a commit here: applied at once, told to the others. */
+  announce(changes: readonly AppliedChange[], generation: number): void;
+  /** The next poll comes now. */
+  nudge(): void;
+}
+
+const DEGRADED: Millis = seconds(10);
+const LIVE_REPLICA: Millis = seconds(5);
+const PAGE = 20_000;
+const POLL_PAGE = 5_000;
+const known = new Set<string>(CHANGE_KINDS);
+
+const isKnown = (row: FeedRow): row is FeedRow & AppliedChange => known.has(row.kind);
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const sleep = (ms: Millis): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const createFeed = (options: FeedOptions): OwnFeed => {
+  const { source, stream, clock, ceiling, interval = 1000 } = options;
+  const say = options.onState ?? ((): void => {});
+  const listeners = new Map<string, ((change: AppliedChange) => void)[]>();
+  const resets: (() => void)[] = [];
+
+  let cursor = 0;
+  let head = 0;
+  let generation = 0;
+  let stamp: string | null = null;
+  // Why nothing may be answered; null when all is well.
+  let blocked: string | null = 'the change feed is not loaded yet';
+  let sent = { wall: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY };
+  // Numbers above the cursor that were applied early (by our own write or by the stream).
+  const early = new Set<number>();
+  let inFlight: Promise<void> | null = null;
+  let queued: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = true;
+  let failing = false;
+
+  const block = (reason: string): void => {
+    if (blocked !== reason) say('not ready', { reason });
+    blocked = reason;
+  };
+
+  const apply = (change: AppliedChange): void => {
+    for (const listener of listeners.get(change.kind) ?? []) {
+      try {
+        listener(change);
+      } catch (error) {
+        // A mirror that could not take a revocation must not answer.
+        block(`a change could not be applied: ${error instanceof Fault ? error.message : 'internal error'}`);
+        say('a listener of the change feed failed', { error, seq: change.seq, kind: change.kind });
+      }
+    }
+  };
+
+  const applyEarly = (changes: readonly AppliedChange[], of: number): void => {
+    // Another generation's numbers mean nothing here; the poll will tell.
+    if (of !== generation) return;
+    for (const change of changes) {
+      if (change.seq <= cursor || early.has(change.seq)) continue;
+      early.add(change.seq);
+      apply(change);
+    }
+  };
+
+  const take = (row: FeedRow): void => {
+    if (!isKnown(row)) block(`change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`);
+    else if (!early.delete(row.seq)) apply(row);
+    cursor = row.seq;
+    stamp = row.stamp;
+  };
+
+  /** Everything from the start: live revocations again, caches empty. */
+  const load = async (): Promise<void> => {
+    const now = { wall: clock.now(), monotonic: clock.monotonic() };
+    const at = await source.head();
+    if (at.recovery) throw unavailable('STORE_UNAVAILABLE', 'the database is a standby');
+    generation = at.generation;
+    // Announced from here on: applied twice at worst.
+    early.clear();
+    cursor = 0;
+    for (const reset of resets) reset();
+    let reason: string | null = null;
+    blocked = 'the change feed is loading';
+    for (let after = 0; ; ) {
+      const rows = await source.live(after, at.seq, PAGE, now.wall);
+      let count = 0;
+      for (const row of rows) {
+        if (isKnown(row)) apply(row);
+        else reason = `change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`;
+        count += 1;
+        if (count % 1000 === 0) await nextTurn();
+      }
+      after = rows.at(-1)?.seq ?? at.seq;
+      if (rows.length < PAGE) break;
+    }
+    cursor = at.seq;
+    head = at.seq;
+    stamp = at.stamp;
+    for (const seq of early) if (seq <= cursor) early.delete(seq);
+    sent = now;
+    if (blocked === 'the change feed is loading') blocked = reason;
+    if (blocked !== null) say('not ready', { reason: blocked });
+  };
+
+  /** Our past is not the database's past: no number means what it meant. */
+  const diverged = (poll: FeedPoll): boolean => {
+    const own = poll.rows[0];
+    return poll.seq < cursor || poll.generation < generation || (own?.seq === cursor && stamp !== null && own.stamp !== stamp);
+  };
+
+  const pollOnce = async (): Promise<void> => {
+    for (;;) {
+      const now = { wall: clock.now(), monotonic: clock.monotonic() };
+      const poll = await source.poll(cursor, generation, POLL_PAGE);
+      if (poll.recovery) throw unavailable('STORE_UNAVAILABLE', 'the database is a standby');
+      if (poll.generation > generation) return await load();
+      if (diverged(poll)) return block('the change feed went backwards: the database was restored; run `security-hub recover`');
+      head = poll.seq;
+      const news = poll.rows.filter((row) => row.seq > cursor);
+      // Swept before we saw them (we slept for an hour): what they told is unknown, so forget and load.
+      const missing = news[0] === undefined ? poll.seq > cursor : news[0].seq !== cursor + 1;
+      if (missing || news.some((row, index) => row.seq !== cursor + 1 + index)) return await load();
+      for (const row of news) take(row);
+      if (cursor >= poll.seq) {
+        sent = now;
+        return;
+      }
+      await nextTurn();
+    }
+  };
+
+  const poll = (): Promise<void> => {
+    inFlight ??= pollOnce()
+      .then(
+        () => {
+          if (failing) say('the change feed is read again', {});
+          failing = false;
+        },
+        (error: unknown) => {
+          if (!failing) say('the change feed cannot be read', { error });
+          failing = true;
+          throw error;
+        },
+      )
+      .finally(() => {
+        inFlight = null;
+      });
+    return inFlight;
+  };
+
+  /** A poll sent after this call: one under way may have been sent before what the caller waits for. */
+  const freshPoll = (): Promise<void> => {
+    if (inFlight === null) return poll();
+    queued ??= inFlight
+      .catch(() => {})
+      .then(() => {
+        queued = null;
+        return poll();
+      });
+    return queued;
+  };
+
+  const turn = async (): Promise<void> => {
+    const began = performance.now();
+    const before = cursor;
+    await poll().catch(() => {});
+    // Having moved, say so sooner: somebody may be waiting for the acknowledgement.
+    const pace = cursor === before ? interval : interval / 4;
+    schedule(Math.max(0, pace - (performance.now() - began)));
+  };
+  const schedule = (after: Millis): void => {
+    clearTimeout(timer);
+    if (stopped) return;
+    timer = setTimeout(() => void turn(), after);
+    timer.unref();
+  };
+
+  const age = (): Millis => Math.max(0, clock.now() - sent.wall, clock.monotonic() - sent.monotonic);
+
+  const state = (): FeedState => {
+    if (blocked !== null) return { kind: 'not_ready', reason: blocked };
+    const old = age();
+    return { kind: old >= ceiling ? 'stale' : old >= DEGRADED ? 'degraded' : 'fresh', age: old };
+  };
+
+  const acknowledgedNow = async (seq: number): Promise<{ readonly acknowledged: number; readonly live: number }> => {
+    const others = await source.replicas(seq, generation, LIVE_REPLICA);
+    return { acknowledged: others.acknowledged + 1, live: others.live + 1 };
+  };
+
+  return {
+    on(kinds, listener, reset) {
+      for (const kind of kinds) listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
+      if (reset !== undefined) resets.push(reset);
+    },
+    async start() {
+      stopped = false;
+      // The stream first: what is published while we load is not missed, and a number below the loaded head is forgotten again.
+      stream.start((published) => applyEarly(published.changes, published.generation));
+      await load();
+      schedule(interval);
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await stream.stop();
+      await inFlight?.catch(() => {});
+      await source.farewell().catch(() => {});
+    },
+    cursor: () => cursor,
+    age,
+    state,
+    assertFresh(maxStaleness = 0) {
+      if (blocked !== null) throw unavailable('FEED_STALE', blocked);
+      const old = age();
+      if (old >= ceiling || (maxStaleness > 0 && old > maxStaleness))
+        throw new Fault('UNAVAILABLE', 'FEED_STALE', 'what this replica knows is too old to answer', {
+          retryAfter: 1000,
+          meta: { staleness_ms: Number.isFinite(old) ? String(Math.round(old)) : '' },
+        });
+    },
+    async catchUp(seq) {
+      if (cursor >= seq) return;
+      await freshPoll();
+      if (cursor >= seq) return;
+      if (seq > head) throw new Fault('FAILED_PRECONDITION', 'REVISION_UNKNOWN', 'no change has this number yet');
+      throw unavailable('FEED_STALE', 'this replica has not seen that change yet');
+    },
+    async acknowledged(seq, wait) {
+      const end = clock.monotonic() + wait;
+      for (;;) {
+        const answer = await acknowledgedNow(seq);
+        if (answer.acknowledged >= answer.live || clock.monotonic() >= end) return answer;
+        await sleep(Math.min(50, Math.max(1, end - clock.monotonic())));
+      }
+    },
+    announce(changes, of) {
+      applyEarly(changes, of);
+      stream.publish({ generation: of, changes });
+    },
+    nudge: () => schedule(0),
+  };
+};

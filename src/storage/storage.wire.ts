@@ -1,0 +1,211 @@
+// Joins the storage: which database, which Redis, the feed between replicas, the jobs of all.
+import { randomBytes } from 'node:crypto';
+import type { AuditEntry } from '../base/event.ts';
+import { Fault } from '../base/fault.ts';
+import { type Clock, type Instant, type Millis, minutes } from '../base/time.ts';
+import type { Values } from '../server/config/field.ts';
+import type { Log, Metrics } from '../server/platform.ts';
+import { createMemoryCache } from './cache.memory.ts';
+import { createRedisCache } from './cache.redis.ts';
+import { appendChanges, createFeedSource, insertMessages, readHead, startGeneration, sweepChanges } from './changes.postgres.ts';
+import { connectRedis, type RedisClient, untilReady } from './connection.redis.ts';
+import { createDatabase } from './database.postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.postgres.ts';
+import { createRedisEventSink } from './events.redis.ts';
+import { createJobs } from './every.ts';
+import { createFeed } from './feed.ts';
+import { createGroupCommit } from './group-commit.ts';
+import { createLease } from './lease.postgres.ts';
+import { checkRole, migrate, migrationStatus, type RoleReport } from './migrate.postgres.ts';
+import { createOutboxStore } from './outbox.postgres.ts';
+import { createPool, type Pool } from './pool.postgres.ts';
+import { createRelay, type EventSink } from './relay.ts';
+import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write, WriteInstallation } from './storage.ts';
+import type { storageConfig } from './storage.config.ts';
+import { createMemoryHub } from './stream.memory.ts';
+import { createRedisStream } from './stream.redis.ts';
+import { createTracked } from './tracked.ts';
+import { createWrite } from './write.ts';
+
+export type StorageConfig = Values<typeof storageConfig>;
+
+export interface StorageDeps {
+  readonly config: StorageConfig;
+  readonly dataDir: string;
+  readonly production: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics?: Metrics;
+  /** The audit capability's, which is wired later: called only inside `write`. */
+  readonly insertEvents: (tx: Tx, events: readonly AuditEntry[]) => Promise<void>;
+  /** Where outbox messages go; default the Redis stream `<prefix>events`, without Redis the log. */
+  readonly sink?: EventSink;
+  /** Default: outside production. */
+  readonly migrateAtStart?: boolean;
+}
+
+export interface Storage {
+  readonly db: Database;
+  readonly write: Write;
+  readonly writeInstallation: WriteInstallation;
+  readonly readHead: ReadHead;
+  readonly feed: Feed;
+  readonly cache: Cache;
+  readonly lease: Lease;
+  readonly tracked: CreateTracked;
+  readonly groupCommit: <T>(flush: (items: readonly T[]) => Promise<void>) => GroupCommit<T>;
+  readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
+  /** Where things are, for one line at start: no secrets. */
+  readonly about: { readonly postgres: 'embedded' | 'external'; readonly redis: 'memory' | 'external' };
+  readonly role: RoleReport;
+  /** Waits until other systems have what stands in the outbox, if this replica is the one that carries it. */
+  flushOutbox(): Promise<void>;
+  /** After a restore: see `startGeneration`. */
+  recover(refuseUntil: Instant): Promise<number>;
+  /** Loads the feed (all listeners must stand), then lets jobs and the relay run. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const logSink = (log: Log): EventSink => ({
+  async deliver(messages) {
+    for (const { id, topic, tenantId, key } of messages) log.info({ event_id: id, topic, tenant_id: tenantId, key }, 'event');
+  },
+});
+
+/** Says it once when something begins to fail, not at every try. */
+const once = (log: Log, message: string): ((error: unknown) => void) => {
+  let last = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    const now = performance.now();
+    if (now - last > 30_000) log.warn({ error }, message);
+    last = now;
+  };
+};
+
+const migrated = async (deps: StorageDeps, uri: string): Promise<void> => {
+  const direct = deps.config.migrationPostgresUri === '' ? uri : deps.config.migrationPostgresUri;
+  if (deps.migrateAtStart ?? !deps.production) {
+    const names = await migrate({ uri: direct, login: decodeURIComponent(new URL(uri).username) });
+    if (names.length > 0) deps.log.info({ migrations: names }, 'the database was migrated');
+    return;
+  }
+  const { pending } = await migrationStatus(uri);
+  if (pending.length > 0)
+    throw new Fault(
+      'FAILED_PRECONDITION',
+      'MIGRATIONS_PENDING',
+      `the database lacks ${pending.length} migrations: run \`security-hub migrate\` first`,
+    );
+};
+
+const checkedRole = async (deps: StorageDeps, uri: string): Promise<RoleReport> => {
+  const role = await checkRole(uri);
+  if (deps.production && role.problems.length > 0)
+    throw new Fault('FAILED_PRECONDITION', 'DATABASE_ROLE_TOO_STRONG', `walls between tenants would not hold: ${role.problems.join('; ')}`);
+  return role;
+};
+
+/** The database is up, migrated and checked when this resolves; nothing is loaded yet. */
+export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
+  const { config, clock, log } = deps;
+  const embedded: EmbeddedPostgres | null = config.postgresUri === '' ? await startEmbeddedPostgres({ dataDir: deps.dataDir }) : null;
+  const uri = embedded?.uri ?? config.postgresUri;
+  let role: RoleReport;
+  try {
+    await migrated(deps, uri);
+    role = await checkedRole(deps, uri);
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+
+  const replica = `rep_${randomBytes(12).toString('hex')}`;
+  const onError = once(log, 'a database connection failed');
+  const pool = createPool({ uri, size: config.postgresPoolSize, onError });
+  // Its own, so that a crowd waiting for connections does not make this replica's knowledge old.
+  const feedPool = createPool({ uri, size: 2, onError });
+  const db = createDatabase({ pool });
+  const lease = createLease(db, replica);
+  const redis = redisOf(deps);
+  const feed = createFeed({
+    source: createFeedSource(feedPool, replica),
+    stream:
+      redis === null
+        ? createMemoryHub()()
+        : createRedisStream({ client: redis.client, reader: redis.reader, key: `${config.redisPrefix}changes` }),
+    clock,
+    ceiling: config.feedCeiling,
+    onState: (message, fields) => log.warn(fields, `change feed: ${message}`),
+  });
+  const relay = createRelay({
+    store: createOutboxStore(db),
+    sink: deps.sink ?? (redis === null ? logSink(log) : createRedisEventSink(redis.client, `${config.redisPrefix}events`)),
+    lease,
+    onError: once(log, 'events wait in the outbox: their receiver does not take them'),
+  });
+  const { write, writeInstallation } = createWrite({
+    db,
+    insertEvents: deps.insertEvents,
+    insertMessages,
+    appendChanges,
+    feed,
+    onMessages: relay.nudge,
+  });
+  const jobs = createJobs({ lease, onError: (job, error) => log.warn({ job, error }, 'a background job failed') });
+  observe(deps.metrics, feed, pool);
+
+  return {
+    db,
+    write,
+    writeInstallation,
+    readHead,
+    feed,
+    cache: redis === null ? createMemoryCache(clock) : createRedisCache(redis.client, config.redisPrefix),
+    lease,
+    tracked: createTracked({ feed, clock }),
+    groupCommit: (flush) => createGroupCommit({ flush }),
+    every: jobs.every,
+    about: { postgres: embedded === null ? 'external' : 'embedded', redis: redis === null ? 'memory' : 'external' },
+    role,
+    flushOutbox: relay.run,
+    recover: async (refuseUntil) => (await startGeneration(db, refuseUntil)).seq,
+    async start() {
+      if (redis !== null) await untilReady(redis.client, 500);
+      await feed.start();
+      relay.start();
+      jobs.every(
+        'changes.sweep',
+        minutes(1),
+        async () => {
+          while ((await sweepChanges(db)) > 0);
+        },
+        true,
+      );
+    },
+    async stop() {
+      await jobs.stop();
+      await relay.stop();
+      await feed.stop();
+      redis?.client.disconnect();
+      await Promise.all([pool.end(), feedPool.end()]);
+      await embedded?.stop();
+    },
+  };
+};
+
+const redisOf = ({ config, log }: StorageDeps): { readonly client: RedisClient; readonly reader: () => RedisClient } | null => {
+  if (config.redisUrl === '') return null;
+  const onError = once(log, 'Redis does not answer');
+  return {
+    client: connectRedis({ url: config.redisUrl, onError }),
+    reader: () => connectRedis({ url: config.redisUrl, blocking: true, onError }),
+  };
+};
+
+const observe = (metrics: Metrics | undefined, feed: Feed, pool: Pool): void => {
+  metrics?.gauge('securityhub_feed_age_seconds', 'How old the knowledge of revocations is.', {}, () => Math.min(feed.age() / 1000, 1e9));
+  metrics?.gauge('securityhub_feed_cursor', 'The last change every earlier one of which is applied here.', {}, () => feed.cursor());
+  metrics?.gauge('securityhub_postgres_connections', 'Connections to Postgres.', {}, () => pool.total);
+  metrics?.gauge('securityhub_postgres_waiting', 'Calls that wait for a connection.', {}, () => pool.waiting);
+};

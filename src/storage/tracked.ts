@@ -1,0 +1,121 @@
+// Values of Postgres kept in memory until a change to them is seen. A load that a change overtook is not kept.
+import { boundedMap } from '../base/bounded.ts';
+import type { TenantId } from '../base/caller.ts';
+import type { Clock } from '../base/time.ts';
+import type { AppliedChange, CreateTracked, Feed, Tracked, TrackedOptions } from './storage.ts';
+
+export interface TrackedPorts {
+  readonly feed: Pick<Feed, 'on'>;
+  readonly clock: Clock;
+}
+
+interface Kept<V> {
+  readonly value: V;
+  readonly epoch: number;
+}
+
+interface Attempt {
+  overtaken: boolean;
+  last: boolean;
+}
+
+interface Load<V> extends Attempt {
+  readonly promise: Promise<V>;
+  readonly tenantId: TenantId;
+}
+
+/** A change to a value being loaded makes us load again; under a storm of changes the third answer is given, not kept. */
+const ATTEMPTS = 3;
+const TENANTS_REMEMBERED = 50_000;
+
+const fullKey = (tenantId: TenantId, key: string): string => `${tenantId}\0${key}`;
+const ownKey = (change: AppliedChange): string | 'tenant' => (change.key === '' ? 'tenant' : change.key);
+
+export const createTracked =
+  (ports: TrackedPorts): CreateTracked =>
+  <V>(options: TrackedOptions<V>): Tracked<V> => {
+    const touches = options.touches ?? ownKey;
+    const kept = boundedMap<string, Kept<V>>(options.capacity);
+    const loads = new Map<string, Load<V>>();
+    // Forgetting a whole tenant costs one number: what was kept under a smaller one no longer counts.
+    const epochs = new Map<TenantId, number>();
+    let floor = 0;
+    let lastEpoch = 0;
+    const epochOf = (tenantId: TenantId): number => epochs.get(tenantId) ?? floor;
+
+    const overtake = (tenantId: TenantId | null): void => {
+      for (const load of loads.values()) if (tenantId === null || load.tenantId === tenantId) load.overtaken = true;
+    };
+
+    const forgetAll = (): void => {
+      epochs.clear();
+      lastEpoch += 1;
+      floor = lastEpoch;
+      kept.clear();
+      overtake(null);
+    };
+
+    const forgetTenant = (tenantId: TenantId): void => {
+      if (epochs.size >= TENANTS_REMEMBERED) return forgetAll();
+      lastEpoch += 1;
+      epochs.set(tenantId, lastEpoch);
+      overtake(tenantId);
+    };
+
+    ports.feed.on(
+      options.kinds,
+      (change) => {
+        const touched = touches(change);
+        if (touched === null) return;
+        // A change of the installation to all of its kind speaks of every tenant.
+        if (touched === 'tenant') return change.tenantId === '' ? forgetAll() : forgetTenant(change.tenantId);
+        const key = fullKey(change.tenantId, touched);
+        kept.delete(key);
+        const load = loads.get(key);
+        if (load !== undefined) load.overtaken = true;
+      },
+      forgetAll,
+    );
+
+    const loadUntilCalm = async (tenantId: TenantId, key: string, load: Attempt): Promise<V> => {
+      for (let attempt = 1; ; attempt += 1) {
+        load.overtaken = false;
+        load.last = attempt === ATTEMPTS;
+        const value = await options.load(tenantId, key);
+        if (!load.overtaken) {
+          kept.set(fullKey(tenantId, key), { value, epoch: epochOf(tenantId) }, ports.clock.monotonic() + options.ttl);
+          return value;
+        }
+        if (load.last) return value;
+      }
+    };
+
+    const load = (tenantId: TenantId, key: string): Promise<V> => {
+      const id = fullKey(tenantId, key);
+      const state: Attempt = { overtaken: false, last: false };
+      const promise = loadUntilCalm(tenantId, key, state).finally(() => {
+        if (loads.get(id)?.promise === promise) loads.delete(id);
+      });
+      loads.set(id, Object.assign(state, { promise, tenantId }));
+      return promise;
+    };
+
+    const peek = (tenantId: TenantId, key: string): V | undefined => {
+      const found = kept.get(fullKey(tenantId, key), ports.clock.monotonic());
+      return found !== undefined && found.epoch === epochOf(tenantId) ? found.value : undefined;
+    };
+
+    return {
+      get(tenantId, key) {
+        const found = kept.get(fullKey(tenantId, key), ports.clock.monotonic());
+        if (found !== undefined && found.epoch === epochOf(tenantId)) return found.value;
+        const running = loads.get(fullKey(tenantId, key));
+        // An overtaken load tries again, so joining it is safe, unless it was its last try.
+        return running === undefined || (running.overtaken && running.last) ? load(tenantId, key) : running.promise;
+      },
+      peek,
+      get size() {
+        return kept.size;
+      },
+    };
+  };
