@@ -1,0 +1,144 @@
+// Gives roles to subjects and takes them: never beyond the caller's own rights, never the last owner's.
+import type { Call } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
+import { eventOf } from '../base/event.ts';
+import { badField, Fault } from '../base/fault.ts';
+import type { Instant } from '../base/time.ts';
+import type { Tx } from '../storage/storage.ts';
+import type { StoredAssignment } from './authorization.ts';
+import { OWNER } from './builtin.ts';
+import {
+  type Changed,
+  type ChangeDeps,
+  type Felt,
+  keepingAnOwner,
+  makerOf,
+  requireKnown,
+  roleUnknown,
+  rolesIn,
+  subjectChange,
+} from './change.ts';
+import { requireRoleHeld } from './escalation.ts';
+import type { Holding } from './holding.ts';
+import type { Subject } from './rights.ts';
+import type { RoleLookup } from './role.ts';
+
+export interface AssignmentChanges {
+  /**
+   * Also changes when an assignment ends. NOT_FOUND / ROLE_UNKNOWN, SUBJECT_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID;
+   * PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER when an end would be set for the last owner.
+   */
+  assignRole(tenantId: TenantId, given: GivenRole, call: Call): Promise<Changed<StoredAssignment>>;
+  /** Taking what is not there is no error. NOT_FOUND / ROLE_UNKNOWN; PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER. */
+  unassignRole(tenantId: TenantId, subject: Subject, role: string, call: Call): Promise<Changed<null>>;
+  /** The first roles of a new subject, in the transaction that creates it. `call` null: the installation itself at its first start. */
+  assignRoles(tx: Tx, tenantId: TenantId, subject: Subject, roles: readonly string[], call: Call | null): Promise<Felt>;
+  /** Removes all roles, grants and denies of a subject that is going, in the transaction that removes it. FAILED_PRECONDITION / LAST_OWNER. */
+  forgetSubject(tx: Tx, tenantId: TenantId, subject: Subject, call: Call): Promise<Felt>;
+  /** Before a user is made unable to act: FAILED_PRECONDITION / LAST_OWNER when no other owner would be left. */
+  requireOtherOwner(tx: Tx, tenantId: TenantId, userId: string): Promise<void>;
+}
+
+export interface GivenRole {
+  readonly subject: Subject;
+  readonly role: string;
+  readonly expiresAt: Instant | null;
+}
+
+const ASSIGNABLE: readonly string[] = ['user', 'service'];
+
+/** Groups come later; an API key acts with its owner's rights and has none of its own. */
+export const requireSubject = (subject: Subject): void => {
+  if (!ASSIGNABLE.includes(subject.type)) throw badField('subject.type', `one of ${ASSIGNABLE.join(', ')}`);
+  if (subject.id === '') throw badField('subject.id', 'must not be empty');
+};
+
+export const requireFuture = (expiresAt: Instant | null, now: Instant): void => {
+  if (expiresAt !== null && expiresAt <= now) throw badField('expires_at', 'must lie in the future', 'EXPIRY_INVALID');
+};
+
+/** A tenant without any owner gets its first one from whoever runs the installation. */
+const firstOwner = (role: string, held: Holding, owners: readonly string[]): boolean =>
+  role === OWNER && owners.length === 0 && held.holds('installation:tenants');
+
+const ALL: Holding = { holds: () => true };
+
+export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
+  /** Under the tenant's lock. */
+  const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, lookup: RoleLookup, held: Holding, call: Call | null) => {
+    if (lookup(given.role) === undefined) throw roleUnknown(given.role);
+    if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) requireRoleHeld(held, given.role, lookup);
+    const row = { ...given, createdAt: call?.now ?? Date.now(), createdBy: makerOf(call) };
+    return keepingAnOwner(rules, tx, tenantId, () => rules.assign(tx, tenantId, row));
+  };
+
+  return {
+    async assignRole(tenantId, given, call) {
+      requireSubject(given.subject);
+      requireFuture(given.expiresAt, call.now);
+      const held = await holding(call.caller);
+      await requireKnown(subjectsKnown, tenantId, given.subject);
+      return write(tenantId, async (tx) => {
+        await rules.lock(tx, tenantId);
+        const result = await give(tx, tenantId, given, await rolesIn(rules, tx, tenantId), held, call);
+        const details = { role: given.role, expires_at: given.expiresAt };
+        return {
+          result,
+          changes: [subjectChange('assignment', tenantId, given.subject)],
+          events: [eventOf(call, tenantId, 'role.assigned', `${given.subject.type}:${given.subject.id}`, { details })],
+        };
+      });
+    },
+
+    async unassignRole(tenantId, subject, role, call) {
+      requireSubject(subject);
+      const held = await holding(call.caller);
+      return write(tenantId, async (tx) => {
+        await rules.lock(tx, tenantId);
+        const lookup = await rolesIn(rules, tx, tenantId);
+        if (lookup(role) === undefined) throw roleUnknown(role);
+        requireRoleHeld(held, role, lookup);
+        const there = await keepingAnOwner(rules, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
+        if (!there) return { result: null };
+        return {
+          result: null,
+          changes: [subjectChange('assignment', tenantId, subject)],
+          events: [eventOf(call, tenantId, 'role.unassigned', `${subject.type}:${subject.id}`, { details: { role } })],
+        };
+      });
+    },
+
+    async assignRoles(tx, tenantId, subject, roles, call) {
+      if (roles.length === 0) return { changes: [], events: [] };
+      requireSubject(subject);
+      // The caller's rights are in the cache: its access to this very call was just decided on them.
+      const held = call === null ? ALL : await holding(call.caller);
+      await rules.lock(tx, tenantId);
+      const lookup = await rolesIn(rules, tx, tenantId);
+      for (const role of new Set(roles)) await give(tx, tenantId, { subject, role, expiresAt: null }, lookup, held, call);
+      const resource = `${subject.type}:${subject.id}`;
+      return {
+        changes: [subjectChange('assignment', tenantId, subject)],
+        events: call === null ? [] : roles.map((role) => eventOf(call, tenantId, 'role.assigned', resource, { details: { role } })),
+      };
+    },
+
+    async forgetSubject(tx, tenantId, subject, call) {
+      await rules.lock(tx, tenantId);
+      const rows = await keepingAnOwner(rules, tx, tenantId, () => rules.forget(tx, tenantId, subject));
+      if (rows === 0) return { changes: [], events: [] };
+      const resource = `${subject.type}:${subject.id}`;
+      return {
+        changes: [subjectChange('assignment', tenantId, subject)],
+        events: [eventOf(call, tenantId, 'subject.rights_removed', resource, { details: { rows } })],
+      };
+    },
+
+    async requireOtherOwner(tx, tenantId, userId) {
+      await rules.lock(tx, tenantId);
+      const owners = await rules.owners(tx, tenantId);
+      if (owners.length === 1 && owners[0] === userId)
+        throw new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
+    },
+  };
+};

@@ -1,0 +1,35 @@
+// Settings of the authorization capability: how long rights stay in memory. News of a change is not waited for: it clears them at once.
+import { integer, minutesField, secondsField } from '../server/config/field.ts';
+
+export const authorizationConfig = {
+  rightsCacheEntries: integer('RIGHTS_CACHE_ENTRIES', {
+    default: '10000',
+    min: 100,
+    max: 10_000_000,
+    doc: 'Subjects whose roles, grants and denies are kept in memory, about 1 KiB each.',
+  }),
+  rightsCacheTtl: minutesField('RIGHTS_CACHE_MINUTES', {
+    default: '5',
+    min: 0.1,
+    max: 1440,
+    doc: "How long a subject's roles, grants and denies are kept in memory when nothing changes.",
+  }),
+  roleCacheEntries: integer('ROLE_CACHE_TENANTS', {
+    default: '1000',
+    min: 1,
+    max: 1_000_000,
+    doc: 'Tenants whose roles and resource types are kept in memory.',
+  }),
+  roleCacheTtl: minutesField('ROLE_CACHE_MINUTES', {
+    default: '60',
+    min: 0.1,
+    max: 1440,
+    doc: "How long a tenant's roles and resource types are kept in memory when nothing changes.",
+  }),
+  decisionTtl: secondsField('DECISION_TTL_SECONDS', {
+    default: '30',
+    min: 1,
+    max: 300,
+    doc: 'How long a caller may keep a decision (valid_until), unless the rights behind it end sooner.',
+  }),
+};

@@ -1,0 +1,211 @@
+// Window of the authorization capability: AuthorizationService, a row an RPC.
+import { tenantOf } from '../base/caller.ts';
+import { badField } from '../base/fault.ts';
+import { type Pager, pageSize } from '../base/page.ts';
+import { type Instant, seconds } from '../base/time.ts';
+import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import * as proto from '../gen/securityhub/v1/authorization.ts';
+import { type Access, type Service, service } from '../server/rpc/define.ts';
+import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant, Subject } from './authorization.ts';
+
+const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
+const optionalTimestamp = (at: Instant | null): Timestamp | undefined => (at === null ? undefined : timestamp(at));
+/** A part of a millisecond counts as ended: nothing lasts longer than it was given. */
+const instant = (time: Timestamp | undefined): Instant | null =>
+  time === undefined ? null : time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
+
+const required = <T>(field: string, value: T | undefined): T => {
+  if (value === undefined) throw badField(field, 'must be set');
+  return value;
+};
+
+const subjectFrom = (ref: proto.SubjectRef): Subject => ({ type: ref.type === '' ? 'user' : ref.type, id: ref.id });
+
+const printRole = (role: Role): proto.Role => ({
+  name: role.name,
+  description: role.description,
+  permissions: [...role.permissions],
+  inherits: [...role.inherits],
+  builtIn: role.builtIn,
+});
+
+const printType = (type: ResourceType): proto.ResourceType => ({
+  name: type.name,
+  description: type.description,
+  actions: [...type.actions],
+  ownerActions: [...type.ownerActions],
+  defaultClassification: type.defaultClassification,
+});
+
+const printAssignment = (assignment: StoredAssignment): proto.Assignment => ({
+  subject: { ...assignment.subject },
+  role: assignment.role,
+  expiresAt: optionalTimestamp(assignment.expiresAt),
+  createdAt: timestamp(assignment.createdAt),
+  createdBy: assignment.createdBy,
+});
+
+const printGrant = (grant: StoredGrant): proto.Grant => ({
+  id: grant.id,
+  subject: { ...grant.subject },
+  permission: grant.permission,
+  resourceId: grant.resourceId,
+  effect: grant.effect === 'allow' ? proto.Effect.EFFECT_ALLOW : proto.Effect.EFFECT_DENY,
+  expiresAt: optionalTimestamp(grant.expiresAt),
+  reason: grant.reason,
+  createdAt: timestamp(grant.createdAt),
+  createdBy: grant.createdBy,
+});
+
+const effectFrom = (effect: proto.Effect): 'allow' | 'deny' => {
+  if (effect === proto.Effect.EFFECT_ALLOW) return 'allow';
+  if (effect === proto.Effect.EFFECT_DENY) return 'deny';
+  throw badField('effect', 'EFFECT_ALLOW or EFFECT_DENY');
+};
+
+const changing = (
+  permission: string,
+): { access: Access; audit: 'in-transaction'; limit: 'manage'; deadline: number; idempotency: 'idempotent' } => ({
+  access: { permission, across: true },
+  audit: 'in-transaction',
+  limit: 'manage',
+  deadline: seconds(5),
+  idempotency: 'idempotent',
+});
+
+const reading = (permission: string): { access: Access; audit: 'none'; limit: 'manage'; deadline: number; idempotency: 'safe' } => ({
+  access: { permission, across: true },
+  audit: 'none',
+  limit: 'manage',
+  deadline: seconds(5),
+  idempotency: 'safe',
+});
+
+/** The access layer has decided whether the caller may name that tenant. */
+const ACROSS = true;
+
+export const authorizationServices = (door: Authorization, pager: Pager): readonly Service[] => {
+  const paged = async <T>(
+    query: readonly unknown[],
+    request: { readonly pageSize: number; readonly pageToken: string },
+    load: (after: string, size: number) => Promise<Page<T>>,
+  ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> => {
+    const { items, after } = await load(pager.open(query, request.pageToken), pageSize(request.pageSize));
+    return { items, nextPageToken: after === '' ? '' : pager.seal(query, after) };
+  };
+
+  return [
+    service(proto.AuthorizationServiceService, {
+      putResourceType: {
+        ...changing('config:write'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const { result, revision } = await door.putResourceType(tenantId, required('resource_type', request.resourceType), call);
+          return { resourceType: printType(result), revision };
+        },
+      },
+      listResourceTypes: {
+        ...reading('config:read'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const { items, nextPageToken } = await paged(['resource_types', tenantId], request, (after, size) =>
+            door.listResourceTypes(tenantId, after, size),
+          );
+          return { resourceTypes: items.map(printType), nextPageToken };
+        },
+      },
+      putRole: {
+        ...changing('users:roles'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const { result, revision } = await door.putRole(tenantId, required('role', request.role), call);
+          return { role: printRole(result), revision };
+        },
+      },
+      listRoles: {
+        ...reading('authz:read'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const { items, nextPageToken } = await paged(['roles', tenantId], request, (after, size) =>
+            door.listRoles(tenantId, after, size),
+          );
+          return { roles: items.map(printRole), nextPageToken };
+        },
+      },
+      deleteRole: {
+        ...changing('users:roles'),
+        async handle(request, call) {
+          const { revision } = await door.deleteRole(tenantOf(call.caller, request.tenantId, ACROSS), request.name, call);
+          return { revision };
+        },
+      },
+      assignRole: {
+        ...changing('users:roles'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const given = {
+            subject: subjectFrom(required('subject', request.subject)),
+            role: request.role,
+            expiresAt: instant(request.expiresAt),
+          };
+          const { result, revision } = await door.assignRole(tenantId, given, call);
+          return { assignment: printAssignment(result), revision };
+        },
+      },
+      unassignRole: {
+        ...changing('users:roles'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const { revision } = await door.unassignRole(tenantId, subjectFrom(required('subject', request.subject)), request.role, call);
+          return { revision };
+        },
+      },
+      listAssignments: {
+        ...reading('authz:read'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const filter = { subject: request.subject ? subjectFrom(request.subject) : null, role: request.role };
+          const { items, nextPageToken } = await paged(['assignments', tenantId, filter], request, (after, size) =>
+            door.listAssignments(tenantId, filter, after, size),
+          );
+          return { assignments: items.map(printAssignment), nextPageToken };
+        },
+      },
+      putGrant: {
+        ...changing('users:roles'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const { permission, resourceId, reason } = request;
+          const draft = {
+            subject: subjectFrom(required('subject', request.subject)),
+            effect: effectFrom(request.effect),
+            expiresAt: instant(request.expiresAt),
+            permission,
+            resourceId,
+            reason,
+          };
+          const { result, revision } = await door.putGrant(tenantId, draft, call);
+          return { grant: printGrant(result), revision };
+        },
+      },
+      deleteGrant: {
+        ...changing('users:roles'),
+        async handle(request, call) {
+          const { revision } = await door.deleteGrant(tenantOf(call.caller, request.tenantId, ACROSS), request.grantId, call);
+          return { revision };
+        },
+      },
+      listGrants: {
+        ...reading('authz:read'),
+        async handle(request, call) {
+          const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
+          const filter = { subject: request.subject ? subjectFrom(request.subject) : null, permission: request.permission };
+          const { items, nextPageToken } = await paged(['grants', tenantId, filter], request, (after, size) =>
+            door.listGrants(tenantId, filter, after, size),
+          );
+          return { grants: items.map(printGrant), nextPageToken };
+        },
+      },
+    }),
+  ];
+};

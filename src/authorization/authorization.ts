@@ -1,0 +1,163 @@
+// Door of the authorization capability: who may do what, decided on live rights; and the rules behind it, changed under guard.
+import type { MaybePromise } from '../base/call.ts';
+import type { Caller, TenantId } from '../base/caller.ts';
+import { andThen } from '../base/maybe.ts';
+import type { Random } from '../base/random.ts';
+import type { Clock, Instant } from '../base/time.ts';
+import type { Tx, Write } from '../storage/storage.ts';
+import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
+import { evaluate, type Question } from './evaluate.ts';
+import { explain, type Step } from './explain.ts';
+import { createGrantChanges, type GrantChanges } from './grant.ts';
+import { callerHolds, type Holding, rightsHolder } from './holding.ts';
+import { createLists, type Lists } from './list.ts';
+import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
+import { createRoleChanges, type RoleChanges } from './put-role.ts';
+import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
+import type { ResourceType } from './resource-type.ts';
+import type { Assignment, Grant, Rights, Subject, SubjectRows } from './rights.ts';
+import type { Role } from './role.ts';
+import type { Ruling } from './ruling.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type { Question } from './evaluate.ts';
+export type { Step } from './explain.ts';
+export type { Holding } from './holding.ts';
+export type { Wanted } from './resolve.ts';
+export type { ResourceType } from './resource-type.ts';
+export type { Rights, Subject } from './rights.ts';
+export type { Role } from './role.ts';
+export type { Ruling } from './ruling.ts';
+export type { Snapshot } from './snapshot.ts';
+
+export interface StoredAssignment extends Assignment {
+  readonly subject: Subject;
+  readonly createdAt: Instant;
+  /** `<type>:<id>`. */
+  readonly createdBy: string;
+}
+
+export interface StoredGrant extends Grant {
+  readonly subject: Subject;
+  readonly reason: string;
+  readonly createdAt: Instant;
+  readonly createdBy: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** '' after the last page. */
+  readonly after: string;
+}
+
+/** The port to the stored rules. What takes a transaction runs in it; `lock` makes the writers of a tenant take turns. */
+export interface Rules {
+  lock(tx: Tx, tenantId: TenantId): Promise<void>;
+  roles(tx: Tx, tenantId: TenantId): Promise<readonly Role[]>;
+  types(tx: Tx, tenantId: TenantId): Promise<readonly ResourceType[]>;
+  subject(tx: Tx, tenantId: TenantId, subject: Subject): Promise<SubjectRows>;
+  putRole(tx: Tx, tenantId: TenantId, role: Role, now: Instant): Promise<void>;
+  /** With its assignments. */
+  deleteRole(tx: Tx, tenantId: TenantId, name: string): Promise<void>;
+  putType(tx: Tx, tenantId: TenantId, type: ResourceType, now: Instant): Promise<void>;
+  /** One row for subject and role; again: another end. */
+  assign(tx: Tx, tenantId: TenantId, assignment: StoredAssignment): Promise<StoredAssignment>;
+  /** Was it there? */
+  unassign(tx: Tx, tenantId: TenantId, subject: Subject, role: string): Promise<boolean>;
+  /** Users who are owners without end and are not denied to hand out roles. */
+  owners(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
+  /** One row for subject, effect, permission and resource; again: another end and reason. */
+  putGrant(tx: Tx, tenantId: TenantId, grant: StoredGrant): Promise<StoredGrant>;
+  grant(tx: Tx, tenantId: TenantId, id: string): Promise<StoredGrant | null>;
+  deleteGrant(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
+  /** Everything of a subject; how many rows. */
+  forget(tx: Tx, tenantId: TenantId, subject: Subject): Promise<number>;
+  allRoles(tenantId: TenantId): Promise<readonly Role[]>;
+  allTypes(tenantId: TenantId): Promise<readonly ResourceType[]>;
+  listAssignments(tenantId: TenantId, filter: AssignmentFilter, after: string, size: number): Promise<Page<StoredAssignment>>;
+  listGrants(tenantId: TenantId, filter: GrantFilter, after: string, size: number): Promise<Page<StoredGrant>>;
+  /** Removes what ended before that instant, a bounded number at a go, in all tenants. */
+  sweep(before: Instant): Promise<void>;
+}
+
+export interface AssignmentFilter {
+  readonly subject: Subject | null;
+  readonly role: string;
+}
+
+export interface GrantFilter {
+  readonly subject: Subject | null;
+  readonly permission: string;
+}
+
+/** What others know about subjects: identity for users and workloads. */
+export interface Subjects {
+  /** Does this user or service exist in the tenant? */
+  known(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
+}
+
+export interface AuthorizationDeps extends ResolveDeps {
+  readonly rules: Rules;
+  readonly subjectsKnown: Subjects;
+  readonly write: Write;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Decision {
+  readonly ruling: Ruling;
+  /** The next instant at which the rights behind it change by themselves; null = not before a change. */
+  readonly validUntil: Instant | null;
+  readonly rights: Rights;
+}
+
+export interface Authorization extends RoleChanges, AssignmentChanges, GrantChanges, TypeChanges, Lists {
+  /** A subject's rights now. Somebody unknown has none. At once when cached; UNAVAILABLE when they cannot be read. */
+  rights(tenantId: TenantId, subject: Subject): MaybePromise<Rights>;
+  /** Those of many, all at one moment of the feed. */
+  rightsOf(wanted: readonly Wanted[], now: Instant): MaybePromise<readonly Rights[]>;
+  /** The tenant's roles and resource types. */
+  snapshot(tenantId: TenantId): MaybePromise<Snapshot>;
+  check(tenantId: TenantId, subject: Subject, question: Question, now: Instant): MaybePromise<Decision>;
+  /** Pure, on rights already here. */
+  evaluate(rights: Rights, question: Question): Ruling;
+  explain(rights: Rights, question: Question): readonly Step[];
+  /** May this caller do it now? Anonymous may nothing. */
+  holds(caller: Caller, permission: string): MaybePromise<boolean>;
+  /** All that a caller may do now, for several questions at one moment. */
+  holding(caller: Caller): MaybePromise<Holding>;
+}
+
+const NOBODY: Holding = { holds: () => false };
+
+export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
+  const resolve = createResolve(deps);
+  const one = (tenantId: TenantId, subject: Subject, now: Instant): MaybePromise<Rights> =>
+    andThen(resolve([{ tenantId, subject }], now), (all) => all[0] as Rights);
+
+  const holding = (caller: Caller): MaybePromise<Holding> => {
+    const subject = rightsHolder(caller);
+    if (caller.kind === 'anonymous' || subject === null) return NOBODY;
+    return andThen(one(caller.tenantId, subject, deps.clock.now()), (rights) => ({
+      holds: (permission) => callerHolds(caller, rights, permission),
+    }));
+  };
+
+  const changing = { ...deps, holding };
+  return {
+    rights: (tenantId, subject) => one(tenantId, subject, deps.clock.now()),
+    rightsOf: resolve,
+    snapshot: (tenantId) => deps.snapshots.get(tenantId, ''),
+    check: (tenantId, subject, question, now) =>
+      andThen(one(tenantId, subject, now), (rights) => ({ ruling: evaluate(rights, question), validUntil: rights.validUntil, rights })),
+    evaluate,
+    explain,
+    holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
+    holding,
+    ...createRoleChanges(changing),
+    ...createAssignmentChanges(changing),
+    ...createGrantChanges(changing),
+    ...createTypeChanges(changing),
+    ...createLists(deps),
+  };
+};

@@ -1,0 +1,77 @@
+// What the changing use cases share: who did it, what the feed hears, and the owner that a tenant always keeps.
+import type { Call, MaybePromise } from '../base/call.ts';
+import { type Caller, subjectOf, type TenantId } from '../base/caller.ts';
+import type { AuditEntry } from '../base/event.ts';
+import { Fault } from '../base/fault.ts';
+import type { Random } from '../base/random.ts';
+import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
+import type { Rules, Subjects } from './authorization.ts';
+import type { Holding } from './holding.ts';
+import { subjectKey } from './resolve.ts';
+import type { Subject } from './rights.ts';
+import type { RoleLookup } from './role.ts';
+import { roleLookup } from './snapshot.ts';
+
+export interface ChangeDeps {
+  readonly rules: Rules;
+  readonly subjectsKnown: Subjects;
+  readonly write: Write;
+  readonly random: Random;
+  readonly holding: (caller: Caller) => MaybePromise<Holding>;
+}
+
+/** `revision`: pass it as `min_policy_revision` to be decided on this change. */
+export interface Changed<T> {
+  readonly result: T;
+  readonly revision: number;
+}
+
+/** For somebody else's transaction: what it must hand to `write` with its own. */
+export interface Felt {
+  readonly changes: readonly Change[];
+  readonly events: readonly AuditEntry[];
+}
+
+/** Whom a stored row names as its maker; null is the installation itself, at its first start. */
+export const makerOf = (call: Call | null): string => {
+  if (call === null) return 'installation';
+  const { type, id } = subjectOf(call.caller);
+  return `${type}:${id}`;
+};
+
+/** The feed's key ends at 256 characters; a longer one tells all of the tenant. */
+const KEY_MAX = 256;
+
+export const changeOf = (kind: ChangeKind, tenantId: TenantId, key: string): Change => ({
+  kind,
+  tenantId,
+  key: key.length <= KEY_MAX ? key : '',
+  until: null,
+});
+
+export const subjectChange = (kind: 'assignment' | 'grant', tenantId: TenantId, subject: Subject): Change =>
+  changeOf(kind, tenantId, subjectKey(subject));
+
+/** The roles as this transaction sees them. */
+export const rolesIn = async (rules: Rules, tx: Tx, tenantId: TenantId): Promise<RoleLookup> =>
+  roleLookup(await rules.roles(tx, tenantId), await rules.types(tx, tenantId));
+
+/**
+ * Under the tenant's lock: whatever `work` does, a tenant that had an owner has one afterwards. FAILED_PRECONDITION / LAST_OWNER.
+ * Two callers who remove each other take turns, and the second is refused.
+ */
+export const keepingAnOwner = async <T>(rules: Rules, tx: Tx, tenantId: TenantId, work: () => Promise<T>): Promise<T> => {
+  const before = await rules.owners(tx, tenantId);
+  const result = await work();
+  if (before.length > 0 && (await rules.owners(tx, tenantId)).length === 0)
+    throw new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
+  return result;
+};
+
+/** NOT_FOUND / SUBJECT_UNKNOWN for somebody who is not there. */
+export const requireKnown = async (subjects: Subjects, tenantId: TenantId, subject: Subject): Promise<void> => {
+  if (!(await subjects.known(tenantId, subject)))
+    throw new Fault('NOT_FOUND', 'SUBJECT_UNKNOWN', `no ${subject.type} of that id in the tenant`, { meta: { subject: subject.id } });
+};
+
+export const roleUnknown = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_UNKNOWN', 'no such role', { meta: { role } });

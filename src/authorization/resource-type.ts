@@ -1,0 +1,18 @@
+// Resource types: what can be asked about in a tenant, and what the owner of such a resource may do with it.
+
+export interface ResourceType {
+  readonly name: string;
+  readonly description: string;
+  /** Actions it knows; for people, who read permissions from them. */
+  readonly actions: readonly string[];
+  /** Actions that the owner of a resource may do without any role; `*` for all. */
+  readonly ownerActions: readonly string[];
+  /** Of a resource that names none. */
+  readonly defaultClassification: string;
+  readonly builtIn: boolean;
+}
+
+/** The name of a resource type, of an action and of a role: no wildcard. */
+export const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;
+
+export const CLASSIFICATIONS: readonly string[] = ['public', 'internal', 'confidential', 'restricted', 'top_secret'];
