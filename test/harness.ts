@@ -3,11 +3,18 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { Call } from '../src/base/call.ts';
 import type { Caller } from '../src/base/caller.ts';
+import type { AuditEntry } from '../src/base/event.ts';
+import { createPager } from '../src/base/page.ts';
+import { systemRandom } from '../src/base/random.ts';
 import { type Clock, type Instant, type Millis, systemClock } from '../src/base/time.ts';
+import { createSealer } from '../src/encryption/sealer.ts';
+import type { Log, Metrics, Platform, Recorder } from '../src/server/platform.ts';
 import { createDatabase } from '../src/storage/database.postgres.ts';
 import { migrate, migrationsHash, readMigrations } from '../src/storage/migrate.postgres.ts';
 import { createPool } from '../src/storage/pool.postgres.ts';
+import type { EventSink } from '../src/storage/relay.ts';
 import type { Database } from '../src/storage/storage.ts';
+import { createStorage, type Storage, type StorageConfig } from '../src/storage/storage.wire.ts';
 
 export interface FreshDatabase {
   /** As superuser: the service takes its role in every transaction, so the walls stand all the same. */
@@ -143,5 +150,91 @@ export const callAs = (caller: Caller, over: Partial<Call> = {}): Call => {
     deadline: now + 60_000,
     signal: new AbortController().signal,
     ...over,
+  };
+};
+
+export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };
+export const noMetrics: Metrics = { counter: () => ({ inc: () => {} }), gauge: () => {}, histogram: () => ({ observe: () => {} }) };
+
+export interface CollectingRecorder extends Recorder {
+  /** Everything stated so far, also by transactions that were rolled back afterwards. */
+  readonly entries: AuditEntry[];
+}
+
+export const collectingRecorder = (): CollectingRecorder => {
+  const entries: AuditEntry[] = [];
+  return {
+    entries,
+    insert: async (_tx, added) => void entries.push(...added),
+    required: async (entry) => void entries.push(entry),
+    refused: (entry) => void entries.push(entry),
+    sampled: (entry) => void entries.push(entry),
+    flush: async () => {},
+  };
+};
+
+export const storageConfigFor = (database: Pick<FreshDatabase, 'uri'>, redis: boolean): StorageConfig => ({
+  postgresUri: database.uri,
+  migrationPostgresUri: '',
+  redisUrl: redis ? redisUrl() : '',
+  redisPrefix: `${new URL(database.uri).pathname.slice(1)}:`,
+  postgresPoolSize: 10,
+  feedCeiling: 300_000,
+});
+
+export interface TestPlatform extends Platform {
+  readonly audit: CollectingRecorder;
+  readonly storage: Storage;
+  /** Loads the change feed: call it when every listener stands (after wiring). */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface TestPlatformOptions {
+  readonly database: FreshDatabase;
+  readonly clock?: Clock;
+  /** Real Redis under a prefix of this database; default: the twin in memory. */
+  readonly redis?: boolean;
+  readonly sink?: EventSink;
+  readonly insertEvents?: Recorder['insert'];
+}
+
+/** Real Postgres, real feed, real sealer with a random master key; audit entries are collected. Several on one database are replicas. */
+export const createTestPlatform = async (options: TestPlatformOptions): Promise<TestPlatform> => {
+  const clock = options.clock ?? systemClock;
+  const audit = collectingRecorder();
+  const storage = await createStorage({
+    config: storageConfigFor(options.database, options.redis ?? false),
+    dataDir: '',
+    production: false,
+    clock,
+    log: silentLog,
+    insertEvents: options.insertEvents ?? audit.insert,
+    migrateAtStart: false,
+    ...(options.sink === undefined ? {} : { sink: options.sink }),
+  });
+  const sealer = createSealer(randomBytes(32), systemRandom);
+  return {
+    clock,
+    random: systemRandom,
+    log: silentLog,
+    metrics: noMetrics,
+    production: false,
+    sealer,
+    pager: createPager(sealer.derive('page')),
+    audit,
+    storage,
+    db: storage.db,
+    write: storage.write,
+    writeInstallation: storage.writeInstallation,
+    readHead: storage.readHead,
+    feed: storage.feed,
+    cache: storage.cache,
+    lease: storage.lease,
+    tracked: storage.tracked,
+    groupCommit: storage.groupCommit,
+    every: storage.every,
+    start: storage.start,
+    stop: storage.stop,
   };
 };
