@@ -26,12 +26,8 @@ export interface EventFilter {
   readonly resource: string;
   readonly action: string;
   readonly result: string;
-  readonly reason: string;
-  readonly level: string;
-  readonly method: string;
   readonly sessionId: string;
   readonly requestId: string;
-  readonly ipAddress: string;
 }
 
 /** Where a list goes on: after the event with this time and id. */
@@ -93,5 +89,5 @@ export interface Audit {
 
 export const createAudit = (deps: AuditDeps): Audit => {
   const { recorder, writeDue } = createRecorder(deps);
-  return { recorder, writeDue, search: createSearch(deps), keepPartitions: createPartitionKeeper(deps, recorder) };
+  return { recorder, writeDue, search: createSearch(deps, writeDue), keepPartitions: createPartitionKeeper(deps, recorder) };
 };

@@ -91,12 +91,8 @@ const COLUMNS = {
   resource: 'resource',
   action: 'action',
   result: 'result',
-  reason: 'reason',
-  level: 'level',
-  method: 'method',
   sessionId: 'session_id',
   requestId: 'request_id',
-  ipAddress: 'ip_address',
 } as const;
 
 const ofTypes = (types: readonly string[]): RawBuilder<boolean> =>
