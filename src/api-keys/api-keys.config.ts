@@ -2,6 +2,10 @@
 import { daysField } from '../server/config/field.ts';
 
 export const apiKeysConfig = {
-  defaultLife: daysField('API_KEY_DEFAULT_DAYS', { default: '90', min: 0.001, max: 3660, doc: 'Life of an API key that asks for none.' }),
-  maxLife: daysField('API_KEY_MAX_DAYS', { default: '366', min: 0.001, max: 3660, doc: 'Longest life an API key may ask for.' }),
+  maxLife: daysField('API_KEY_MAX_DAYS', {
+    default: '0',
+    min: 0,
+    max: 3650,
+    doc: 'Longest life of an API key, and the life of one that asks for none. 0 = no bound: a key that asks for no end has none.',
+  }),
 } as const;

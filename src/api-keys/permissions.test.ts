@@ -39,7 +39,17 @@ describe('a permission', () => {
   it.each(['users:read', '*:*', '*:read', 'users:*', 'encryption_key:decrypt', 'shop.orders:read'])('may be %s', (text) =>
     expect(isPermission(text)).toBe(true),
   );
-  it.each(['', 'users', 'users:', ':read', 'Users:read', 'users:re ad', 'u*:read', 'a:b:c', `${'a'.repeat(64)}:read`])('is not %j', (text) =>
-    expect(isPermission(text)).toBe(false),
-  );
+  it.each([
+    '',
+    'users',
+    'users:',
+    ':read',
+    'Users:read',
+    'users:re ad',
+    'u*:read',
+    'a:b:c',
+    'installation:*',
+    '*',
+    `${'a'.repeat(65)}:read`,
+  ])('is not %j', (text) => expect(isPermission(text)).toBe(false));
 });

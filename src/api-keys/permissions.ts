@@ -9,10 +9,10 @@ export interface OwnerRights {
 // Rights over the installation are given by name only.
 const RESERVED = 'installation';
 
-const PERMISSION = /^(\*|[a-z][a-z0-9_]{0,62}(?:\.[a-z0-9_]{1,63}){0,3}):(\*|[a-z][a-z0-9_]{0,63})$/;
+const PERMISSION = /^(?:\*|[a-z][a-z0-9_.-]{0,63}):(?:\*|[a-z][a-z0-9_.-]{0,63})$/;
 
-/** `<resource type>:<action>`, `*` for either side. */
-export const isPermission = (text: string): boolean => text.length <= 128 && PERMISSION.test(text);
+/** `<resource type>:<action>`, `*` for either side; no wildcard action over the installation. */
+export const isPermission = (text: string): boolean => PERMISSION.test(text) && text !== `${RESERVED}:*`;
 
 const sides = (permission: string): readonly [string, string] => {
   const at = permission.indexOf(':');
@@ -25,8 +25,7 @@ const meet = (a: string, b: string): string | null => (a === b || b === '*' ? a 
 export const intersect = (a: string, b: string): string | null => {
   if (a === b) return a;
   const [[typeA, actionA], [typeB, actionB]] = [sides(a), sides(b)];
-  if (typeA !== typeB && (typeA === RESERVED || typeB === RESERVED)) return null;
-  if (typeA === RESERVED) return null;
+  if (typeA === RESERVED || typeB === RESERVED) return null;
   const [type, action] = [meet(typeA, typeB), meet(actionA, actionB)];
   return type === null || action === null ? null : `${type}:${action}`;
 };

@@ -50,4 +50,5 @@ export const readSecret = (keys: SecretKeys, text: string): Secret | null => {
 export const hashSecret = (keys: SecretKeys, text: string): Buffer => hmacSha256(keys.hash, lengthPrefixed(['api-key', text]));
 
 /** What is shown of a secret in lists: enough to tell keys apart, too little to use. */
-export const displayPrefix = (tenantId: TenantId, keyId: string): string => `${PREFIX}${tenantId}_${keyId.slice('key_'.length, 'key_'.length + 6)}`;
+export const displayPrefix = (tenantId: TenantId, keyId: string): string =>
+  `${PREFIX}${tenantId}_${keyId.slice('key_'.length, 'key_'.length + 6)}`;

@@ -1,11 +1,11 @@
 // argon2id on dedicated threads behind a bounded queue (Node's own argon2Sync; the async one shares libuv's pool with everything else).
 import { Worker } from 'node:worker_threads';
 import { equalBytes } from '../base/bytes.ts';
-import { Fault } from '../base/fault.ts';
+import { badField, Fault } from '../base/fault.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock, Instant } from '../base/time.ts';
 import type { HashJob } from './argon2.thread.ts';
-import { HASH_BYTES, parseRecord, printRecord, SALT_BYTES, sameParameters } from './password.ts';
+import { HASH_BYTES, normalisePassword, parseRecord, printRecord, SALT_BYTES, sameParameters } from './password.ts';
 import type { HashParameters, PasswordRecord, Passwords } from './password.ts';
 
 export interface PasswordThreads extends Passwords {
@@ -114,11 +114,14 @@ export const createPasswordThreads = ({ parameters, threads, queue, clock, rando
   return {
     async hash(password, until) {
       const salt = random.bytes(SALT_BYTES);
-      return printRecord({ parameters, salt, hash: await derive(password, salt, parameters, HASH_BYTES, until) });
+      const normal = normalisePassword(password);
+      if (normal === null) throw badField('password', 'is too long', 'PASSWORD_TOO_WEAK');
+      return printRecord({ parameters, salt, hash: await derive(normal, salt, parameters, HASH_BYTES, until) });
     },
     async verify(record, password, until) {
-      const stored = (record === null ? null : parseRecord(record)) ?? dummy;
-      const tag = await derive(password, stored.salt, stored.parameters, stored.hash.length, until);
+      const normal = normalisePassword(password);
+      const stored = (record === null || normal === null ? null : parseRecord(record)) ?? dummy;
+      const tag = await derive(normal ?? '', stored.salt, stored.parameters, stored.hash.length, until);
       return equalBytes(tag, stored.hash) && stored !== dummy;
     },
     outdated(record) {

@@ -1,0 +1,119 @@
+// Door of the identity capability: tenants, users, workloads, and logging in.
+import type { Call, MaybePromise } from '../base/call.ts';
+import type { TenantId, WorkloadEntry } from '../base/caller.ts';
+import type { AuditEntry } from '../base/event.ts';
+import type { Pager } from '../base/page.ts';
+import type { Random } from '../base/random.ts';
+import type { Clock, Millis } from '../base/time.ts';
+import type { ClaimIdempotency } from '../storage/idempotency.postgres.ts';
+import type { CreateTracked, Database, ReadHead, Write } from '../storage/storage.ts';
+import type { Authorization } from '../authorization/authorization.ts';
+import type { TokensDoor } from '../tokens/tokens.ts';
+import { bootstrap, createSetupToken, redeemSetupToken } from './bootstrap.ts';
+import { createTenant } from './create-tenant.ts';
+import { createUser } from './create-user.ts';
+import { listTenants, listUsers, listWorkloads } from './list.ts';
+import { login } from './login.ts';
+import { createLookUps } from './look-up.ts';
+import type { PasswordPolicy, Passwords } from './password.ts';
+import { deleteWorkload, putWorkload } from './put-workload.ts';
+import { createStanding } from './standing.ts';
+import { setPassword } from './set-password.ts';
+import type { AttemptLimits, Attempts, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
+import { changeTenantStatus } from './suspend-tenant.ts';
+import { changeUserStatus } from './suspend-user.ts';
+import type { TenantStatus } from './tenant.ts';
+import type { UserStatus } from './user.ts';
+
+export type { AssignRoles, AskedUser } from './create-user.ts';
+export type { FirstApiKey, FirstCreated, FirstTenant } from './bootstrap.ts';
+export type { LoginRequest } from './login.ts';
+export type { Tenant } from './tenant.ts';
+export type { User } from './user.ts';
+export { spiffeIdOf, type NewWorkload, type Workload } from './workload.ts';
+
+/** What identity asks of other capabilities. */
+export interface IdentityPorts {
+  readonly tokens: Pick<TokensDoor, 'open' | 'logout' | 'endUser'>;
+  readonly authorization: Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
+  /** Names of all methods there are, such as `ValidateToken`. */
+  readonly methodNames: () => ReadonlySet<string>;
+}
+
+/** What the wire brings. */
+export interface IdentityDeps extends IdentityPorts {
+  readonly db: Database;
+  readonly write: Write;
+  readonly readHead: ReadHead;
+  readonly tracked: CreateTracked;
+  readonly pager: Pager;
+  readonly random: Random;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly claim: ClaimIdempotency;
+  readonly refused: (entry: AuditEntry) => void;
+  readonly accountSecret: Uint8Array;
+  readonly passwords: Passwords;
+  readonly policy: PasswordPolicy;
+  readonly limits: AttemptLimits;
+  readonly longestTokenLife: Millis;
+  readonly setupTokenLife: Millis;
+  readonly tenants: TenantStore;
+  readonly tenantLists: TenantLists;
+  readonly users: UserStore;
+  readonly attempts: Attempts;
+  readonly workloads: WorkloadStore;
+  readonly setupTokens: SetupTokens;
+}
+
+/** As others see a tenant; answered at once when it is at hand. */
+export interface TenantState {
+  readonly status: TenantStatus;
+  readonly namespaces: readonly string[];
+  readonly defaultKeyName: string;
+  /** Sessions with a smaller rsq are over. */
+  readonly watermark: number;
+}
+
+export interface UserState {
+  readonly status: UserStatus;
+  readonly username: string;
+  readonly email: string;
+  readonly watermark: number;
+}
+
+export const createIdentity = (deps: IdentityDeps) => {
+  const lookUps = createLookUps(deps);
+  const standing = createStanding(deps.authorization, deps.clock);
+  // Bound late: the other doors are put together after this one.
+  const ports = {
+    ...deps,
+    ...lookUps,
+    ...standing,
+    openSession: (opening: Parameters<TokensDoor['open']>[0]) => deps.tokens.open(opening),
+    endSessions: (...one: Parameters<TokensDoor['endUser']>) => deps.tokens.endUser(...one),
+  };
+  return {
+    ...lookUps,
+    /** The whole entry of a certificate's workload, null where nobody registered it. */
+    workload: lookUps.workload satisfies (namespace: string, name: string) => MaybePromise<WorkloadEntry | null>,
+    login: login(ports),
+    logout: (refreshToken: string, call: Call) => deps.tokens.logout(refreshToken, call),
+    createTenant: createTenant(ports),
+    changeTenantStatus: changeTenantStatus(ports),
+    listTenants: listTenants(ports),
+    createUser: createUser(ports),
+    changeUserStatus: changeUserStatus(ports),
+    setPassword: setPassword(ports),
+    listUsers: listUsers(ports),
+    rolesOf: standing.rolesOf,
+    holds: standing.holds,
+    putWorkload: putWorkload(ports),
+    deleteWorkload: deleteWorkload(ports),
+    listWorkloads: listWorkloads(ports),
+    bootstrap: bootstrap(ports),
+    createSetupToken: createSetupToken(ports),
+    redeemSetupToken: redeemSetupToken(ports),
+  };
+};
+
+export type Identity = ReturnType<typeof createIdentity>;

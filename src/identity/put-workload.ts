@@ -1,0 +1,70 @@
+// Registers a workload, replaces its entry, or deletes it. Nobody registers more than it may do itself.
+import type { Call, MaybePromise } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
+import { eventOf } from '../base/event.ts';
+import { Fault } from '../base/fault.ts';
+import type { Write } from '../storage/storage.ts';
+import type { WorkloadStore } from './stores.ts';
+import { newWorkload, type NewWorkload, type Workload, workloadChanges, workloadKey, workloadNotFound } from './workload.ts';
+
+interface Ports {
+  readonly write: Write;
+  readonly workloads: Pick<WorkloadStore, 'put' | 'find' | 'remove'>;
+  readonly namespaceOwner: (namespace: string) => MaybePromise<TenantId | null>;
+  /** Names of all methods, such as `ValidateToken`; asked at each call, since the table is put together last. */
+  readonly methodNames: () => ReadonlySet<string>;
+  readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
+}
+
+const lacking = (permission: string): Fault =>
+  new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `registering this needs ${permission}`, { meta: { permission } });
+
+/** What the entry gives beyond what it gave must be the caller's own to give. */
+const checkGiven = async ({ holds }: Ports, given: NewWorkload, before: Workload | null, call: Call): Promise<void> => {
+  for (const permission of given.permissions)
+    if (!before?.permissions.includes(permission) && !(await holds(call, permission))) throw lacking(permission);
+  const foreign = given.tenants.some((tenant) => tenant !== given.tenantId && !before?.tenants.includes(tenant));
+  if (foreign && !(await holds(call, 'installation:tenants'))) throw lacking('installation:tenants');
+};
+
+export const putWorkload =
+  (ports: Ports) =>
+  async (asked: NewWorkload, call: Call): Promise<{ readonly workload: Workload; readonly revision: number }> => {
+    const given = newWorkload(asked, ports.methodNames());
+    const { tenantId, namespace, name } = given;
+    // A namespace nobody has and one of somebody else read alike.
+    if ((await ports.namespaceOwner(namespace)) !== tenantId)
+      throw new Fault('FAILED_PRECONDITION', 'NAMESPACE_FORBIDDEN', 'the tenant does not own this namespace', {
+        violations: [{ field: 'workload.namespace', description: "is not one of the tenant's" }],
+      });
+    const { result, revision } = await ports.write(tenantId, async (tx) => {
+      await checkGiven(ports, given, await ports.workloads.find(tx, tenantId, namespace, name), call);
+      const { permissions, calls, tenants } = given;
+      return {
+        result: await ports.workloads.put(tx, given),
+        changes: workloadChanges(given),
+        events: [
+          eventOf(call, tenantId, 'workload.put', `workload:${workloadKey(namespace, name)}`, { details: { permissions, calls, tenants } }),
+        ],
+      };
+    });
+    return { workload: result, revision };
+  };
+
+export const deleteWorkload =
+  ({ write, workloads }: Pick<Ports, 'write' | 'workloads'>) =>
+  async (
+    key: { readonly tenantId: TenantId; readonly namespace: string; readonly name: string },
+    call: Call,
+  ): Promise<{ readonly revision: number }> => {
+    const { tenantId, namespace, name } = key;
+    const { revision } = await write(tenantId, async (tx) => {
+      if (!(await workloads.remove(tx, tenantId, namespace, name))) throw workloadNotFound();
+      return {
+        result: null,
+        changes: workloadChanges(key),
+        events: [eventOf(call, tenantId, 'workload.deleted', `workload:${workloadKey(namespace, name)}`, { level: 'warning' })],
+      };
+    });
+    return { revision };
+  };

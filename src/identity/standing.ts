@@ -1,0 +1,33 @@
+// What identity wants to know of rights: what a caller holds, which roles a user has, who may act upon whom.
+import type { Call, MaybePromise } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
+import { andThen } from '../base/maybe.ts';
+import type { Clock } from '../base/time.ts';
+import type { Authorization } from '../authorization/authorization.ts';
+import type { AssignRoles } from './create-user.ts';
+
+type Rules = Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
+
+export const createStanding = (rules: Rules, clock: Pick<Clock, 'now'>) => {
+  const assignRoles: AssignRoles = (tx, tenantId, subject, roles, call) => rules.assignRoles(tx, tenantId, subject, roles, call);
+  return {
+    assignRoles,
+    requireOtherOwner: (...one: Parameters<Rules['requireOtherOwner']>) => rules.requireOtherOwner(...one),
+    holds: (call: Call, permission: string): MaybePromise<boolean> => rules.holds(call.caller, permission),
+    /** Roles given directly, of many users at one moment. */
+    rolesOf(tenantId: TenantId, userIds: readonly string[]): MaybePromise<ReadonlyMap<string, readonly string[]>> {
+      const wanted = userIds.map((id) => ({ tenantId, subject: { type: 'user', id } }));
+      return andThen(rules.rightsOf(wanted, clock.now()), (all) => new Map(all.map((rights) => [rights.subject.id, rights.roles])));
+    },
+    /**
+     * May the caller suspend this user or set its password? Only when it holds all that the user holds; else it could take over
+     * somebody stronger. Whoever runs the installation stands above every other tenant.
+     */
+    async outranks(call: Call, tenantId: TenantId, userId: string): Promise<boolean> {
+      const held = await rules.holding(call.caller);
+      if (call.caller.kind !== 'anonymous' && call.caller.tenantId !== tenantId) return held.holds('installation:tenants');
+      const theirs = await rules.rights(tenantId, { type: 'user', id: userId });
+      return theirs.permissions.every((permission) => held.holds(permission));
+    },
+  };
+};

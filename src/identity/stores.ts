@@ -1,0 +1,99 @@
+// What the use cases of identity ask of their stores. Whatever takes a transaction runs inside it and commits with it.
+import type { TenantId, WorkloadEntry } from '../base/caller.ts';
+import type { Instant, Millis } from '../base/time.ts';
+import type { Tx } from '../storage/storage.ts';
+import type { Tenant, TenantStatus } from './tenant.ts';
+import type { User, UserStatus } from './user.ts';
+import type { Workload } from './workload.ts';
+
+export interface TenantStore {
+  /** False where the id is taken. */
+  insert(tx: Tx, tenant: Pick<Tenant, 'tenantId' | 'displayName' | 'defaultKeyName'>): Promise<boolean>;
+  /** Those that belong to another tenant already. `namespaces` sorted. */
+  claimNamespaces(tx: Tx, tenantId: TenantId, namespaces: readonly string[]): Promise<readonly string[]>;
+  find(tx: Tx, tenantId: TenantId): Promise<Tenant | null>;
+  /** The row, held until the transaction ends. */
+  lock(tx: Tx, tenantId: TenantId): Promise<Tenant | null>;
+  setStatus(tx: Tx, tenantId: TenantId, status: TenantStatus, watermark: number): Promise<void>;
+  /** Read with a share lock: a suspension waits for this transaction or is seen by it. */
+  isActive(tx: Tx, tenantId: TenantId): Promise<boolean>;
+}
+
+export interface TenantLists {
+  page(status: string, after: TenantId, limit: number): Promise<readonly Tenant[]>;
+  ownerOf(namespace: string): Promise<TenantId | null>;
+  /** The only active tenant, null where there are none or several. */
+  sole(): Promise<TenantId | null>;
+}
+
+export type NewUser = Pick<User, 'tenantId' | 'userId' | 'username' | 'email' | 'firstName' | 'lastName' | 'metadata'> & {
+  readonly passwordHash: string | null;
+};
+
+export interface UserStore {
+  /** Which of its names is taken by another account, null when the user was stored. */
+  insert(tx: Tx, user: NewUser): Promise<'username' | 'email' | null>;
+  find(tx: Tx, tenantId: TenantId, userId: string): Promise<User | null>;
+  /** The row, held until the transaction ends. */
+  lock(tx: Tx, tenantId: TenantId, userId: string): Promise<User | null>;
+  /** Those of the ids that are active, their rows held until the transaction ends. */
+  lockActive(tx: Tx, tenantId: TenantId, userIds: readonly string[]): Promise<readonly string[]>;
+  setStatus(tx: Tx, tenantId: TenantId, userId: string, status: UserStatus, watermark: number): Promise<void>;
+  setPassword(tx: Tx, tenantId: TenantId, userId: string, hash: string, watermark: number): Promise<void>;
+  passwordOf(tx: Tx, tenantId: TenantId, userId: string): Promise<string | null>;
+  page(tx: Tx, tenantId: TenantId, status: string, after: string, limit: number): Promise<readonly User[]>;
+  /** The account behind a name key. */
+  byName(tx: Tx, tenantId: TenantId, nameKey: string): Promise<LoginAccount | null>;
+  /** Marks the login where the account is still active with that very hash; false otherwise. The row is held. */
+  loggedIn(tx: Tx, tenantId: TenantId, userId: string, hash: string, replacement: string | null): Promise<boolean>;
+}
+
+export interface LoginAccount {
+  readonly userId: string;
+  readonly status: UserStatus;
+  readonly passwordHash: string | null;
+}
+
+export interface AttemptLimits {
+  readonly perSource: number;
+  /** From all addresses together. */
+  readonly perAccount: number;
+  readonly duration: Millis;
+}
+
+export interface Attempts {
+  /**
+   * Counts a failure beforehand, on the database's clock: the guess is only worth evaluating when this says `open`,
+   * so concurrent guesses never get more than the limit. `last` = this one has used the limit up.
+   */
+  reserve(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<'open' | 'last' | 'locked'>;
+  /** The login was right: this source starts anew, and its reservation is taken off the account. */
+  clear(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<void>;
+  /** Nothing was evaluated: the reservation is taken back. */
+  refund(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<void>;
+  /** An administrator lifts every lock of the account. */
+  unlock(tx: Tx, tenantId: TenantId, account: string): Promise<void>;
+  /** Forgets what has run out. A background job. */
+  sweep(): Promise<void>;
+}
+
+export interface WorkloadStore {
+  /** Replaces the whole entry. */
+  put(tx: Tx, workload: WorkloadEntry & { readonly owner: string }): Promise<Workload>;
+  find(tx: Tx, tenantId: TenantId, namespace: string, name: string): Promise<Workload | null>;
+  remove(tx: Tx, tenantId: TenantId, namespace: string, name: string): Promise<boolean>;
+  /** In the order of namespace and name; `after` is the last one's, null for the first page. */
+  page(
+    tx: Tx,
+    tenantId: TenantId,
+    namespace: string,
+    after: { readonly namespace: string; readonly name: string } | null,
+    limit: number,
+  ): Promise<readonly Workload[]>;
+}
+
+export interface SetupTokens {
+  insert(tx: Tx, hash: Buffer, expiresAt: Instant): Promise<void>;
+  /** True once, and only before the end. */
+  redeem(tx: Tx, hash: Buffer): Promise<boolean>;
+}

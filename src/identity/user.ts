@@ -1,0 +1,59 @@
+// A user account: what it is called, which states it may be in, and what a change of state means for those who are logged in.
+import type { TenantId } from '../base/caller.ts';
+import { canonicalJson } from '../base/canonical.ts';
+import { badField, Fault } from '../base/fault.ts';
+import type { Instant } from '../base/time.ts';
+import type { Change } from '../storage/storage.ts';
+
+export const USER_STATUSES = ['active', 'inactive', 'locked', 'suspended', 'pending', 'deleted'] as const;
+export type UserStatus = (typeof USER_STATUSES)[number];
+export type Metadata = Readonly<Record<string, unknown>>;
+
+export interface User {
+  readonly tenantId: TenantId;
+  readonly userId: string;
+  readonly username: string;
+  /** '' = none. */
+  readonly email: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly status: UserStatus;
+  readonly metadata: Metadata;
+  /** Sessions with a smaller rsq are over. */
+  readonly watermark: number;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+  readonly lastLoginAt: Instant | null;
+  /** Until when failed logins lock it, from one address at least. */
+  readonly lockedUntil: Instant | null;
+}
+
+export const userNotFound = (): Fault => new Fault('NOT_FOUND', 'USER_UNKNOWN', 'no such user');
+
+const CONTROL = /\p{Cc}/u;
+
+/** Text that people read: no control characters. */
+export const readable = (field: string, text: string): string => {
+  if (CONTROL.test(text)) throw badField(field, 'must not hold control characters');
+  return text;
+};
+
+const MAX_METADATA = 16_384;
+
+/** Free data of bounded size. A NUL character has no place in a JSON document of Postgres. */
+export const newMetadata = (metadata: Metadata): Metadata => {
+  const text = canonicalJson(metadata);
+  if (Buffer.byteLength(text) > MAX_METADATA) throw badField('metadata', `must not be larger than ${MAX_METADATA} bytes as JSON`);
+  if (text.includes('\\u0000')) throw badField('metadata', 'must not hold NUL characters');
+  return metadata;
+};
+
+/** Caches forget the user; with `ended`, every session opened before is over, in every replica's mirror until `until`. */
+export const userChanges = (
+  tenantId: TenantId,
+  userId: string,
+  ended?: { readonly reason: string; readonly until: Instant },
+): readonly Change[] => [
+  { kind: 'user_state', tenantId, key: userId, until: null },
+  ...(ended === undefined ? [] : [{ kind: 'user', tenantId, key: userId, until: ended.until, detail: ended.reason } as const]),
+];
