@@ -32,7 +32,8 @@ export const framed = (message: Uint8Array): Buffer => {
   return Buffer.concat([prefix, message]);
 };
 
-const percentile = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+const percentile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 
 const open = (load: Load): Promise<ClientHttp2Session> =>
   new Promise((resolve, reject) => {

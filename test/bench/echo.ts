@@ -7,8 +7,18 @@ import { SERVER_OPTIONS } from './options.ts';
 const [port, size, key, chain, ca] = process.argv.slice(2);
 const answer = Buffer.alloc(Number(size), 1);
 const raw = (value: Buffer): Buffer => value;
-const method = { path: '/bench.Echo/Call', requestStream: false, responseStream: false, requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw } as const;
-const handlers: UntypedServiceImplementation = { call: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer) };
+const method = {
+  path: '/bench.Echo/Call',
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: raw,
+  requestDeserialize: raw,
+  responseSerialize: raw,
+  responseDeserialize: raw,
+} as const;
+const handlers: UntypedServiceImplementation = {
+  call: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer),
+};
 
 const server = new Server(SERVER_OPTIONS);
 server.addService({ call: method }, handlers);

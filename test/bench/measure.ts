@@ -1,0 +1,92 @@
+// One row: the hub and the echo in turn, under the same load; what counts is the server's CPU for a good answer.
+import type { SecureClientSessionOptions } from 'node:http2';
+import { drive, type Measured } from './driver.ts';
+import { cpuSeconds, startEcho } from './processes.ts';
+
+export interface Row {
+  readonly name: string;
+  readonly path: string;
+  readonly requests: readonly Buffer[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly tls?: SecureClientSessionOptions;
+  readonly echoTls?: readonly string[];
+  readonly connections?: number;
+  readonly streams?: number;
+  /** Least ratio to the echo; undefined where the row's budget is a rate. */
+  readonly ratio?: number;
+  /** Least answers (times `per`) a second of the server's CPU. */
+  readonly rate?: number;
+  /** What one answer counts for: checks in a batch. */
+  readonly per?: number;
+  readonly seconds?: number;
+}
+
+export interface Result {
+  readonly row: Row;
+  readonly perSecond: number;
+  readonly cpuMicros: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly ratio: number | null;
+  readonly perCpuSecond: number;
+  readonly failed: number;
+  readonly met: boolean | null;
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+interface Turn extends Measured {
+  readonly cpu: number;
+}
+
+const turn = async (row: Row, pid: number, url: string, path: string, milliseconds: number): Promise<Turn> => {
+  const before = cpuSeconds(pid);
+  const measured = await drive({
+    url,
+    path,
+    requests: row.requests,
+    connections: row.connections ?? 5,
+    streams: row.streams ?? 16,
+    milliseconds,
+    ...(row.headers === undefined ? {} : { headers: row.headers }),
+    ...(row.tls === undefined ? {} : { tls: row.tls }),
+  });
+  return { ...measured, cpu: (cpuSeconds(pid) - before) / Math.max(1, measured.ok) };
+};
+
+const ROUNDS = 3;
+
+export const measure = async (row: Row, hub: { readonly pid: number; readonly grpc: string }): Promise<Result> => {
+  const scheme = row.tls === undefined ? 'http' : 'https';
+  const url = `${scheme}://${hub.grpc}`;
+  const warm = await turn(row, hub.pid, url, row.path, 1500);
+  if (warm.ok === 0) throw new Error(`${row.name}: no good answer, grpc-status ${JSON.stringify(warm.failed)}`);
+  const echo = row.ratio === undefined ? null : await startEcho(warm.answer.length, row.echoTls);
+  const milliseconds = (row.seconds ?? 3) * 1000;
+  if (echo !== null) await turn(row, echo.pid, `${scheme}://127.0.0.1:${echo.port}`, '/bench.Echo/Call', 1500);
+  const ours: Turn[] = [];
+  const ratios: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const own = await turn(row, hub.pid, url, row.path, milliseconds);
+    ours.push(own);
+    if (echo !== null)
+      ratios.push((await turn(row, echo.pid, `${scheme}://127.0.0.1:${echo.port}`, '/bench.Echo/Call', milliseconds)).cpu / own.cpu);
+  }
+  echo?.stop();
+  const cpu = median(ours.map((one) => one.cpu));
+  const ratio = echo === null ? null : median(ratios);
+  const perCpuSecond = (row.per ?? 1) / cpu;
+  const failed = ours.reduce((sum, one) => sum + Object.values(one.failed).reduce((a, b) => a + b, 0), 0);
+  const met = row.ratio !== undefined ? (ratio ?? 0) >= row.ratio : row.rate === undefined ? null : perCpuSecond >= row.rate;
+  return {
+    row,
+    perSecond: (row.per ?? 1) * median(ours.map((one) => one.ok / one.seconds)),
+    cpuMicros: cpu * 1e6,
+    p50: median(ours.map((one) => one.p50)),
+    p99: median(ours.map((one) => one.p99)),
+    ratio,
+    perCpuSecond,
+    failed,
+    met: met === null ? null : met && failed === 0,
+  };
+};
