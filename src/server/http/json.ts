@@ -1,0 +1,71 @@
+// Every unary RPC as JSON: proto3 JSON → bytes → the same onion → bytes → proto3 JSON (https://protobuf.dev/programming-guides/json/).
+import { fromBinary, fromJsonString, toBinary, toJsonString, type DescMethod } from '@bufbuild/protobuf';
+import { Fault } from '../../base/fault.ts';
+import type { Descriptors } from '../descriptors/registry.ts';
+import type { Invoker } from '../rpc/invoke.ts';
+import { type HttpRequest, type HttpRoute, json } from './route.ts';
+
+export interface JsonDeps {
+  readonly descriptors: () => Descriptors;
+  readonly invoker: Pick<Invoker, 'invoke' | 'routes'>;
+  /** Full names of services that are not answered as JSON: the six calls in production. */
+  readonly withheld: readonly string[];
+}
+
+const malformed = (field: string, description: string): Fault =>
+  new Fault('INVALID_ARGUMENT', 'REQUEST_MALFORMED', field === '' ? description : `${field}: ${description}`, {
+    violations: field === '' ? [] : [{ field, description }],
+  });
+
+/** What the library says about JSON that does not fit, as a field and a sentence; values are not repeated. */
+const explain = (thrown: unknown): Fault => {
+  const { message: said = '' } = thrown as { readonly message?: string };
+  const message = said.replaceAll(/"(?:[^"\\]|\\.){0,30}"(?! is unknown)/g, 'a string');
+  const unknown = /cannot decode message ([\w.]+) from JSON: key "([^]*)" is unknown$/.exec(message);
+  if (unknown !== null) return malformed((unknown[2] ?? '').slice(0, 100), `is not a field of ${unknown[1]}`);
+  const field = /cannot decode (?:field|oneof) [\w.]+\.(\w+) from JSON: ([^]*)$/.exec(message);
+  if (field !== null) return malformed(field[1] ?? '', (field[2] ?? '').slice(0, 200));
+  const type = /cannot decode (?:message )?([\w.]+) from JSON/.exec(message);
+  return malformed('', type === null ? 'the body is not valid JSON' : `the body has no valid ${type[1]}`);
+};
+
+export const readJson = (method: DescMethod, body: string, { registry }: Descriptors): Uint8Array => {
+  try {
+    return toBinary(method.input, fromJsonString(method.input, body, { registry }));
+  } catch (thrown) {
+    throw explain(thrown);
+  }
+};
+
+/** Fields without presence are printed even when they hold their default: `"allowed": false` must not look like an absent answer. */
+export const printJson = (method: DescMethod, bytes: Uint8Array, { registry }: Descriptors): string =>
+  toJsonString(method.output, fromBinary(method.output, bytes), { registry, alwaysEmitImplicit: true });
+
+const isUtf8Text = (body: Buffer): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw malformed('', 'the body is not valid UTF-8');
+  }
+};
+
+/** One route a unary method of the invoker; streams are gRPC's. */
+export const jsonRoutes = ({ descriptors, invoker, withheld }: JsonDeps): readonly HttpRoute[] =>
+  [...invoker.routes.values()]
+    .filter((route) => route.service.startsWith('securityhub.'))
+    .map(({ path, service, type }): HttpRoute => {
+      const handle = async (request: HttpRequest) => {
+        if (withheld.includes(service))
+          throw new Fault('UNIMPLEMENTED', 'JSON_WITHHELD', 'this call is answered over gRPC only; HTTP_SIX_CALLS=true opens it here');
+        if (type !== 'unary') throw new Fault('UNIMPLEMENTED', 'STREAM_ONLY', 'this method is a stream: call it over gRPC');
+        const described = descriptors();
+        const method = described.method(path);
+        if (method === undefined) throw new Fault('UNIMPLEMENTED', 'METHOD_UNKNOWN', 'there is no such method');
+        const bytes = readJson(method, isUtf8Text(request.body), described);
+        const header = (name: string): string => (name === 'x-request-id' ? request.requestId : request.header(name));
+        const onCancel = (listener: () => void): void => request.onCancel(listener);
+        const answer = await invoker.invoke(path, bytes, { peer: request.peer, deadline: Number.POSITIVE_INFINITY, header, onCancel });
+        return json(200, printJson(method, answer, described));
+      };
+      return { method: 'POST', path, exposure: 'guarded', accepts: ['application/json'], handle };
+    });

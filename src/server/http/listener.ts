@@ -1,0 +1,55 @@
+// The listening socket of the side port: its limits, and TLS whose certificate is replaced while connections live.
+import { constants } from 'node:crypto';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { kib } from '../../base/bytes.ts';
+import { seconds } from '../../base/time.ts';
+import type { ServerIdentity, TlsSource } from '../grpc/credentials.ts';
+import type { Log } from '../platform.ts';
+
+export interface Listener {
+  readonly server: Server;
+  /** Ends the watch over the certificate. */
+  readonly stop: () => void;
+}
+
+const contextOf = ({ key, chain, ca }: ServerIdentity): SecureContextOptions => ({
+  key,
+  cert: chain,
+  ca,
+  minVersion: 'TLSv1.2',
+  // A resumed session would carry a client's certificate past the handshake that checks it.
+  secureOptions: constants.SSL_OP_NO_TICKET,
+});
+
+const limit = (server: Server): void => {
+  server.headersTimeout = seconds(10);
+  server.requestTimeout = seconds(30);
+  server.keepAliveTimeout = seconds(65);
+  server.maxHeadersCount = 64;
+  server.maxConnections = 512;
+};
+
+const OPTIONS = { maxHeaderSize: kib(16), noDelay: true } as const;
+
+const createTls = (source: TlsSource, listener: RequestListener, log: Log): Listener => {
+  const contextual = { ...OPTIONS, requestCert: true, rejectUnauthorized: false, handshakeTimeout: seconds(10) };
+  const server = createTlsServer({ ...contextual, ...contextOf(source.current()) }, listener);
+  const stop = source.onChange(() => {
+    try {
+      const context = contextOf(source.current());
+      createSecureContext(context);
+      server.setSecureContext(context);
+    } catch (cause) {
+      log.error({ cause }, 'the new HTTPS certificate does not load; the old one stays');
+    }
+  });
+  return { server, stop };
+};
+
+export const createListener = (tls: TlsSource | null, listener: RequestListener, log: Log): Listener => {
+  const made = tls === null ? { server: createServer(OPTIONS, listener), stop: () => {} } : createTls(tls, listener, log);
+  limit(made.server);
+  return made;
+};
