@@ -1,5 +1,6 @@
 // Streaming methods as grpc-js wants them, with back-pressure: the next answer is asked for when the last one has left.
-import type { handleBidiStreamingCall, handleClientStreamingCall, handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { handleBidiStreamingCall, handleClientStreamingCall, handleServerStreamingCall, StatusObject } from '@grpc/grpc-js';
+import type { Readable } from 'node:stream';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Sink } from '../rpc/live-call.ts';
 import { echoRequestId, incomingOf, refusal, type SurfaceCall } from './incoming.ts';
@@ -19,6 +20,9 @@ const sinkOf =
       : new Promise((resolve) => {
           call.once('drain', resolve);
         });
+
+/** Left whole when the requests have ended: the answers still go out through it. */
+const requestsOf = (call: Pick<Readable, 'iterator'>): AsyncIterable<Buffer> => call.iterator({ destroyOnReturn: false });
 
 const run = (invoker: Invoker, path: string, peerOf: PeerOf, call: Writable, input: Buffer | AsyncIterable<Buffer>): void => {
   const incoming = incomingOf(call, peerOf);
@@ -44,13 +48,13 @@ export const serverStream =
 export const bidiStream =
   (invoker: Invoker, path: string, peerOf: PeerOf): handleBidiStreamingCall<Buffer, Buffer> =>
   (call) =>
-    run(invoker, path, peerOf, call, call);
+    run(invoker, path, peerOf, call, requestsOf(call));
 
 export const clientStream =
   (invoker: Invoker, path: string, peerOf: PeerOf): handleClientStreamingCall<Buffer, Buffer> =>
   (call, respond) => {
     const incoming = incomingOf(call, peerOf);
-    invoker.collect(path, call, incoming).then(
+    invoker.collect(path, requestsOf(call), incoming).then(
       (bytes) => {
         echoRequestId(call, incoming);
         respond(null, bytes);
