@@ -102,7 +102,7 @@ const replays = (family: Family, presented: Presented, now: Instant): boolean =>
  */
 export const judge = (family: Family, presented: Presented, now: Instant): Judgement => {
   const distance = family.access.generation - presented.generation;
-  if (family.revokedAt !== null) return distance > 0 && family.revokedReason === 'reused' ? { kind: 'reused', distance } : ended(family);
+  if (family.revokedAt !== null) return { kind: 'ended', reason: family.revokedReason };
   if (distance < 0) return { kind: 'unknown' };
   if (distance > 0) {
     if (!replays(family, presented, now)) return { kind: 'reused', distance };
@@ -113,8 +113,6 @@ export const judge = (family: Family, presented: Presented, now: Instant): Judge
   if (now >= family.idleExpiresAt) return { kind: 'idle' };
   return otherDevice(family, presented) ? { kind: 'other_device' } : { kind: 'unknown' };
 };
-
-const ended = (family: Family): Judgement => ({ kind: 'ended', reason: family.revokedReason });
 
 /** The id of a generation's access token. It names its family, so that a token can be revoked by its id alone. */
 export const tokenIdOf = (familyId: string, generation: number): string => `${familyId}.${generation}`;

@@ -6,6 +6,7 @@ import type { Refusal } from './jws.ts';
 
 export const WATERMARK_KINDS = ['tenant', 'client', 'user', 'session', 'family', 'token'] as const;
 export type WatermarkKind = (typeof WATERMARK_KINDS)[number];
+export const isWatermarkKind = (kind: string): kind is WatermarkKind => (WATERMARK_KINDS as readonly string[]).includes(kind);
 
 /** What the mirror reads of an applied change. */
 export interface Watermark {

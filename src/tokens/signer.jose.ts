@@ -51,12 +51,19 @@ export const verificationKey = async (publicKey: KeyObject, algorithm: Algorithm
 };
 
 /** Both halves of a private key: what signs, and what verifies. */
-export const signingKey = async (privateKey: KeyObject, algorithm: Algorithm): Promise<{ readonly signer: Signer; readonly verification: VerificationKey }> => {
+export const signingKey = async (
+  privateKey: KeyObject,
+  algorithm: Algorithm,
+): Promise<{ readonly signer: Signer; readonly verification: VerificationKey }> => {
   const verification = await verificationKey(createPublicKey(privateKey), algorithm);
   const { kid } = verification;
   return {
     verification,
-    signer: { kid, algorithm, sign: (typ, payload) => new SignJWT(payload).setProtectedHeader({ alg: algorithm, typ, kid }).sign(privateKey) },
+    signer: {
+      kid,
+      algorithm,
+      sign: (typ, payload) => new SignJWT(payload).setProtectedHeader({ alg: algorithm, typ, kid }).sign(privateKey),
+    },
   };
 };
 

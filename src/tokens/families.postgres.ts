@@ -1,0 +1,285 @@
+// Families and sessions in Postgres: every decision of a race is one row's lock, at READ COMMITTED, by the database's clock.
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
+import type { TenantId } from '../base/caller.ts';
+import type { Millis } from '../base/time.ts';
+import type { Tx } from '../storage/storage.ts';
+import type { Device, Family, SessionContext } from './family.ts';
+import type { Families, NewFamily } from './families.ts';
+
+type Context = Pick<
+  SessionContext,
+  'role' | 'scopes' | 'audience' | 'authMethod' | 'mfaVerified' | 'authTime' | 'riskLevel' | 'boundAddress'
+>;
+
+interface FamilyTable {
+  tenant_id: string;
+  family_id: string;
+  session_id: string;
+  user_id: string;
+  client_id: string;
+  device_id: string;
+  fingerprint: string;
+  context: Context;
+  birth_rsq: number;
+  generation: number;
+  current_hash: Buffer;
+  previous_hash: Buffer | null;
+  successor_salt: Buffer | null;
+  sender: string;
+  access_issued_at: Date;
+  access_expires_at: Date;
+  access_rsq: number;
+  rotated_at: Date;
+  idle_expires_at: Date;
+  absolute_expires_at: Date;
+  revoked_at: Date | null;
+  revoked_reason: string;
+}
+
+interface SessionTable {
+  tenant_id: string;
+  session_id: string;
+  user_id: string;
+  client_id: string;
+  auth_method: string;
+  mfa_verified: boolean;
+  device: Omit<Device, 'fingerprint'> | Record<string, never>;
+  ip_address: string;
+  user_agent: string;
+  expires_at: Date;
+  ended_at: Date | null;
+  ended_reason: string;
+}
+
+interface Tables {
+  token_families: FamilyTable;
+  sessions: SessionTable;
+}
+
+const COLUMNS = [
+  'tenant_id',
+  'family_id',
+  'session_id',
+  'user_id',
+  'client_id',
+  'device_id',
+  'fingerprint',
+  'context',
+  'birth_rsq',
+  'generation',
+  'current_hash',
+  'previous_hash',
+  'successor_salt',
+  'sender',
+  'access_issued_at',
+  'access_expires_at',
+  'access_rsq',
+  'rotated_at',
+  'idle_expires_at',
+  'absolute_expires_at',
+  'revoked_at',
+  'revoked_reason',
+] as const;
+
+const clock = sql<Date>`clock_timestamp()`;
+const after = (life: Millis) => sql<Date>`clock_timestamp() + make_interval(secs => ${life / 1000}::double precision)`;
+
+const familyOf = (row: Selectable<FamilyTable>): Family => ({
+  ...row.context,
+  tenantId: row.tenant_id,
+  familyId: row.family_id,
+  sessionId: row.session_id,
+  userId: row.user_id,
+  clientId: row.client_id,
+  deviceId: row.device_id,
+  fingerprint: row.fingerprint,
+  birthRsq: row.birth_rsq,
+  access: {
+    generation: row.generation,
+    issuedAt: row.access_issued_at.getTime(),
+    expiresAt: row.access_expires_at.getTime(),
+    rsq: row.access_rsq,
+  },
+  currentHash: row.current_hash,
+  previousHash: row.previous_hash,
+  successorSalt: row.successor_salt,
+  sender: row.sender,
+  rotatedAt: row.rotated_at.getTime(),
+  idleExpiresAt: row.idle_expires_at.getTime(),
+  absoluteExpiresAt: row.absolute_expires_at.getTime(),
+  revokedAt: row.revoked_at?.getTime() ?? null,
+  revokedReason: row.revoked_reason,
+});
+
+/** Logins share it, ending all sessions of a user takes it alone: a login in flight is either seen, or begins afterwards. */
+const userLock = (tenantId: TenantId, userId: string) => sql`hashtextextended(${`tokens:${tenantId}:${userId}`}, 0)`;
+
+const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
+  const { context, access, device } = family;
+  const { tenantId, sessionId, familyId, userId, clientId, deviceId, ...rest } = context;
+  const db = tx.tables<Tables>();
+  await sql`SELECT pg_advisory_xact_lock_shared(${userLock(tenantId, userId)})`.execute(db);
+  await db
+    .insertInto('sessions')
+    .values({
+      tenant_id: tenantId,
+      session_id: sessionId,
+      user_id: userId,
+      client_id: clientId,
+      auth_method: rest.authMethod,
+      mfa_verified: rest.mfaVerified,
+      device: sql`${JSON.stringify(device ?? {})}::jsonb`,
+      ip_address: family.ipAddress,
+      user_agent: family.userAgent,
+      expires_at: after(family.life),
+      ended_at: null,
+      ended_reason: '',
+    })
+    .execute();
+  await db
+    .insertInto('token_families')
+    .values({
+      tenant_id: tenantId,
+      family_id: familyId,
+      session_id: sessionId,
+      user_id: userId,
+      client_id: clientId,
+      device_id: deviceId,
+      fingerprint: family.fingerprint,
+      context: sql`${JSON.stringify(rest)}::jsonb`,
+      birth_rsq: access.rsq,
+      generation: access.generation,
+      current_hash: family.hash,
+      previous_hash: null,
+      successor_salt: null,
+      sender: '',
+      access_issued_at: new Date(access.issuedAt),
+      access_expires_at: new Date(access.expiresAt),
+      access_rsq: access.rsq,
+      rotated_at: clock,
+      idle_expires_at: after(family.idle),
+      absolute_expires_at: after(family.life),
+      revoked_at: null,
+      revoked_reason: '',
+    })
+    .execute();
+};
+
+const rotate: Families['rotate'] = async (tx, key, presented, successor, idle) => {
+  const row = await tx
+    .tables<Tables>()
+    .updateTable('token_families')
+    .set((eb: ExpressionBuilder<Tables, 'token_families'>) => ({
+      generation: eb('generation', '+', 1),
+      previous_hash: eb.ref('current_hash'),
+      current_hash: successor.hash,
+      successor_salt: successor.salt,
+      sender: presented.sender,
+      access_issued_at: new Date(successor.access.issuedAt),
+      access_expires_at: new Date(successor.access.expiresAt),
+      access_rsq: successor.access.rsq,
+      rotated_at: clock,
+      idle_expires_at: after(idle),
+    }))
+    .where('tenant_id', '=', key.tenantId)
+    .where('family_id', '=', key.familyId)
+    .where('generation', '=', presented.generation)
+    .where('current_hash', '=', presented.hash)
+    .where('revoked_at', 'is', null)
+    .where('idle_expires_at', '>', clock)
+    .where('absolute_expires_at', '>', clock)
+    .where('device_id', 'in', ['', presented.deviceId])
+    .where('fingerprint', 'in', ['', presented.fingerprint])
+    .returning(COLUMNS)
+    .executeTakeFirst();
+  return row === undefined ? null : familyOf(row);
+};
+
+const lock: Families['lock'] = async (tx, key) => {
+  const row = await tx
+    .tables<Tables>()
+    .selectFrom('token_families')
+    .select(COLUMNS)
+    // After the lock was waited for, so that the window is measured now and not before the wait.
+    .where('tenant_id', '=', key.tenantId)
+    .where('family_id', '=', key.familyId)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const time = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(tx.tables<Tables>());
+  return { family: familyOf(row), now: time.rows[0]?.now.getTime() ?? Number.POSITIVE_INFINITY };
+};
+
+const endFamilies = async (
+  tx: Tx,
+  tenantId: TenantId,
+  by: Partial<Record<'family_id' | 'session_id' | 'user_id', string>>,
+  reason: string,
+): Promise<void> => {
+  let query = tx
+    .tables<Tables>()
+    .updateTable('token_families')
+    .set({ revoked_at: clock, revoked_reason: reason })
+    .where('tenant_id', '=', tenantId)
+    .where('revoked_at', 'is', null);
+  for (const [column, value] of Object.entries(by)) query = query.where(column as keyof typeof by, '=', value);
+  await query.execute();
+};
+
+const endSessions = async (
+  tx: Tx,
+  tenantId: TenantId,
+  by: Partial<Record<'session_id' | 'user_id', string>>,
+  reason: string,
+): Promise<void> => {
+  let query = tx
+    .tables<Tables>()
+    .updateTable('sessions')
+    .set({ ended_at: clock, ended_reason: reason })
+    .where('tenant_id', '=', tenantId)
+    .where('ended_at', 'is', null);
+  for (const [column, value] of Object.entries(by)) query = query.where(column as keyof typeof by, '=', value);
+  await query.execute();
+};
+
+export const createFamilies = (): Families => ({
+  insert,
+  rotate,
+  lock,
+  endFamily: (tx, key, reason) => endFamilies(tx, key.tenantId, { family_id: key.familyId }, reason),
+
+  // Families first, then the session: the order of locks that refresh and every other end follow.
+  async endSession(tx, tenantId, sessionId, reason) {
+    await endFamilies(tx, tenantId, { session_id: sessionId }, reason);
+    await endSessions(tx, tenantId, { session_id: sessionId }, reason);
+  },
+
+  async endUser(tx, tenantId, userId, reason) {
+    await sql`SELECT pg_advisory_xact_lock(${userLock(tenantId, userId)})`.execute(tx.tables<Tables>());
+    await endFamilies(tx, tenantId, { user_id: userId }, reason);
+    await endSessions(tx, tenantId, { user_id: userId }, reason);
+  },
+
+  async session(tx, tenantId, sessionId) {
+    const row = await tx
+      .tables<Tables>()
+      .selectFrom('sessions')
+      .select(['user_id', 'ended_at'])
+      .where('tenant_id', '=', tenantId)
+      .where('session_id', '=', sessionId)
+      .executeTakeFirst();
+    return row === undefined ? null : { userId: row.user_id, ended: row.ended_at !== null };
+  },
+
+  async sweep(tx, before, limit) {
+    const db = tx.tables<Tables>();
+    const moment = new Date(before);
+    const families = await sql`DELETE FROM token_families WHERE (tenant_id, family_id) IN
+      (SELECT tenant_id, family_id FROM token_families WHERE absolute_expires_at < ${moment} LIMIT ${limit} FOR UPDATE SKIP LOCKED)`.execute(
+      db,
+    );
+    const sessions = await sql`DELETE FROM sessions WHERE (tenant_id, session_id) IN
+      (SELECT tenant_id, session_id FROM sessions WHERE expires_at < ${moment} LIMIT ${limit} FOR UPDATE SKIP LOCKED)`.execute(db);
+    return Number(families.numAffectedRows ?? 0n) + Number(sessions.numAffectedRows ?? 0n);
+  },
+});

@@ -1,0 +1,176 @@
+// Refreshing: one token, one successor, whoever asks how often. Read from top to bottom: read, refuse early, decide in the database, sign.
+import type { Call, MaybePromise } from '../base/call.ts';
+import { subjectOf, type TenantId } from '../base/caller.ts';
+import { type AuditEntry, eventOf } from '../base/event.ts';
+import { Fault } from '../base/fault.ts';
+import type { Outcome, ReadHead, Tx, Write } from '../storage/storage.ts';
+import type { DenyList } from './deny-list.ts';
+import type { FamilyKey, Successor } from './families.ts';
+import { type Device, type Family, fingerprintOf, judge, type Presented } from './family.ts';
+import { claimsOf, issue, lifeFrom, type Tokens } from './issue.ts';
+import type { Mirror } from './mirror.ts';
+import type { OpenDeps } from './open.ts';
+import { hashOf, printRefreshToken, readRefreshToken, type RefreshToken, successorOf } from './refresh-token.ts';
+import { type Watermarks, watermark } from './watermark.ts';
+
+export interface RefreshDeps extends OpenDeps {
+  readonly write: Write;
+  readonly readHead: ReadHead;
+  readonly mirror: Mirror;
+  readonly denyList: DenyList;
+  readonly watermarks: Watermarks;
+  user(tenantId: TenantId, userId: string): MaybePromise<{ readonly status: string } | null>;
+  tenant(tenantId: TenantId): MaybePromise<{ readonly status: string } | null>;
+}
+
+type Refused = 'REFRESH_TOKEN_INVALID' | 'REFRESH_TOKEN_REUSED' | 'REAUTHENTICATION_REQUIRED' | 'SESSION_ENDED' | 'SESSION_IDLE';
+
+type Decided =
+  | { readonly kind: 'granted'; readonly family: Family; readonly salt: Buffer }
+  | { readonly kind: 'refused'; readonly reason: Refused; readonly message: string };
+
+const refused = (reason: Refused, message: string): Decided => ({ kind: 'refused', reason, message });
+const fault = (reason: string, message: string): Fault => new Fault('UNAUTHENTICATED', reason, message);
+
+const REUSED = refused('REFRESH_TOKEN_REUSED', 'a refresh token of this session was used twice: the session is ended');
+const ENDED = 'the session of this refresh token has ended';
+
+/** Racers are believed to be one client when the same credential sends them: the calling workload, or nobody. */
+const senderOf = (call: Call): string => {
+  const { type, id } = subjectOf(call.caller);
+  return call.caller.kind === 'anonymous' ? 'anonymous' : `${type}:${call.caller.tenantId}:${id}`;
+};
+
+const event = (call: Call, family: Family, type: string, over: Partial<AuditEntry> = {}): AuditEntry =>
+  eventOf(call, family.tenantId, type, `family:${family.familyId}`, {
+    actor: { type: 'user', id: family.userId, tenantId: family.tenantId },
+    sessionId: family.sessionId,
+    ...over,
+    details: { generation: family.access.generation, ...over.details },
+  });
+
+/** Ends the family in the transaction that has just looked at it: committed before anybody hears of it. */
+const endFamily = async (
+  deps: RefreshDeps,
+  tx: Tx,
+  family: Family,
+  detail: string,
+  entry: AuditEntry,
+  answer: Decided,
+): Promise<Outcome<Decided>> => {
+  await deps.families.endFamily(tx, family, detail);
+  return { result: answer, changes: [watermark(deps.watermarks, 'family', family.tenantId, family.familyId, detail)], events: [entry] };
+};
+
+/** A watermark above the login's head ends the family, whichever way it was written. */
+const marked = (deps: RefreshDeps, family: Family): boolean =>
+  deps.mirror.refusal({
+    tenantId: family.tenantId,
+    clientId: family.clientId,
+    subject: family.userId,
+    sessionId: family.sessionId,
+    familyId: family.familyId,
+    tokenId: '',
+    rsq: family.birthRsq,
+  }) !== null;
+
+/** The presented token did not rotate its family: a retry, a thief, or too late. */
+const judged = async (deps: RefreshDeps, tx: Tx, key: FamilyKey, presented: Presented, call: Call): Promise<Outcome<Decided>> => {
+  const locked = await deps.families.lock(tx, key);
+  if (locked === null) return { result: refused('REFRESH_TOKEN_INVALID', 'no such refresh token') };
+  const { family } = locked;
+  const judgement = judge(family, presented, locked.now);
+  switch (judgement.kind) {
+    case 'replay':
+      if (marked(deps, family)) return { result: refused('SESSION_ENDED', ENDED) };
+      return {
+        result: { kind: 'granted', family, salt: family.successorSalt ?? Buffer.alloc(0) },
+        events: [event(call, family, 'token.replayed')],
+      };
+    case 'reused': {
+      const entry = event(call, family, 'token.reused', {
+        result: 'failure',
+        reason: 'REFRESH_TOKEN_REUSED',
+        level: 'alert',
+        details: { distance: judgement.distance, same_sender: presented.sender === family.sender },
+      });
+      return endFamily(deps, tx, family, 'reused', entry, REUSED);
+    }
+    case 'ended':
+      return { result: judgement.reason === 'reused' ? REUSED : refused('SESSION_ENDED', ENDED) };
+    case 'idle':
+      return { result: refused('SESSION_IDLE', 'the session was not used for too long: log in again') };
+    case 'expired':
+      return { result: refused('REFRESH_TOKEN_INVALID', 'the session has reached its end: log in again') };
+    case 'other_device':
+      return {
+        result: refused('REAUTHENTICATION_REQUIRED', 'another device than the one that logged in: log in again'),
+        events: [event(call, family, 'token.refused', { result: 'failure', reason: 'DEVICE_MISMATCH', level: 'warning' })],
+      };
+    case 'unknown':
+      return { result: refused('REFRESH_TOKEN_INVALID', 'no such refresh token') };
+  }
+};
+
+/** One transaction: the head first, then the compare-and-set, then, for whoever lost it, the judgement under the row's lock. */
+const decide = (deps: RefreshDeps, token: RefreshToken, presented: Presented, call: Call): Promise<{ readonly result: Decided }> =>
+  deps.write(token.tenantId, async (tx): Promise<Outcome<Decided>> => {
+    const rsq = await deps.readHead(tx);
+    const salt = deps.random.bytes(16);
+    const next = successorOf(deps.refreshKeys, token, salt);
+    const successor: Successor = {
+      hash: hashOf(deps.refreshKeys, next),
+      salt,
+      access: { ...lifeFrom(deps.clock.now(), deps.accessLife, deps.random), rsq },
+    };
+    const family = await deps.families.rotate(tx, token, presented, successor, deps.sessionIdle);
+    if (family === null) return judged(deps, tx, token, presented, call);
+    if (marked(deps, family))
+      return endFamily(
+        deps,
+        tx,
+        family,
+        'watermark',
+        event(call, family, 'token.refused', { result: 'failure', reason: 'SESSION_ENDED' }),
+        refused('SESSION_ENDED', ENDED),
+      );
+    return { result: { kind: 'granted', family, salt }, events: [event(call, family, 'token.refreshed')] };
+  });
+
+/** Before the database: who is asking, and may they still? Nothing is loaded inside the transaction. */
+const assertStanding = async (deps: RefreshDeps, token: RefreshToken): Promise<void> => {
+  const tenant = await deps.tenant(token.tenantId);
+  if (tenant === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
+  if (tenant.status !== 'active') throw fault('TENANT_SUSPENDED', 'the tenant is suspended');
+  const user = await deps.user(token.tenantId, token.userId);
+  if (user === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
+  if (user.status !== 'active') throw fault('USER_SUSPENDED', 'the user is not active');
+};
+
+export const refreshTokens =
+  (deps: RefreshDeps) =>
+  async (text: string, device: Device | null, call: Call): Promise<Tokens> => {
+    const token = readRefreshToken(deps.refreshKeys, text);
+    if (token === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
+    const dead = await deps.denyList.deadFamily(token.tenantId, token.familyId);
+    if (dead !== null) throw fault(dead === 'reused' ? 'REFRESH_TOKEN_REUSED' : 'SESSION_ENDED', ENDED);
+    await assertStanding(deps, token);
+
+    const presented: Presented = {
+      generation: token.generation,
+      hash: hashOf(deps.refreshKeys, token),
+      sender: senderOf(call),
+      deviceId: device?.deviceId ?? '',
+      fingerprint: fingerprintOf(token.tenantId, device?.fingerprint ?? ''),
+    };
+    const { result } = await decide(deps, token, presented, call);
+    if (result.kind === 'refused') {
+      if (result.reason === 'REFRESH_TOKEN_REUSED') deps.denyList.endFamily(token.tenantId, token.familyId, 'reused');
+      throw fault(result.reason, result.message);
+    }
+
+    const { family, salt } = result;
+    const { permissions } = await deps.rights(family.tenantId, { type: 'user', id: family.userId });
+    const successor = printRefreshToken(deps.refreshKeys, successorOf(deps.refreshKeys, token, salt));
+    return issue(deps.keyring, claimsOf(deps.issuer, family, family.access, permissions), successor);
+  };

@@ -1,0 +1,222 @@
+// Revoking: committed first, then told to everybody. One row's lock is shared with refreshing, so no token slips through between.
+import type { Call, MaybePromise } from '../base/call.ts';
+import { known, type TenantId, tenantOf } from '../base/caller.ts';
+import { type AuditEntry, eventOf } from '../base/event.ts';
+import { badField, Fault } from '../base/fault.ts';
+import type { Clock, Instant, Millis } from '../base/time.ts';
+import type { Change, Feed, Outcome, Tx, Write } from '../storage/storage.ts';
+import type { DenyList } from './deny-list.ts';
+import type { Families } from './families.ts';
+import { familyOfTokenId, tokenIdOf } from './family.ts';
+import { REFRESH_PREFIX, type RefreshKeys, readRefreshToken } from './refresh-token.ts';
+import type { Verifier } from './verify.ts';
+import { PROPAGATION, type Watermarks, watermark } from './watermark.ts';
+
+/** How far a revocation reaches. */
+export type RevocationScope = 'token' | 'family' | 'session';
+
+export interface Revocation {
+  /** '' = the caller's. */
+  readonly tenantId: TenantId;
+  /** An access or refresh token; or its id. */
+  readonly token: string;
+  readonly tokenId: string;
+  /** null: its family and its session. */
+  readonly scope: RevocationScope | null;
+  readonly reason: string;
+  readonly revokedBy: string;
+  /** How long to wait for every live replica to have seen it. */
+  readonly wait: Millis;
+}
+
+export interface Revoked {
+  readonly seq: number;
+  /** When connected replicas refuse it at the latest. */
+  readonly effectiveBy: Instant;
+  readonly replicasAcknowledged: number;
+  readonly replicasLive: number;
+}
+
+export interface RevokeDeps {
+  readonly clock: Clock;
+  readonly write: Write;
+  readonly feed: Pick<Feed, 'acknowledged'>;
+  readonly families: Families;
+  readonly verifier: Verifier;
+  readonly refreshKeys: RefreshKeys;
+  readonly denyList: DenyList;
+  readonly watermarks: Watermarks;
+  holds(call: Call, permission: string): MaybePromise<boolean>;
+}
+
+/** What a revocation names, before anything is looked up. */
+interface Named {
+  readonly tenantId: TenantId;
+  readonly tokenId: string;
+  readonly familyId: string;
+  /** Known from the token itself; from an id alone they are looked up. */
+  readonly sessionId: string | null;
+  readonly userId: string | null;
+  /** The caller showed the token itself: whoever holds it may end it (RFC 7009 §2). */
+  readonly shown: boolean;
+}
+
+const PERMISSION = 'token:revoke';
+const unknownToken = (): Fault => new Fault('NOT_FOUND', 'TOKEN_NOT_FOUND', 'no such token');
+
+const nameRefresh = (deps: RevokeDeps, text: string): Named => {
+  const token = readRefreshToken(deps.refreshKeys, text);
+  if (token === null) throw badField('token', 'is no refresh token of ours', 'TOKEN_MALFORMED');
+  const { tenantId, userId, familyId, generation } = token;
+  return { tenantId, userId, familyId, tokenId: tokenIdOf(familyId, generation), sessionId: null, shown: true };
+};
+
+const nameAccess = (deps: RevokeDeps, text: string): Named => {
+  const verified = deps.verifier.verify(text, deps.clock.now());
+  // An expired token may still end its session.
+  if (verified.claims === null)
+    throw badField('token', verified.ok ? 'is not valid' : verified.message, verified.ok ? 'TOKEN_MALFORMED' : verified.reason);
+  const { tenantId, subject, familyId, tokenId, sessionId } = verified.claims;
+  return { tenantId, userId: subject, familyId, tokenId, sessionId, shown: true };
+};
+
+const nameOf = (deps: RevokeDeps, revocation: Revocation, call: Call): Named => {
+  if ((revocation.token === '') === (revocation.tokenId === ''))
+    throw badField('token', 'give a token or a token_id, and only one of them');
+  if (revocation.token !== '') {
+    const named = revocation.token.startsWith(REFRESH_PREFIX) ? nameRefresh(deps, revocation.token) : nameAccess(deps, revocation.token);
+    if (revocation.tenantId !== '' && revocation.tenantId !== named.tenantId) throw unknownToken();
+    // A tenant that the caller may not name: as if there were no such token.
+    tenantOf(call.caller, named.tenantId);
+    return named;
+  }
+  const tenantId = tenantOf(call.caller, revocation.tenantId);
+  const familyId = familyOfTokenId(revocation.tokenId);
+  if (familyId === null) throw unknownToken();
+  return { tenantId, tokenId: revocation.tokenId, familyId, sessionId: null, userId: null, shown: false };
+};
+
+const isSelf = (call: Call, tenantId: TenantId, userId: string): boolean =>
+  call.caller.kind === 'user' && call.caller.tenantId === tenantId && call.caller.userId === userId;
+
+const forbidden = (): Fault =>
+  new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `needs ${PERMISSION}`, { meta: { permission: PERMISSION } });
+
+/** The answer, once the change is committed: who has seen it, and from when everybody refuses. */
+const told = async (deps: RevokeDeps, seq: number, wait: Millis): Promise<Revoked> => {
+  const effectiveBy = deps.clock.now() + PROPAGATION;
+  // The revocation stands whether or not anybody can be counted.
+  const { acknowledged, live } = await deps.feed.acknowledged(seq, wait).catch(() => ({ acknowledged: 0, live: 0 }));
+  const now = deps.clock.now();
+  const everybody = live > 0 && acknowledged >= live;
+  return { seq, effectiveBy: everybody ? Math.min(now, effectiveBy) : effectiveBy, replicasAcknowledged: acknowledged, replicasLive: live };
+};
+
+const short = (reason: string): string => (reason === '' ? 'revoked' : reason.slice(0, 64));
+
+const entryOf = (
+  call: Call,
+  named: Pick<Named, 'tenantId'>,
+  type: string,
+  resource: string,
+  reason: string,
+  details: AuditEntry['details'] = {},
+): AuditEntry => eventOf(call, named.tenantId, type, resource, { reason: reason.slice(0, 512), details });
+
+export const revokeToken =
+  (deps: RevokeDeps) =>
+  async (revocation: Revocation, call: Call): Promise<Revoked> => {
+    known(call.caller);
+    const named = nameOf(deps, revocation, call);
+    const may = named.shown || (await deps.holds(call, PERMISSION));
+    const { tenantId, tokenId } = named;
+    const { scope } = revocation;
+
+    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+      // The same row lock as a refresh: whichever comes second sees what the first did.
+      const locked = await deps.families.lock(tx, named);
+      const sessionId = locked?.family.sessionId ?? named.sessionId;
+      const owner = locked?.family.userId ?? named.userId;
+      // A token with no session behind it (development, set-up) can still be named by itself.
+      // Whoever may not end it does not learn whether it exists.
+      if (!may && (owner === null || !isSelf(call, tenantId, owner))) throw forbidden();
+      if (owner === null || sessionId === null) throw unknownToken();
+      const changes: Change[] = [];
+      const mark = (kind: RevocationScope, key: string): void =>
+        void changes.push(watermark(deps.watermarks, kind, tenantId, key, 'revoked'));
+      if (scope === 'token') mark('token', tokenId);
+      if (scope === null || scope === 'family') mark('family', named.familyId);
+      if (scope === null || scope === 'session') mark('session', sessionId);
+      if (scope === 'family') await deps.families.endFamily(tx, named, short(revocation.reason));
+      if (scope === null || scope === 'session') await deps.families.endSession(tx, tenantId, sessionId, short(revocation.reason));
+      const details = { scope: scope ?? 'family and session', revoked_by: revocation.revokedBy, session_id: sessionId, user_id: owner };
+      return { result: null, changes, events: [entryOf(call, named, 'token.revoked', `token:${tokenId}`, revocation.reason, details)] };
+    });
+    if (scope === 'token') deps.denyList.denyToken(tenantId, tokenId, short(revocation.reason));
+    else deps.denyList.endFamily(tenantId, named.familyId, 'revoked');
+    return told(deps, revision, revocation.wait);
+  };
+
+export const revokeSession =
+  (deps: RevokeDeps) =>
+  async (tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
+    const may = await deps.holds(call, PERMISSION);
+    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+      const session = await deps.families.session(tx, tenantId, sessionId);
+      if (!may && (session === null || !isSelf(call, tenantId, session.userId))) throw forbidden();
+      if (session === null) throw new Fault('NOT_FOUND', 'SESSION_NOT_FOUND', 'no such session');
+      await deps.families.endSession(tx, tenantId, sessionId, short(reason));
+      return {
+        result: null,
+        changes: [watermark(deps.watermarks, 'session', tenantId, sessionId, 'revoked')],
+        events: [entryOf(call, { tenantId }, 'session.revoked', `session:${sessionId}`, reason, { user_id: session.userId })],
+      };
+    });
+    return told(deps, revision, wait);
+  };
+
+/** Inside anybody's change: the rows end here, the answered watermark ends what lives outside the database. */
+export const endUserIn =
+  (deps: Pick<RevokeDeps, 'families' | 'watermarks'>) =>
+  async (tx: Tx, tenantId: TenantId, userId: string, detail: string): Promise<readonly Change[]> => {
+    await deps.families.endUser(tx, tenantId, userId, detail.slice(0, 64));
+    return [watermark(deps.watermarks, 'user', tenantId, userId, detail.slice(0, 64))];
+  };
+
+export const revokeUser =
+  (deps: RevokeDeps) =>
+  async (tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
+    if (!isSelf(call, tenantId, userId) && !(await deps.holds(call, PERMISSION))) throw forbidden();
+    const { revision } = await deps.write(
+      tenantId,
+      async (tx): Promise<Outcome<null>> => ({
+        result: null,
+        changes: await endUserIn(deps)(tx, tenantId, userId, 'revoked'),
+        events: [entryOf(call, { tenantId }, 'user.sessions_revoked', `user:${userId}`, reason)],
+      }),
+    );
+    return told(deps, revision, wait);
+  };
+
+/** The refresh token is the credential: any generation of it may end its own session, again and again. */
+export const logout =
+  (deps: RevokeDeps) =>
+  async (text: string, reason: string, call: Call): Promise<Revoked> => {
+    const token = readRefreshToken(deps.refreshKeys, text);
+    if (token === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
+    const { tenantId, familyId } = token;
+    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+      const locked = await deps.families.lock(tx, token);
+      if (locked === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
+      const { sessionId, userId } = locked.family;
+      await deps.families.endSession(tx, tenantId, sessionId, 'logout');
+      const entry = entryOf(call, { tenantId }, 'session.ended', `session:${sessionId}`, reason);
+      return {
+        result: null,
+        changes: [watermark(deps.watermarks, 'session', tenantId, sessionId, 'logout')],
+        events: [{ ...entry, actor: { type: 'user', id: userId, tenantId }, sessionId }],
+      };
+    });
+    deps.denyList.endFamily(tenantId, familyId, 'logout');
+    return told(deps, revision, 0);
+  };

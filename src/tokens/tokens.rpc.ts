@@ -1,0 +1,127 @@
+// Window of the tokens capability: TokenService.
+import { known, tenantOf } from '../base/caller.ts';
+import { badField } from '../base/fault.ts';
+import { type Instant, type Millis, seconds } from '../base/time.ts';
+import type { Duration } from '../gen/google/protobuf/duration.ts';
+import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { type Jwk, type RevokeTokenResponse, TokenServiceService, type Tokens as TokensMessage } from '../gen/securityhub/v1/token.ts';
+import { type Service, service } from '../server/rpc/define.ts';
+import type { PublicJwk } from './keyring.ts';
+import type { RevocationScope, Revoked, Tokens, TokensDoor } from './tokens.ts';
+
+const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
+const millis = (duration: Duration | undefined): Millis => (duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6);
+
+/** How a pair is printed; identity's login prints it alike. */
+export const tokensMessage = (tokens: Tokens): TokensMessage => ({
+  accessToken: tokens.accessToken,
+  refreshToken: tokens.refreshToken,
+  tokenType: tokens.tokenType,
+  expiresIn: tokens.expiresIn,
+  expiresAt: timestamp(tokens.expiresAt),
+  issuedAt: timestamp(tokens.issuedAt),
+  scope: tokens.scope,
+  sessionId: tokens.sessionId,
+});
+
+const revokedMessage = (revoked: Revoked): RevokeTokenResponse => ({
+  seq: revoked.seq,
+  effectiveBy: timestamp(revoked.effectiveBy),
+  replicasAcknowledged: revoked.replicasAcknowledged,
+  replicasLive: revoked.replicasLive,
+});
+
+const SCOPES: Readonly<Record<string, RevocationScope | null>> = { '': null, token: 'token', family: 'family', session: 'session' };
+
+const scopeOf = (text: string): RevocationScope | null => {
+  const scope = Object.hasOwn(SCOPES, text) ? SCOPES[text] : undefined;
+  if (scope === undefined) throw badField('scope', 'must be token, family or session, or empty for its family and session');
+  return scope;
+};
+
+const jwkMessage = (jwk: PublicJwk): Jwk => ({
+  kty: jwk['kty'] ?? '',
+  crv: jwk['crv'] ?? '',
+  x: jwk['x'] ?? '',
+  y: jwk['y'] ?? '',
+  n: jwk['n'] ?? '',
+  e: jwk['e'] ?? '',
+  kid: jwk.kid,
+  alg: jwk.alg,
+  use: jwk['use'] ?? '',
+});
+
+export const tokenService = (tokens: TokensDoor): Service =>
+  service(TokenServiceService, {
+    refreshToken: {
+      access: 'anonymous',
+      audit: 'in-transaction',
+      limit: 'verdict',
+      deadline: seconds(5),
+      idempotency: 'idempotent',
+      handle: async (request, call) => ({
+        tokens: tokensMessage(await tokens.refresh(request.refreshToken, request.device ?? null, call)),
+      }),
+    },
+    revokeToken: {
+      access: 'known',
+      audit: 'in-transaction',
+      limit: 'vital',
+      deadline: seconds(35),
+      idempotency: 'idempotent',
+      handle: async (request, call) =>
+        revokedMessage(
+          await tokens.revoke(
+            {
+              tenantId: request.tenantId,
+              token: request.token,
+              tokenId: request.tokenId,
+              scope: scopeOf(request.scope),
+              reason: request.reason,
+              revokedBy: request.revokedBy,
+              wait: millis(request.wait),
+            },
+            call,
+          ),
+        ),
+    },
+    revokeSession: {
+      access: 'known',
+      audit: 'in-transaction',
+      limit: 'vital',
+      deadline: seconds(35),
+      idempotency: 'idempotent',
+      handle: async (request, call) => {
+        const tenantId = tenantOf(call.caller, request.tenantId);
+        const own = call.caller.kind === 'user' ? call.caller.sessionId : '';
+        const sessionId = request.sessionId === '' ? own : request.sessionId;
+        if (sessionId === '') throw badField('session_id', 'is needed: this caller has no session of its own');
+        return revokedMessage(await tokens.revokeSession(tenantId, sessionId, request.reason, millis(request.wait), call));
+      },
+    },
+    revokeUser: {
+      access: 'known',
+      audit: 'in-transaction',
+      limit: 'vital',
+      deadline: seconds(35),
+      idempotency: 'idempotent',
+      handle: async (request, call) => {
+        const caller = known(call.caller);
+        const tenantId = tenantOf(caller, request.tenantId);
+        const userId = request.userId === '' && caller.kind === 'user' ? caller.userId : request.userId;
+        if (userId === '') throw badField('user_id', 'is needed: this caller is not a user');
+        return revokedMessage(await tokens.revokeUser(tenantId, userId, request.reason, millis(request.wait), call));
+      },
+    },
+    getJwks: {
+      access: 'anonymous',
+      audit: 'none',
+      limit: 'vital',
+      deadline: seconds(5),
+      idempotency: 'safe',
+      handle: () => {
+        const jwks = tokens.jwks();
+        return { jwksJson: JSON.stringify(jwks), keys: jwks.keys.map(jwkMessage) };
+      },
+    },
+  });

@@ -1,0 +1,109 @@
+// Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
+import { hours, minutes, type Millis } from '../base/time.ts';
+import type { Values } from '../server/config/field.ts';
+import type { Platform } from '../server/platform.ts';
+import type { Service } from '../server/rpc/define.ts';
+import { createDenyList } from './deny-list.cache.ts';
+import { createFamilies } from './families.postgres.ts';
+import { readKeyFiles } from './key-files.fs.ts';
+import { createKeyring } from './keyring.ts';
+import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
+import type { RefreshKeys } from './refresh-token.ts';
+import * as jose from './signer.jose.ts';
+import { createSigningKeys } from './signing-keys.postgres.ts';
+import { loadSigningKeys } from './signing-keys.ts';
+import type { tokensConfig } from './tokens.config.ts';
+import { tokenService } from './tokens.rpc.ts';
+import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
+import { createVerifier } from './verify.ts';
+import { watermarkUntil } from './watermark.ts';
+
+export interface TokensWired {
+  readonly door: TokensDoor;
+  readonly services: readonly Service[];
+  /** Makes or loads the signing keys. Before the first call; the mirror fills when the feed starts. */
+  start(): Promise<void>;
+}
+
+/** The longest life a verifier accepts: the most that can be configured, so that replicas configured apart agree; development tokens live 12 h. */
+const longestLife = (production: boolean): Millis => (production ? hours(1) : hours(12));
+
+const SWEEP_SLICE = 20_000;
+const SWEEP_ROWS = 5000;
+
+/** Wire it before the feed starts: live revocations are replayed to the mirror first. */
+export const createTokensWired = (platform: Platform, config: Values<typeof tokensConfig>, ports: TokenPorts): TokensWired => {
+  const { clock, feed, sealer, db, log, metrics } = platform;
+  const longest = longestLife(platform.production);
+  const keyring = createKeyring();
+  const mirror = createMirror(config.mirrorSize);
+  const verifier = createVerifier({ keyring, issuer: config.issuer, longest, capacity: config.verdictCacheSize });
+  const refreshKeys: RefreshKeys = {
+    tag: sealer.derive('refresh-token:tag'),
+    hash: sealer.derive('refresh-token:hash'),
+    successor: sealer.derive('refresh-token:successor'),
+  };
+  const watermarks = { clock, longest };
+  const families = createFamilies();
+  const door = createTokens({
+    clock,
+    random: platform.random,
+    write: platform.write,
+    readHead: platform.readHead,
+    feed,
+    keyring,
+    mirror,
+    verifier,
+    families,
+    refreshKeys,
+    watermarks,
+    denyList: createDenyList({ cache: platform.cache, familyLife: config.sessionLife, tokenLife: longest }),
+    issuer: config.issuer,
+    audience: config.audience.split(',').filter((name) => name !== ''),
+    accessLife: config.accessLife,
+    sessionIdle: config.sessionIdle,
+    sessionLife: config.sessionLife,
+    longest,
+    head: (tenantId) => db.tenant(tenantId, platform.readHead),
+    watermarkUntil: () => watermarkUntil(watermarks),
+    // Called through, not copied: the composition root may still be joining them.
+    user: (tenantId, userId) => ports.user(tenantId, userId),
+    tenant: (tenantId) => ports.tenant(tenantId),
+    rights: (tenantId, subject) => ports.rights(tenantId, subject),
+    holds: (call, permission) => ports.holds(call, permission),
+  });
+
+  const keys = {
+    keys: createSigningKeys(db),
+    jose,
+    sealer,
+    keyring,
+    algorithm: config.algorithm,
+    files: readKeyFiles(config.privateKeyPath, config.publicKeyPath),
+  };
+  const reload = (): Promise<void> =>
+    loadSigningKeys(keys, false).catch((cause: unknown) =>
+      log.error({ cause }, 'signing keys could not be loaded again; the old ones stay'),
+    );
+
+  feed.on(WATERMARK_KINDS, (change) => {
+    if (isWatermarkKind(change.kind)) mirror.apply({ ...change, kind: change.kind });
+  });
+  feed.on(['signing_key'], () => void reload());
+  platform.every('tokens.keys', minutes(1), reload);
+  platform.every('tokens.mirror', minutes(1), async () => {
+    while (mirror.sweep(clock.now(), SWEEP_SLICE)) await new Promise((resolve) => setImmediate(resolve));
+  });
+  platform.every(
+    'tokens.sweep',
+    hours(1),
+    async () => {
+      while ((await db.jobs((tx) => families.sweep(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
+    },
+    true,
+  );
+  metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
+  metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
+
+  return { door, services: [tokenService(door)], start: () => loadSigningKeys(keys, true) };
+};
