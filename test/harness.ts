@@ -195,6 +195,8 @@ export interface TestPlatformOptions {
   readonly clock?: Clock;
   /** Real Redis under a prefix of this database; default: the twin in memory. */
   readonly redis?: boolean;
+  /** Another way to the same Redis. */
+  readonly redisAddress?: string;
   readonly sink?: EventSink;
   readonly insertEvents?: Recorder['insert'];
 }
@@ -204,7 +206,10 @@ export const createTestPlatform = async (options: TestPlatformOptions): Promise<
   const clock = options.clock ?? systemClock;
   const audit = collectingRecorder();
   const storage = await createStorage({
-    config: storageConfigFor(options.database, options.redis ?? false),
+    config: {
+      ...storageConfigFor(options.database, options.redis ?? false),
+      ...(options.redisAddress === undefined ? {} : { redisUrl: options.redisAddress }),
+    },
     dataDir: '',
     production: false,
     clock,

@@ -10,7 +10,8 @@ export interface Published {
 export interface ChangeStream {
   /** Best effort: never waits, never throws, drops when too much is under way. */
   publish(published: Published): void;
-  start(listener: (published: Published) => void): void;
+  /** Resolves when it listens, or after half a second without the other side. */
+  start(listener: (published: Published) => void): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -83,6 +83,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   let timer: NodeJS.Timeout | undefined;
   let stopped = true;
   let failing = false;
+  let loaded = false;
 
   const block = (reason: string): void => {
     if (blocked !== reason) say('not ready', { reason });
@@ -123,6 +124,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     const now = { wall: clock.now(), monotonic: clock.monotonic() };
     const at = await source.head();
     if (at.recovery) throw unavailable('STORE_UNAVAILABLE', 'the database is a standby');
+    loaded = false;
     generation = at.generation;
     // Announced from here on: applied twice at worst.
     early.clear();
@@ -147,6 +149,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     stamp = at.stamp;
     for (const seq of early) if (seq <= cursor) early.delete(seq);
     sent = now;
+    loaded = true;
     if (blocked === 'the change feed is loading') blocked = reason;
     if (blocked !== null) say('not ready', { reason: blocked });
   };
@@ -158,6 +161,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   };
 
   const pollOnce = async (): Promise<void> => {
+    if (!loaded) return await load();
     for (;;) {
       const now = { wall: clock.now(), monotonic: clock.monotonic() };
       const poll = await source.poll(cursor, generation, POLL_PAGE);
@@ -245,7 +249,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     async start() {
       stopped = false;
       // The stream first: what is published while we load is not missed, and a number below the loaded head is forgotten again.
-      stream.start((published) => applyEarly(published.changes, published.generation));
+      await stream.start((published) => applyEarly(published.changes, published.generation));
       await load();
       schedule(interval);
     },

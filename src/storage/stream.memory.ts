@@ -10,7 +10,7 @@ export const createMemoryHub = (): (() => ChangeStream) => {
       publish(published) {
         for (const listener of listeners) setImmediate(() => listeners.has(listener) && listener(published));
       },
-      start(listener) {
+      async start(listener) {
         own = listener;
         listeners.add(listener);
       },

@@ -1,7 +1,8 @@
 // Changes over a Redis Stream: written best effort, read on a connection of its own that may block.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Millis } from '../base/time.ts';
 import { type ChangeStream, decodePublished, encodePublished, type Published } from './change-stream.ts';
-import type { RedisClient } from './connection.redis.ts';
+import { type RedisClient, untilReady } from './connection.redis.ts';
 
 export interface RedisStreamOptions {
   readonly client: RedisClient;
@@ -12,6 +13,7 @@ export interface RedisStreamOptions {
 
 const KEPT = 10_000;
 const MAX_UNDER_WAY = 1000;
+const PATIENCE: Millis = 500;
 
 type Entries = readonly (readonly [id: string, fields: readonly string[]])[];
 
@@ -27,8 +29,8 @@ export const createRedisStream = ({ client, reader, key }: RedisStreamOptions): 
     return last[0]?.[0] ?? '0-0';
   };
 
-  const read = async (from: RedisClient, listener: (published: Published) => void): Promise<void> => {
-    let position: string | null = null;
+  const read = async (from: RedisClient, begin: string | null, listener: (published: Published) => void): Promise<void> => {
+    let position = begin;
     while (!stopped) {
       try {
         position ??= await newest(from);
@@ -65,10 +67,11 @@ export const createRedisStream = ({ client, reader, key }: RedisStreamOptions): 
         })
         .catch(() => null);
     },
-    start(listener) {
+    async start(listener) {
       stopped = false;
       connection = reader();
-      reading = read(connection, listener);
+      await untilReady(connection, PATIENCE);
+      reading = read(connection, await newest(connection).catch(() => null), listener);
     },
     async stop() {
       stopped = true;

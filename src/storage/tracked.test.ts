@@ -1,0 +1,166 @@
+import { describe, expect, it } from '@jest/globals';
+import type { AppliedChange } from './storage.ts';
+import { createTracked } from './tracked.ts';
+
+const setUp = (over: { readonly capacity?: number; readonly touches?: (change: AppliedChange) => string | 'tenant' | null } = {}) => {
+  let apply: (change: AppliedChange) => void = () => {};
+  let reset: () => void = () => {};
+  let now = 0;
+  const waiting: ((value: string | null) => void)[] = [];
+  let loads = 0;
+  const cache = createTracked({
+    feed: {
+      on: (_kinds, listener, onReset) => {
+        apply = listener;
+        reset = onReset ?? reset;
+      },
+    },
+    clock: { now: () => now, monotonic: () => now },
+  })<string | null>({
+    kinds: ['role'],
+    capacity: 10,
+    ttl: 1000,
+    load: () => {
+      loads += 1;
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    ...over,
+  });
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  return {
+    cache,
+    change: (key: string, tenantId = 'acme') => apply({ seq: 1, kind: 'role', tenantId, key, until: null, detail: '' }),
+    reset: () => reset(),
+    answer: async (value: string | null) => {
+      waiting.shift()?.(value);
+      await turn();
+    },
+    pass: (ms: number) => {
+      now += ms;
+    },
+    loads: () => loads,
+  };
+};
+
+const loaded = async (over: Parameters<typeof setUp>[0] = {}) => {
+  const it = setUp(over);
+  const first = it.cache.get('acme', 'a');
+  await it.answer('one');
+  await first;
+  return it;
+};
+
+describe('a tracked cache', () => {
+  it('answers at once on a hit', async () => {
+    const { cache } = await loaded();
+    expect(cache.get('acme', 'a')).toBe('one');
+  });
+
+  it('keeps that something is absent', async () => {
+    const { cache, answer } = setUp();
+    const first = cache.get('acme', 'a');
+    await answer(null);
+    expect(await first).toBeNull();
+    expect(cache.get('acme', 'a')).toBeNull();
+  });
+
+  it('loads once for many who ask at once', async () => {
+    const { cache, answer, loads } = setUp();
+    const both = [cache.get('acme', 'a'), cache.get('acme', 'a')];
+    await answer('one');
+    expect(await Promise.all(both)).toEqual(['one', 'one']);
+    expect(loads()).toBe(1);
+  });
+
+  it('keeps tenants apart', async () => {
+    const { cache } = await loaded();
+    expect(cache.peek('other', 'a')).toBeUndefined();
+  });
+
+  it.each([
+    ['its key', 'a', 'acme'],
+    ['all of its tenant', '', 'acme'],
+    ['all of the installation', '', ''],
+  ])('forgets at a change of %s', async (_what, key, tenantId) => {
+    const { cache, change } = await loaded();
+    change(key, tenantId);
+    expect(cache.peek('acme', 'a')).toBeUndefined();
+  });
+
+  it.each([
+    ['another key', 'b', 'acme'],
+    ['another tenant', '', 'other'],
+  ])('keeps at a change of %s', async (_what, key, tenantId) => {
+    const { cache, change } = await loaded();
+    change(key, tenantId);
+    expect(cache.peek('acme', 'a')).toBe('one');
+  });
+
+  it('forgets everything when the feed begins anew', async () => {
+    const { cache, reset } = await loaded();
+    reset();
+    expect(cache.peek('acme', 'a')).toBeUndefined();
+  });
+
+  it('forgets when its time is over', async () => {
+    const { cache, pass } = await loaded();
+    pass(1000);
+    expect(cache.peek('acme', 'a')).toBeUndefined();
+  });
+
+  it.each([
+    ['its key', 'a'],
+    ['its tenant', ''],
+  ])('loads again when a change of %s overtook the load', async (_what, key) => {
+    const { cache, change, answer } = setUp();
+    const first = cache.get('acme', 'a');
+    change(key);
+    await answer('old');
+    expect(cache.peek('acme', 'a')).toBeUndefined();
+    await answer('new');
+    expect(await first).toBe('new');
+    expect(cache.get('acme', 'a')).toBe('new');
+  });
+
+  it('does not keep what changes kept overtaking, nor lets later callers wait for it', async () => {
+    const { cache, change, answer, loads } = setUp();
+    const first = cache.get('acme', 'a');
+    for (const value of ['one', 'two']) {
+      change('a');
+      await answer(value);
+    }
+    change('a');
+    const late = cache.get('acme', 'a');
+    await answer('three');
+    expect(await first).toBe('three');
+    expect(cache.peek('acme', 'a')).toBeUndefined();
+    await answer('four');
+    expect(await late).toBe('four');
+    expect(cache.get('acme', 'a')).toBe('four');
+    expect(loads()).toBe(4);
+  });
+
+  it('forgets nothing that a change does not touch by its own rule', async () => {
+    const { cache, change } = await loaded({ touches: (c) => (c.key === 'x' ? 'a' : null) });
+    change('a');
+    expect(cache.peek('acme', 'a')).toBe('one');
+    change('x');
+    expect(cache.peek('acme', 'a')).toBeUndefined();
+  });
+
+  it('asks again after a load that failed', async () => {
+    let fail = true;
+    const cache = createTracked({ feed: { on: () => {} }, clock: { now: () => 0, monotonic: () => 0 } })({
+      kinds: ['role'],
+      capacity: 2,
+      ttl: 1000,
+      load: async () => {
+        if (fail) throw new Error('away');
+        return 'one';
+      },
+    });
+    await expect(cache.get('acme', 'a')).rejects.toThrow('away');
+    fail = false;
+    expect(await cache.get('acme', 'a')).toBe('one');
+  });
+});

@@ -1,0 +1,69 @@
+// One suite for the cache on Redis and its twin in memory.
+import { randomBytes } from 'node:crypto';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/base/time.ts';
+import { createMemoryCache } from '../../src/storage/cache.memory.ts';
+import { createRedisCache } from '../../src/storage/cache.redis.ts';
+import { connectRedis, untilReady } from '../../src/storage/connection.redis.ts';
+import { redisUrl, waitFor } from '../harness.ts';
+
+const client = connectRedis({ url: redisUrl() });
+const ready = untilReady(client, 2000);
+afterAll(() => client.disconnect());
+
+const caches = [
+  { name: 'on Redis', cache: createRedisCache(client, `${randomBytes(6).toString('hex')}:`) },
+  { name: 'in memory', cache: createMemoryCache(systemClock) },
+];
+
+describe.each(caches)('the cache $name', ({ cache }) => {
+  it('gives back what was set, and nothing for what was not', async () => {
+    await ready;
+    await cache.set('a', 'one', 10_000);
+    expect([await cache.get('a'), await cache.get('b')]).toEqual(['one', null]);
+  });
+
+  it('forgets at the end of the lifetime', async () => {
+    await cache.set('short', 'one', 30);
+    await waitFor(async () => (await cache.get('short')) === null, 1000);
+  });
+
+  it('sets once where nothing is', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => cache.setIfAbsent('once', String(n), 10_000)));
+    expect(answers.filter((won) => won)).toHaveLength(1);
+    expect(await cache.get('once')).toBe(String(answers.indexOf(true)));
+  });
+
+  it('sets again after the lifetime', async () => {
+    await cache.setIfAbsent('again', '1', 20);
+    await waitFor(() => cache.setIfAbsent('again', '2', 10_000), 1000);
+  });
+
+  it('deletes, also what is not there', async () => {
+    await cache.set('gone', 'one', 10_000);
+    await cache.delete('gone');
+    await cache.delete('gone');
+    expect(await cache.get('gone')).toBeNull();
+  });
+
+  it('accepts a lifetime of part of a millisecond', async () => {
+    await cache.set('tiny', 'one', 0.4);
+    await waitFor(async () => (await cache.get('tiny')) === null, 1000);
+  });
+
+  it('says whether it is there', () => {
+    expect(cache.healthy()).toBe(true);
+  });
+});
+
+describe('the cache on a Redis that is not there', () => {
+  it('answers UNAVAILABLE quickly', async () => {
+    const nowhere = connectRedis({ url: 'redis://127.0.0.1:1' });
+    const cache = createRedisCache(nowhere, '');
+    const began = performance.now();
+    await expect(cache.get('a')).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'CACHE_UNAVAILABLE' });
+    expect(performance.now() - began).toBeLessThan(500);
+    expect(cache.healthy()).toBe(false);
+    nowhere.disconnect();
+  });
+});
