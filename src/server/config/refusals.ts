@@ -10,7 +10,8 @@ export interface Posture {
   readonly masterKey: boolean;
   /** Whether the keys in the stores are marked `dev`; known only after they are open. */
   readonly developmentKeys: boolean;
-  readonly bindAddress: string;
+  readonly grpcHost: string;
+  readonly httpHost: string;
   readonly tls: 'auto' | 'on' | 'off';
   readonly tlsCertPath: string;
   readonly tlsKeyPath: string;
@@ -22,9 +23,9 @@ export const isLoopback = (address: string): boolean => {
   return address === '::1' || address === 'localhost' || (isIP(plain) === 4 && plain.startsWith('127.'));
 };
 
-/** Whether the ports speak TLS: always where asked, and by `auto` in production or beyond loopback. */
-export const tlsWanted = (posture: Pick<Posture, 'production' | 'bindAddress' | 'tls'>): boolean =>
-  posture.tls === 'on' || (posture.tls === 'auto' && (posture.production || !isLoopback(posture.bindAddress)));
+/** Whether a port on `host` speaks TLS: always where asked, and by `auto` in production or beyond loopback. */
+export const tlsWanted = (posture: Pick<Posture, 'production' | 'tls'>, host: string): boolean =>
+  posture.tls === 'on' || (posture.tls === 'auto' && (posture.production || !isLoopback(host)));
 
 /** A sentence for each reason not to start, with what would help; empty when there is none. */
 export const refusals = (posture: Posture): readonly string[] => {
@@ -41,16 +42,16 @@ export const refusals = (posture: Posture): readonly string[] => {
     'POSTGRES_URI is set but no master key: set ENCRYPTION_KEY_PATH to a file with 32 random bytes (only the embedded database makes its own)',
   );
   refuse(
-    posture.postgresUri === '' && !isLoopback(posture.bindAddress),
-    'the embedded database serves this machine only: set POSTGRES_URI, or BIND_ADDRESS to a loopback address',
+    posture.postgresUri === '' && !(isLoopback(posture.grpcHost) && isLoopback(posture.httpHost)),
+    'the embedded database serves this machine only: set POSTGRES_URI, or GRPC_HOST and HTTP_HOST to a loopback address',
   );
   if (!posture.production) return reasons;
   refuse(posture.postgresUri === '', 'production does not run on the embedded database: set POSTGRES_URI');
   refuse(posture.redisUrl === '', 'production does not run on the in-process cache: set REDIS_URL');
   refuse(posture.developmentKeys, 'the keys in this database are marked as development keys: use a database of its own for production');
   refuse(
-    !tlsWanted(posture) && !isLoopback(posture.bindAddress),
-    'production does not speak in the clear beyond loopback: set TLS to on, or BIND_ADDRESS to a loopback address',
+    posture.tls === 'off' && !isLoopback(posture.grpcHost),
+    'production does not speak in the clear beyond loopback: set TLS to on, or GRPC_HOST to a loopback address',
   );
   return reasons;
 };

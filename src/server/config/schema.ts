@@ -1,10 +1,24 @@
 // The whole configuration: every slice under the name of its room. A new capability adds one line here.
+import { apiKeysConfig } from '../../api-keys/api-keys.config.ts';
+import { auditConfig } from '../../audit/audit.config.ts';
+import { authorizationConfig } from '../../authorization/authorization.config.ts';
+import { identityConfig } from '../../identity/identity.config.ts';
+import { storageConfig } from '../../storage/storage.config.ts';
+import { tokensConfig } from '../../tokens/tokens.config.ts';
+import { grpcConfig } from '../grpc/grpc.config.ts';
 import { type ConfigOf, load, type Loaded, type Schema, type Sources } from './load.ts';
 import { reservedConfig } from './reserved.config.ts';
 import { serverConfig } from './server.config.ts';
 
 export const schema = {
   server: serverConfig,
+  grpc: grpcConfig,
+  storage: storageConfig,
+  tokens: tokensConfig,
+  identity: identityConfig,
+  apiKeys: apiKeysConfig,
+  authorization: authorizationConfig,
+  audit: auditConfig,
   reserved: reservedConfig,
 } as const satisfies Schema;
 

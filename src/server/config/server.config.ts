@@ -15,14 +15,20 @@ export const serverConfig = {
     default: 'info',
     doc: 'The least severe line that is written.',
   }),
-  bindAddress: text('BIND_ADDRESS', {
+  grpcHost: text('GRPC_HOST', {
     default: '127.0.0.1',
     pattern: /^[0-9A-Fa-f:.]+$/,
     hint: 'an IP address',
-    doc: 'Address that every port listens on; 0.0.0.0 or :: opens them beyond this machine.',
+    doc: 'Address that the gRPC port listens on; 0.0.0.0 or :: opens it beyond this machine.',
   }),
   grpcPort: port('GRPC_PORT', { default: '50052', doc: 'gRPC port; 0 takes a free one.' }),
   grpcSocket: text('GRPC_SOCKET', { hint: 'path', doc: 'Unix socket that speaks gRPC as well, in the clear, for this machine.' }),
+  httpHost: text('HTTP_HOST', {
+    default: '127.0.0.1',
+    pattern: /^[0-9A-Fa-f:.]+$/,
+    hint: 'an IP address',
+    doc: 'Address that the HTTP side port and PROBE_PORT listen on. In the clear beyond this machine only probes, metrics and public keys are served.',
+  }),
   httpPort: port('HTTP_PORT', { default: '8005', doc: 'HTTP side port; 0 takes a free one.' }),
   probePort: port('PROBE_PORT', { default: '0', doc: 'Port with probes and metrics alone, always in the clear; 0 is none.' }),
   httpHosts: list('HTTP_HOSTS', {
