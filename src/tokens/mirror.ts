@@ -27,6 +27,8 @@ export interface Mirror {
   refusal(token: Marked): Refusal | null;
   /** Forgets what has ended, at most `limit` entries a call, so that the event loop is never held. True when more is due. */
   sweep(now: Instant, limit: number): boolean;
+  /** Before everything live is applied again. */
+  clear(): void;
   readonly size: number;
   /** At its cap it cannot promise anything any more: no verdicts until it has shrunk. */
   readonly full: boolean;
@@ -146,6 +148,12 @@ export const createMirror = (capacity: number): Mirror => {
         minutes.delete(endMinute);
       }
       return false;
+    },
+
+    clear() {
+      tenants.clear();
+      minutes.clear();
+      size = 0;
     },
 
     get size() {

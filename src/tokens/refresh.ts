@@ -13,14 +13,20 @@ import type { OpenDeps } from './open.ts';
 import { hashOf, printRefreshToken, readRefreshToken, type RefreshToken, successorOf } from './refresh-token.ts';
 import { type Watermarks, watermark } from './watermark.ts';
 
+/** A tenant or a user as it stands now; sessions whose login saw a smaller head than `watermark` are over. */
+export interface Standing {
+  readonly status: string;
+  readonly watermark: number;
+}
+
 export interface RefreshDeps extends OpenDeps {
   readonly write: Write;
   readonly readHead: ReadHead;
   readonly mirror: Mirror;
   readonly denyList: DenyList;
   readonly watermarks: Watermarks;
-  user(tenantId: TenantId, userId: string): MaybePromise<{ readonly status: string } | null>;
-  tenant(tenantId: TenantId): MaybePromise<{ readonly status: string } | null>;
+  user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
+  tenant(tenantId: TenantId): MaybePromise<Standing | null>;
 }
 
 type Refused = 'REFRESH_TOKEN_INVALID' | 'REFRESH_TOKEN_REUSED' | 'REAUTHENTICATION_REQUIRED' | 'SESSION_ENDED' | 'SESSION_IDLE';
@@ -63,7 +69,8 @@ const endFamily = async (
 };
 
 /** A watermark above the login's head ends the family, whichever way it was written. */
-const marked = (deps: RefreshDeps, family: Family): boolean =>
+const marked = (deps: RefreshDeps, family: Family, floor: number): boolean =>
+  family.birthRsq < floor ||
   deps.mirror.refusal({
     tenantId: family.tenantId,
     clientId: family.clientId,
@@ -75,14 +82,21 @@ const marked = (deps: RefreshDeps, family: Family): boolean =>
   }) !== null;
 
 /** The presented token did not rotate its family: a retry, a thief, or too late. */
-const judged = async (deps: RefreshDeps, tx: Tx, key: FamilyKey, presented: Presented, call: Call): Promise<Outcome<Decided>> => {
+const judged = async (
+  deps: RefreshDeps,
+  tx: Tx,
+  key: FamilyKey,
+  presented: Presented,
+  floor: number,
+  call: Call,
+): Promise<Outcome<Decided>> => {
   const locked = await deps.families.lock(tx, key);
   if (locked === null) return { result: refused('REFRESH_TOKEN_INVALID', 'no such refresh token') };
   const { family } = locked;
   const judgement = judge(family, presented, locked.now);
   switch (judgement.kind) {
     case 'replay':
-      if (marked(deps, family)) return { result: refused('SESSION_ENDED', ENDED) };
+      if (marked(deps, family, floor)) return { result: refused('SESSION_ENDED', ENDED) };
       return {
         result: { kind: 'granted', family, salt: family.successorSalt ?? Buffer.alloc(0) },
         events: [event(call, family, 'token.replayed')],
@@ -113,7 +127,13 @@ const judged = async (deps: RefreshDeps, tx: Tx, key: FamilyKey, presented: Pres
 };
 
 /** One transaction: the head first, then the compare-and-set, then, for whoever lost it, the judgement under the row's lock. */
-const decide = (deps: RefreshDeps, token: RefreshToken, presented: Presented, call: Call): Promise<{ readonly result: Decided }> =>
+const decide = (
+  deps: RefreshDeps,
+  token: RefreshToken,
+  presented: Presented,
+  floor: number,
+  call: Call,
+): Promise<{ readonly result: Decided }> =>
   deps.write(token.tenantId, async (tx): Promise<Outcome<Decided>> => {
     const rsq = await deps.readHead(tx);
     const salt = deps.random.bytes(16);
@@ -124,8 +144,8 @@ const decide = (deps: RefreshDeps, token: RefreshToken, presented: Presented, ca
       access: { ...lifeFrom(deps.clock.now(), deps.accessLife, deps.random), rsq },
     };
     const family = await deps.families.rotate(tx, token, presented, successor, deps.sessionIdle);
-    if (family === null) return judged(deps, tx, token, presented, call);
-    if (marked(deps, family))
+    if (family === null) return judged(deps, tx, token, presented, floor, call);
+    if (marked(deps, family, floor))
       return endFamily(
         deps,
         tx,
@@ -137,14 +157,18 @@ const decide = (deps: RefreshDeps, token: RefreshToken, presented: Presented, ca
     return { result: { kind: 'granted', family, salt }, events: [event(call, family, 'token.refreshed')] };
   });
 
-/** Before the database: who is asking, and may they still? Nothing is loaded inside the transaction. */
-const assertStanding = async (deps: RefreshDeps, token: RefreshToken): Promise<void> => {
+/**
+ * Before the database: who is asking, and may they still? Nothing is loaded inside the transaction.
+ * Answers the head that the login must have seen at least.
+ */
+const assertStanding = async (deps: RefreshDeps, token: RefreshToken): Promise<number> => {
   const tenant = await deps.tenant(token.tenantId);
   if (tenant === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
   if (tenant.status !== 'active') throw fault('TENANT_SUSPENDED', 'the tenant is suspended');
   const user = await deps.user(token.tenantId, token.userId);
   if (user === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
   if (user.status !== 'active') throw fault('USER_SUSPENDED', 'the user is not active');
+  return Math.max(tenant.watermark, user.watermark);
 };
 
 export const refreshTokens =
@@ -154,7 +178,7 @@ export const refreshTokens =
     if (token === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
     const dead = await deps.denyList.deadFamily(token.tenantId, token.familyId);
     if (dead !== null) throw fault(dead === 'reused' ? 'REFRESH_TOKEN_REUSED' : 'SESSION_ENDED', ENDED);
-    await assertStanding(deps, token);
+    const floor = await assertStanding(deps, token);
 
     const presented: Presented = {
       generation: token.generation,
@@ -163,7 +187,7 @@ export const refreshTokens =
       deviceId: device?.deviceId ?? '',
       fingerprint: fingerprintOf(token.tenantId, device?.fingerprint ?? ''),
     };
-    const { result } = await decide(deps, token, presented, call);
+    const { result } = await decide(deps, token, presented, floor, call);
     if (result.kind === 'refused') {
       if (result.reason === 'REFRESH_TOKEN_REUSED') deps.denyList.endFamily(token.tenantId, token.familyId, 'reused');
       throw fault(result.reason, result.message);

@@ -1,6 +1,6 @@
 // Revoking: committed first, then told to everybody. One row's lock is shared with refreshing, so no token slips through between.
 import type { Call, MaybePromise } from '../base/call.ts';
-import { known, type TenantId, tenantOf } from '../base/caller.ts';
+import { type Caller, known, type TenantId, tenantOf } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Clock, Instant, Millis } from '../base/time.ts';
@@ -46,7 +46,7 @@ export interface RevokeDeps {
   readonly refreshKeys: RefreshKeys;
   readonly denyList: DenyList;
   readonly watermarks: Watermarks;
-  holds(call: Call, permission: string): MaybePromise<boolean>;
+  holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
 
 /** What a revocation names, before anything is looked up. */
@@ -128,7 +128,7 @@ export const revokeToken =
   async (revocation: Revocation, call: Call): Promise<Revoked> => {
     known(call.caller);
     const named = nameOf(deps, revocation, call);
-    const may = named.shown || (await deps.holds(call, PERMISSION));
+    const may = named.shown || (await deps.holds(call.caller, PERMISSION));
     const { tenantId, tokenId } = named;
     const { scope } = revocation;
 
@@ -160,7 +160,7 @@ export const revokeToken =
 export const revokeSession =
   (deps: RevokeDeps) =>
   async (tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
-    const may = await deps.holds(call, PERMISSION);
+    const may = await deps.holds(call.caller, PERMISSION);
     const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
       const session = await deps.families.session(tx, tenantId, sessionId);
       if (!may && (session === null || !isSelf(call, tenantId, session.userId))) throw forbidden();
@@ -186,7 +186,7 @@ export const endUserIn =
 export const revokeUser =
   (deps: RevokeDeps) =>
   async (tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
-    if (!isSelf(call, tenantId, userId) && !(await deps.holds(call, PERMISSION))) throw forbidden();
+    if (!isSelf(call, tenantId, userId) && !(await deps.holds(call.caller, PERMISSION))) throw forbidden();
     const { revision } = await deps.write(
       tenantId,
       async (tx): Promise<Outcome<null>> => ({
@@ -201,7 +201,7 @@ export const revokeUser =
 /** The refresh token is the credential: any generation of it may end its own session, again and again. */
 export const logout =
   (deps: RevokeDeps) =>
-  async (text: string, reason: string, call: Call): Promise<Revoked> => {
+  async (text: string, call: Call, reason = ''): Promise<Revoked> => {
     const token = readRefreshToken(deps.refreshKeys, text);
     if (token === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
     const { tenantId, familyId } = token;

@@ -1,6 +1,6 @@
 // Door of the tokens capability: opening sessions, rotating refresh tokens, revoking, verifying.
 import type { Call, MaybePromise } from '../base/call.ts';
-import type { TenantId } from '../base/caller.ts';
+import type { Caller, TenantId } from '../base/caller.ts';
 import { unavailable } from '../base/fault.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Change, Tx } from '../storage/storage.ts';
@@ -10,7 +10,7 @@ import type { Refusal } from './jws.ts';
 import type { Jwks } from './keyring.ts';
 import type { Marked } from './mirror.ts';
 import { mintAccess, type Opening, openSession } from './open.ts';
-import { type RefreshDeps, refreshTokens } from './refresh.ts';
+import { type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
 import type { Verified } from './verify.ts';
 
@@ -21,6 +21,7 @@ export type { Refusal } from './jws.ts';
 export type { Jwks, PublicJwk } from './keyring.ts';
 export type { Marked } from './mirror.ts';
 export type { Opening } from './open.ts';
+export type { Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Verified } from './verify.ts';
 
@@ -43,7 +44,7 @@ export interface TokensDoor {
   revokeSession(tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
   revokeUser(tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
   /** Ends the session of a refresh token: the token is the credential. Ending it again is no error. */
-  logout(refreshToken: string, reason: string, call: Call): Promise<Revoked>;
+  logout(refreshToken: string, call: Call, reason?: string): Promise<Revoked>;
   /**
    * Inside somebody else's change (suspending, a new password): ends every session and family of the user at the row, and answers the
    * watermark that the writer adds to its changes. `detail`: `suspended`, `deleted`, `password_changed`, …
@@ -59,15 +60,15 @@ export interface TokensDoor {
 /** What tokens ask of others. Nothing is asked inside a transaction. */
 export interface TokenPorts {
   /** The user as it stands now, null where there is none. */
-  user(tenantId: TenantId, userId: string): MaybePromise<{ readonly status: string } | null>;
-  tenant(tenantId: TenantId): MaybePromise<{ readonly status: string } | null>;
+  user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
+  tenant(tenantId: TenantId): MaybePromise<Standing | null>;
   /** Live rights, for the permissions that a token shows. */
   rights(
     tenantId: TenantId,
     subject: { readonly type: string; readonly id: string },
   ): MaybePromise<{ readonly permissions: readonly string[] }>;
   /** Does the caller hold this permission now? */
-  holds(call: Call, permission: string): MaybePromise<boolean>;
+  holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
 
 export interface TokensDeps extends RefreshDeps, RevokeDeps {

@@ -21,6 +21,8 @@ import { watermarkUntil } from './watermark.ts';
 export interface TokensWired {
   readonly door: TokensDoor;
   readonly services: readonly Service[];
+  /** The longest life of an access token that is accepted anywhere. */
+  readonly longest: Millis;
   /** Makes or loads the signing keys. Before the first call; the mirror fills when the feed starts. */
   start(): Promise<void>;
 }
@@ -70,7 +72,7 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
     user: (tenantId, userId) => ports.user(tenantId, userId),
     tenant: (tenantId) => ports.tenant(tenantId),
     rights: (tenantId, subject) => ports.rights(tenantId, subject),
-    holds: (call, permission) => ports.holds(call, permission),
+    holds: (caller, permission) => ports.holds(caller, permission),
   });
 
   const keys = {
@@ -86,9 +88,14 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
       log.error({ cause }, 'signing keys could not be loaded again; the old ones stay'),
     );
 
-  feed.on(WATERMARK_KINDS, (change) => {
-    if (isWatermarkKind(change.kind)) mirror.apply({ ...change, kind: change.kind });
-  });
+  feed.on(
+    WATERMARK_KINDS,
+    (change) => {
+      if (isWatermarkKind(change.kind)) mirror.apply({ ...change, kind: change.kind });
+    },
+    // Numbers of another history mean nothing; the feed gives no verdict until all live ones have been applied again.
+    () => mirror.clear(),
+  );
   feed.on(['signing_key'], () => void reload());
   platform.every('tokens.keys', minutes(1), reload);
   platform.every('tokens.mirror', minutes(1), async () => {
@@ -105,5 +112,5 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
   metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
 
-  return { door, services: [tokenService(door)], start: () => loadSigningKeys(keys, true) };
+  return { door, services: [tokenService(door)], longest, start: () => loadSigningKeys(keys, true) };
 };
