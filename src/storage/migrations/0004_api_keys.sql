@@ -11,13 +11,12 @@ CREATE TABLE api_keys (
   permissions text[] NOT NULL,
   scopes text[] NOT NULL,
   metadata jsonb NOT NULL,
-  -- Expired is what the clock says, never a stored status.
-  status text NOT NULL CHECK (status IN ('active', 'revoked')),
   created_by text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   -- NULL = never.
   expires_at timestamptz,
   last_used_at timestamptz,
+  -- Expired is what the clock says; only a revocation is stored.
   revoked_at timestamptz,
   revoked_reason text NOT NULL DEFAULT '',
   PRIMARY KEY (tenant_id, key_id)

@@ -1,0 +1,55 @@
+// Window of login and logout.
+import { seconds } from '../base/time.ts';
+import { AuthenticationServiceService, type LoginResponse, type LogoutResponse } from '../gen/securityhub/v1/authentication.ts';
+import { type Service, service } from '../server/rpc/define.ts';
+import type { Identity } from './identity.ts';
+import { timestampOf } from './timestamp.ts';
+
+export const authenticationService = (identity: Pick<Identity, 'login' | 'logout'>): Service =>
+  service(AuthenticationServiceService, {
+    login: {
+      access: 'anonymous',
+      audit: 'in-transaction',
+      limit: 'login',
+      deadline: seconds(10),
+      idempotency: 'none',
+      async handle(request, call): Promise<LoginResponse> {
+        const { tenantId, username, password, scopes, device, context } = request;
+        const tokens = await identity.login(
+          {
+            tenantId,
+            username,
+            password,
+            scopes,
+            device: device ?? null,
+            context: { ipAddress: context?.ipAddress ?? '', userAgent: context?.userAgent ?? '' },
+          },
+          call,
+        );
+        const { accessToken, refreshToken, tokenType, expiresIn, expiresAt, issuedAt, scope, sessionId } = tokens;
+        return {
+          tokens: {
+            accessToken,
+            refreshToken,
+            tokenType,
+            expiresIn,
+            expiresAt: timestampOf(expiresAt),
+            issuedAt: timestampOf(issuedAt),
+            scope,
+            sessionId,
+          },
+        };
+      },
+    },
+    logout: {
+      access: 'anonymous',
+      audit: 'in-transaction',
+      limit: 'vital',
+      deadline: seconds(5),
+      idempotency: 'idempotent',
+      async handle(request, call): Promise<LogoutResponse> {
+        const { seq, effectiveBy } = await identity.logout(request.refreshToken, call);
+        return { seq, effectiveBy: timestampOf(effectiveBy) };
+      },
+    },
+  });
