@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Fault } from '../base/fault.ts';
@@ -63,10 +63,14 @@ const alive = (pid: number): boolean => {
 const uriOf = (password: string, port: number, database = DATABASE): string =>
   `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
 
-/** Kept beside the files, readable by us only. */
-const passwordIn = (dataDir: string): string => {
+/** Kept in the data directory, readable by us only. Whoever deletes that directory begins anew, wherever the files lie. */
+const passwordIn = (dataDir: string, files: string): string => {
   const file = join(dataDir, 'postgres.password');
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  if (existsSync(files)) {
+    if (files.startsWith(dataDir)) throw failed(`${file} is missing: restore it, or delete ${files} to begin anew`);
+    rmSync(files, { recursive: true });
+  }
   const password = randomBytes(24).toString('base64url');
   writeFileSync(file, `${password}\n`, { mode: 0o600 });
   return password;
@@ -83,7 +87,8 @@ const run = (command: string, args: readonly string[], user: RunAs | null): Chil
   });
 
 const initialise = async (binaries: Binaries, files: string, password: string, user: RunAs | null): Promise<void> => {
-  mkdirSync(files, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(files), { recursive: true, mode: 0o755 });
+  mkdirSync(files, { mode: 0o700 });
   const secret = join(files, '..', `initdb-${randomBytes(6).toString('hex')}`);
   writeFileSync(secret, `${password}\n`, { mode: 0o600 });
   if (user !== null) for (const path of [files, secret]) chownSync(path, user.uid, user.gid);
@@ -223,7 +228,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
   // Below /root the other user cannot come: then its files lie in root's own place that everybody may enter.
   const place = reachable(own, user) ? own : join(SHARED, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'postgres');
   const binaries = findBinaries(user);
-  const password = passwordIn(dataDir);
+  const password = passwordIn(dataDir, place);
   const owned = claim(dataDir);
   if (!existsSync(join(place, 'PG_VERSION'))) await initialise(binaries, place, password, user);
   const found =
