@@ -214,7 +214,7 @@ export const createTestPlatform = async (options: TestPlatformOptions): Promise<
     production: false,
     clock,
     log: silentLog,
-    insertEvents: options.insertEvents ?? audit.insert,
+    insertEvents: options.insertEvents ?? ((tx, entries) => audit.insert(tx, entries)),
     migrateAtStart: false,
     ...(options.sink === undefined ? {} : { sink: options.sink }),
   });
@@ -239,7 +239,7 @@ export const createTestPlatform = async (options: TestPlatformOptions): Promise<
     tracked: storage.tracked,
     groupCommit: storage.groupCommit,
     every: storage.every,
-    start: storage.start,
-    stop: storage.stop,
+    start: () => storage.start(),
+    stop: () => storage.stop(),
   };
 };

@@ -79,7 +79,7 @@ const passwordIn = (dataDir: string, files: string): string => {
 const run = (command: string, args: readonly string[], user: RunAs | null): ChildProcess =>
   // A group of its own: Ctrl-C is for us, and we stop the database when we are done with it.
   spawn(command, [...args], {
-    ...(user ?? {}),
+    ...user,
     detached: true,
     cwd: tmpdir(),
     stdio: ['ignore', 'ignore', 'pipe'],

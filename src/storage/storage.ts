@@ -146,8 +146,8 @@ export interface Tracked<V> {
 
 export interface TrackedOptions<V> {
   readonly kinds: readonly ChangeKind[];
-  /** Which keys of this cache a change touches: one key, or all of its tenant. Default: the change's own key, all of the tenant when it is ''. */
-  readonly touches?: (change: AppliedChange) => string | 'tenant' | null;
+  /** Which keys of this cache a change touches: one key, or `'tenant'` for all of its tenant. Default: the change's own key, all of the tenant when it is ''. */
+  readonly touches?: (change: AppliedChange) => string | null;
   readonly load: (tenantId: TenantId, key: string) => Promise<V>;
   readonly capacity: number;
   readonly ttl: Millis;

@@ -150,7 +150,7 @@ export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
     insertMessages,
     appendChanges,
     feed,
-    onMessages: relay.nudge,
+    onMessages: () => relay.nudge(),
   });
   const jobs = createJobs({ lease, onError: (job, error) => log.warn({ job, error }, 'a background job failed') });
   observe(deps.metrics, feed, pool);
@@ -165,10 +165,10 @@ export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
     lease,
     tracked: createTracked({ feed, clock }),
     groupCommit: (flush) => createGroupCommit({ flush }),
-    every: jobs.every,
+    every: (name, every, work, leased) => jobs.every(name, every, work, leased),
     about: { postgres: embedded === null ? 'external' : 'embedded', redis: redis === null ? 'memory' : 'external' },
     role,
-    flushOutbox: relay.run,
+    flushOutbox: () => relay.run(),
     recover: async (refuseUntil) => (await startGeneration(db, refuseUntil)).seq,
     async start() {
       if (redis !== null) await untilReady(redis.client, 500);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { AppliedChange } from './storage.ts';
 import { createTracked } from './tracked.ts';
 
-const setUp = (over: { readonly capacity?: number; readonly touches?: (change: AppliedChange) => string | 'tenant' | null } = {}) => {
+const setUp = (over: { readonly capacity?: number; readonly touches?: (change: AppliedChange) => string | null } = {}) => {
   let apply: (change: AppliedChange) => void = () => {};
   let reset: () => void = () => {};
   let now = 0;
@@ -66,7 +66,7 @@ describe('a tracked cache', () => {
 
   it('loads once for many who ask at once', async () => {
     const { cache, answer, loads } = setUp();
-    const both = [cache.get('acme', 'a'), cache.get('acme', 'a')];
+    const both = [cache.get('acme', 'a'), cache.get('acme', 'a')].map(async (one) => one);
     await answer('one');
     expect(await Promise.all(both)).toEqual(['one', 'one']);
     expect(loads()).toBe(1);

@@ -29,7 +29,7 @@ const ATTEMPTS = 3;
 const TENANTS_REMEMBERED = 50_000;
 
 const fullKey = (tenantId: TenantId, key: string): string => `${tenantId}\0${key}`;
-const ownKey = (change: AppliedChange): string | 'tenant' => (change.key === '' ? 'tenant' : change.key);
+const ownKey = (change: AppliedChange): string => (change.key === '' ? 'tenant' : change.key);
 
 export const createTracked =
   (ports: TrackedPorts): CreateTracked =>

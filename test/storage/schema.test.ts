@@ -37,7 +37,7 @@ const tables = async (): Promise<readonly Table[]> =>
       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS tenant,
       c.relrowsecurity AND c.relforcerowsecurity AS walled,
       coalesce((SELECT jsonb_agg(jsonb_build_object('name', p.polname, 'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid),
-        'roles', ARRAY(SELECT rolname FROM pg_roles r WHERE r.oid = ANY(p.polroles)))) FROM pg_policy p WHERE p.polrelid = c.oid), '[]') AS policies,
+        'roles', ARRAY(SELECT rolname FROM pg_roles r WHERE r.oid = ANY(p.polroles)))) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive), '[]') AS policies,
       ARRAY(SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) privilege WHERE has_table_privilege('securityhub_app', c.oid, privilege)) AS app
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public' ORDER BY 1`);
