@@ -37,6 +37,8 @@ export interface AssignmentChanges {
   forgetSubject(tx: Tx, tenantId: TenantId, subject: Subject, call: Call): Promise<Felt>;
   /** Before a user is made unable to act: FAILED_PRECONDITION / LAST_OWNER when no other owner would be left. */
   requireOtherOwner(tx: Tx, tenantId: TenantId, userId: string): Promise<void>;
+  /** The users who are owners without end, under the tenant's lock: nobody adds or removes one before this transaction ends. */
+  ownersOf(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
 }
 
 export interface GivenRole {
@@ -70,6 +72,11 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
     if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) requireRoleHeld(held, given.role, lookup);
     const row = { ...given, createdAt: call?.now ?? Date.now(), createdBy: makerOf(call) };
     return keepingAnOwner(rules, tx, tenantId, () => rules.assign(tx, tenantId, row));
+  };
+
+  const ownersOf = async (tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {
+    await rules.lock(tx, tenantId);
+    return rules.owners(tx, tenantId);
   };
 
   return {
@@ -134,9 +141,9 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
       };
     },
 
+    ownersOf,
     async requireOtherOwner(tx, tenantId, userId) {
-      await rules.lock(tx, tenantId);
-      const owners = await rules.owners(tx, tenantId);
+      const owners = await ownersOf(tx, tenantId);
       if (owners.length === 1 && owners[0] === userId)
         throw new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
     },

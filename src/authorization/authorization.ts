@@ -7,12 +7,14 @@ import type { Clock, Instant } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { evaluate, type Question } from './evaluate.ts';
+import { outranks } from './escalation.ts';
 import { explain, type Step } from './explain.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
 import { callerHolds, type Holding, rightsHolder } from './holding.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
+import { decide, explainLimits, type Limits } from './limits.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Assignment, Grant, Rights, Subject, SubjectRows } from './rights.ts';
@@ -23,6 +25,7 @@ import type { Snapshot } from './snapshot.ts';
 export type { Question } from './evaluate.ts';
 export type { Step } from './explain.ts';
 export type { Holding } from './holding.ts';
+export type { Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
 export type { ResourceType } from './resource-type.ts';
 export type { Rights, Subject } from './rights.ts';
@@ -72,6 +75,8 @@ export interface Rules {
   deleteGrant(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
   /** Everything of a subject; how many rows. */
   forget(tx: Tx, tenantId: TenantId, subject: Subject): Promise<number>;
+  /** Roles of those users in force at that instant. */
+  rolesOf(tenantId: TenantId, userIds: readonly string[], now: Instant): Promise<ReadonlyMap<string, readonly string[]>>;
   allRoles(tenantId: TenantId): Promise<readonly Role[]>;
   allTypes(tenantId: TenantId): Promise<readonly ResourceType[]>;
   listAssignments(tenantId: TenantId, filter: AssignmentFilter, after: string, size: number): Promise<Page<StoredAssignment>>;
@@ -120,12 +125,17 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   snapshot(tenantId: TenantId): MaybePromise<Snapshot>;
   check(tenantId: TenantId, subject: Subject, question: Question, now: Instant): MaybePromise<Decision>;
   /** Pure, on rights already here. */
-  evaluate(rights: Rights, question: Question): Ruling;
-  explain(rights: Rights, question: Question): readonly Step[];
+  decide(rights: Rights, limits: Limits, question: Question): Ruling;
+  /** Every rule that was looked at, in the order of their authority. */
+  explain(rights: Rights, limits: Limits, question: Question): readonly Step[];
   /** May this caller do it now? Anonymous may nothing. */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
   /** All that a caller may do now, for several questions at one moment. */
   holding(caller: Caller): MaybePromise<Holding>;
+  /** Does the caller hold all that this user holds? Whoever runs the installation does. */
+  outranks(caller: Caller, tenantId: TenantId, userId: string): MaybePromise<boolean>;
+  /** Roles given directly and in force, from the database; users without any are left out. */
+  rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
 const NOBODY: Holding = { holds: () => false };
@@ -150,10 +160,15 @@ export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
     snapshot: (tenantId) => deps.snapshots.get(tenantId, ''),
     check: (tenantId, subject, question, now) =>
       andThen(one(tenantId, subject, now), (rights) => ({ ruling: evaluate(rights, question), validUntil: rights.validUntil, rights })),
-    evaluate,
-    explain,
+    decide,
+    explain: (rights, limits, question) => [...explain(rights, question), ...explainLimits(limits, question)],
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,
+    outranks: (caller, tenantId, userId) =>
+      andThen(holding(caller), (held) =>
+        andThen(one(tenantId, { type: 'user', id: userId }, deps.clock.now()), ({ permissions }) => outranks(held, permissions)),
+      ),
+    rolesOf: (tenantId, userIds) => deps.rules.rolesOf(tenantId, userIds, deps.clock.now()),
     ...createRoleChanges(changing),
     ...createAssignmentChanges(changing),
     ...createGrantChanges(changing),

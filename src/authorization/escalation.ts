@@ -19,3 +19,7 @@ export const requireRoleHeld = (holding: Holding, name: string, lookup: RoleLook
     holding,
     flatten(name, lookup).map(({ permission }) => printPermission(permission)),
   );
+
+/** Is somebody with these permissions within the caller's reach? Everybody is within the reach of whoever runs the installation. */
+export const outranks = (holding: Holding, permissions: readonly string[]): boolean =>
+  permissions.every((permission) => holding.holds(permission)) || holding.holds('installation:tenants');

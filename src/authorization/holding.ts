@@ -26,9 +26,11 @@ const patternsOf = (texts: readonly string[]): PatternSet<true> => {
 };
 
 /** Does a list of permissions (an API key's, a workload entry's) cover this one? The list is read once and must not change. */
-export const listCovers = (texts: readonly string[], permission: string): boolean => {
+export const listHolds = (texts: readonly string[], type: string, action: string): boolean => patternsOf(texts).find(type, action) === true;
+
+const listCovers = (texts: readonly string[], permission: string): boolean => {
   const wanted = parsePermission(permission);
-  return wanted !== null && patternsOf(texts).find(wanted.type, wanted.action) === true;
+  return wanted !== null && listHolds(texts, wanted.type, wanted.action);
 };
 
 /** Whose rights stand behind a caller; null for nobody's. An API key acts for its owner. */

@@ -221,10 +221,11 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
       .where('a.role', '=', OWNER)
       .where('a.subject_type', '=', 'user')
       .where('a.expires_at', 'is', null)
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom('permission_grant as g')
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('permission_grant as g')
               .select('g.id')
               .where('g.tenant_id', '=', tenantId)
               .whereRef('g.subject_type', '=', 'a.subject_type')
@@ -295,6 +296,20 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
     return assignments.length + grants.length;
   },
 
+  rolesOf: (tenantId, userIds, now) =>
+    db.tenant(tenantId, async (tx) => {
+      if (userIds.length === 0) return new Map();
+      const rows = await tablesOf(tx)
+        .selectFrom('role_assignment')
+        .select(['subject_id', 'role'])
+        .where((eb) => eb.and({ tenant_id: tenantId, subject_type: 'user' }))
+        .where('subject_id', 'in', [...userIds])
+        .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', new Date(now))]))
+        .orderBy('role')
+        .execute();
+      return new Map([...Map.groupBy(rows, (row) => row.subject_id)].map(([id, given]) => [id, given.map((row) => row.role)]));
+    }),
+
   listAssignments: (tenantId, { subject, role }, after, size) =>
     db.tenant(tenantId, async (tx) => {
       const [type, id, name] = keyFrom(after);
@@ -302,7 +317,7 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
       if (subject !== null) query = query.where((eb) => eb.and(own(tenantId, subject)));
       if (role !== '') query = query.where('role', '=', role);
       if (type !== undefined && id !== undefined && name !== undefined)
-        query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('subject_type', 'subject_id', 'role'), '>', tuple(type, id, name)));
+        query = query.where((eb) => eb(eb.refTuple('subject_type', 'subject_id', 'role'), '>', eb.tuple(type, id, name)));
       const rows = await query
         .orderBy('subject_type')
         .orderBy('subject_id')

@@ -14,7 +14,7 @@ export interface RoleUnion {
 
 export interface Snapshot {
   readonly tenantId: TenantId;
-  role(name: string): Role | undefined;
+  readonly role: RoleLookup;
   readonly roles: readonly Role[];
   type(name: string): ResourceType | undefined;
   readonly types: readonly ResourceType[];

@@ -1,0 +1,56 @@
+// What lies between a subject's rights and what somebody acting for it may do: a key's list, a token's scopes, a workload's entry.
+import { scopeAllows } from '../base/scope.ts';
+import { evaluate, type Question } from './evaluate.ts';
+import type { Step } from './explain.ts';
+import { listHolds } from './holding.ts';
+import type { Rights } from './rights.ts';
+import { allowedBy, DEFAULT, denied, type Ruling } from './ruling.ts';
+
+export interface Limits {
+  /** A workload entry's permissions: held besides roles and grants, and lost to an explicit deny. */
+  readonly also: readonly string[];
+  /** An API key's permissions: the most it can do, however much its owner may. null = no cap. */
+  readonly cap: readonly string[] | null;
+  /** Lists of scopes; each that is not empty caps. */
+  readonly scopes: readonly (readonly string[])[];
+}
+
+const BY_ENTRY = allowedBy('workload');
+const BEYOND_KEY = denied('PERMISSION_MISSING', 'the API key does not carry this permission');
+const BEYOND_SCOPES = denied('SCOPE_MISSING', 'the scopes do not cover this permission');
+
+const withinScopes = (scopes: Limits['scopes'], permission: string): boolean => scopes.every((list) => scopeAllows(list, permission));
+
+/** A limit can only take away, but for `also`; and nothing overrules a deny or a wall. */
+export const decide = (rights: Rights, limits: Limits, question: Question): Ruling => {
+  const ruling = evaluate(rights, question);
+  const { type, action } = question;
+  const own = ruling === DEFAULT && limits.also.length > 0 && listHolds(limits.also, type, action) ? BY_ENTRY : ruling;
+  if (!own.allowed) return own;
+  if (limits.cap !== null && !listHolds(limits.cap, type, action)) return BEYOND_KEY;
+  return limits.scopes.length === 0 || withinScopes(limits.scopes, `${type}:${action}`) ? own : BEYOND_SCOPES;
+};
+
+export const explainLimits = (limits: Limits, { type, action }: Question): readonly Step[] => {
+  const permission = `${type}:${action}`;
+  const steps: Step[] = [];
+  if (limits.also.length > 0) {
+    const matched = listHolds(limits.also, type, action);
+    steps.push({ kind: 'grant', rule: 'workload', effect: 'allow', matched, detail: "the permissions of the workload's entry" });
+  }
+  if (limits.cap !== null) {
+    const matched = !listHolds(limits.cap, type, action);
+    steps.push({ kind: 'scope', rule: 'api_key', effect: 'deny', matched, detail: "the API key's own permissions" });
+  }
+  for (const list of limits.scopes) {
+    if (list.length === 0) continue;
+    steps.push({
+      kind: 'scope',
+      rule: 'scopes',
+      effect: 'deny',
+      matched: !scopeAllows(list, permission),
+      detail: `scopes ${list.join(' ')}`,
+    });
+  }
+  return steps;
+};

@@ -1,0 +1,122 @@
+// BatchCheck: many decisions on one moment of rights and one instant, answered in order as encoded bytes.
+import type { Rights, Ruling, Snapshot, Wanted } from '../authorization/authorization.ts';
+import type { Call, MaybePromise } from '../base/call.ts';
+import { andThen, isPromise } from '../base/maybe.ts';
+import { BatchCheckResponse, type BatchCheckRequest, type PermissionCheck } from '../gen/securityhub/v1/security_hub.ts';
+import { note } from '../server/rpc/live-call.ts';
+import { createResultWriter, type ResultWriter } from './batch-check-answer.ts';
+import { createCallPrincipals, refusalOf, type Slot } from './batch-check-principals.ts';
+import { readQuestion, requireType } from './check-permission-question.ts';
+import { type DecisionPorts, duration, isPrincipal, reach, staleness, timestamp } from './check-permission.ts';
+import type { Asker, Named } from './principal.ts';
+
+/** Nothing holds the event loop longer (milliseconds); looked at every so many checks. */
+const SLICE = 2;
+const STRIDE = 128;
+
+/** Who a slot's checks are about, with everything the decision needs. */
+type Ready =
+  | { readonly kind: 'fault'; readonly ruling: Ruling }
+  | { readonly kind: 'refused'; readonly ruling: Ruling; readonly snapshot: Snapshot }
+  | { readonly kind: 'principal'; readonly rights: Rights; readonly limits: Parameters<DecisionPorts['authorization']['decide']>[1] };
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const newest = (request: BatchCheckRequest): number =>
+  request.checks.reduce((most, check) => Math.max(most, check.minPolicyRevision), request.minPolicyRevision);
+
+export const createBatchCheck = (ports: DecisionPorts) => {
+  const { authorization, principals, feed } = ports;
+  const callPrincipals = createCallPrincipals(principals);
+
+  /** Rights of all principals at one moment; snapshots for those who have none. */
+  const prepare = (named: readonly (Named | Ruling)[], call: Call): MaybePromise<readonly Ready[]> => {
+    const wanted: Wanted[] = [];
+    for (const one of named) if ('holder' in one) wanted.push({ tenantId: one.tenantId, subject: one.holder });
+    const tenants = [...new Set(named.flatMap((one) => ('ruling' in one ? [one.tenantId] : [])))];
+    return andThen(all(tenants.map((tenantId) => authorization.snapshot(tenantId))), (snapshots) =>
+      andThen(authorization.rightsOf(wanted, call.now), (rights) => {
+        let next = 0;
+        return named.map((one): Ready => {
+          if ('code' in one) return { kind: 'fault', ruling: one };
+          if (isPrincipal(one)) return { kind: 'principal', rights: rights[next++] as Rights, limits: one.limits };
+          return { kind: 'refused', ruling: one.ruling, snapshot: snapshots[tenants.indexOf(one.tenantId)] as Snapshot };
+        });
+      }),
+    );
+  };
+
+  const ruleOn = (check: PermissionCheck, ready: Ready, asker: Asker): Ruling => {
+    try {
+      if (ready.kind === 'fault') return ready.ruling;
+      const question = readQuestion(check.action, check.resource, asker);
+      requireType(ready.kind === 'principal' ? ready.rights.snapshot : ready.snapshot, question, asker);
+      return ready.kind === 'principal' ? authorization.decide(ready.rights, ready.limits, question) : ready.ruling;
+    } catch (thrown) {
+      return refusalOf(thrown);
+    }
+  };
+
+  const finish = (request: BatchCheckRequest, writer: ResultWriter, allowed: number, call: Call): Buffer => {
+    const denied = request.checks.length - allowed;
+    ports.counted(true, allowed);
+    ports.counted(false, denied);
+    note(call, {
+      result: denied === 0 ? 'success' : 'failure',
+      reason: denied === 0 ? 'ALLOWED' : '',
+      details: { allowed, denied },
+    });
+    feed.assertFresh(staleness(request.maxStaleness));
+    const rest = { results: [], policyRevision: feed.cursor(), asOf: timestamp(call.now), staleness: duration(feed.age()) };
+    return writer.finish(BatchCheckResponse.encode(rest).finish());
+  };
+
+  const decideAll = (
+    request: BatchCheckRequest,
+    slots: readonly Slot[],
+    ready: readonly Ready[],
+    asker: Asker,
+    call: Call,
+  ): MaybePromise<Buffer> => {
+    const { checks } = request;
+    const writer = createResultWriter(checks.length, ports.decisionIds);
+    let at = 0;
+    let allowed = 0;
+
+    /** Until the end or the end of its slice. */
+    const slice = (): void => {
+      const began = performance.now();
+      while (at < checks.length) {
+        const check = checks[at] as PermissionCheck;
+        const ruling = ruleOn(check, ready[slots[at] as Slot] as Ready, asker);
+        if (ruling.allowed) allowed += 1;
+        writer.add(check.id, ruling);
+        at += 1;
+        if (at % STRIDE === 0 && performance.now() - began > SLICE) return;
+      }
+    };
+
+    slice();
+    if (at === checks.length) return finish(request, writer, allowed, call);
+    return (async () => {
+      while (at < checks.length) {
+        await nextTurn();
+        slice();
+      }
+      return finish(request, writer, allowed, call);
+    })();
+  };
+
+  /** A request-wide principal that the caller may not name fails the whole; so does a store that is away. A check's own faults are its result. */
+  return (request: BatchCheckRequest, call: Call): MaybePromise<Buffer> =>
+    andThen(reach(feed, newest(request)), () =>
+      andThen(principals.asker(call), (asker) => {
+        const { slots, names } = callPrincipals(request, asker, call);
+        return andThen(all(names), (named) => andThen(prepare(named, call), (ready) => decideAll(request, slots, ready, asker, call)));
+      }),
+    );
+};
+
+/** Those at hand as they are; a promise only where one of them is one. */
+const all = <T>(values: readonly MaybePromise<T>[]): MaybePromise<readonly T[]> =>
+  values.some((value) => isPromise(value)) ? Promise.all(values) : (values as readonly T[]);

@@ -1,0 +1,39 @@
+// What is asked, read from a request: bounds that the proto cannot state, and how much of the resource is believed.
+import type { Question } from '../authorization/authorization.ts';
+import type { TenantId } from '../base/caller.ts';
+import { badField, Fault } from '../base/fault.ts';
+import type { Resource } from '../gen/securityhub/v1/authorization.ts';
+import { type Asker, isBelieved, mayAskAbout } from './principal.ts';
+
+const ACTION = /^[a-z][a-z0-9_.-]{0,127}$/;
+const CLASSIFICATIONS: readonly string[] = ['', 'public', 'internal', 'confidential', 'restricted', 'top_secret'];
+
+/** INVALID_ARGUMENT that names the field. A wildcard can be held, never asked for. */
+export const readQuestion = (action: string, resource: Resource | undefined, asker: Asker): Question => {
+  if (!ACTION.test(action)) throw badField('action', 'a lower-case word such as read');
+  if (resource === undefined || resource.type === '') throw badField('resource.type', 'must name a resource type');
+  if (!CLASSIFICATIONS.includes(resource.classification))
+    throw badField('resource.classification', 'public, internal, confidential, restricted or top_secret');
+  return {
+    type: resource.type,
+    action,
+    resourceId: resource.id,
+    resourceTenantId: resource.tenantId === '' ? asker.caller.tenantId : resource.tenantId,
+    ownerId: resource.ownerId !== '' && isBelieved(asker, resource.type) ? resource.ownerId : '',
+    classification: resource.classification,
+  };
+};
+
+/** NOT_FOUND / RESOURCE_TYPE_UNKNOWN, then PERMISSION_DENIED / RESOURCE_TYPE_FORBIDDEN for a workload not registered for the type. */
+export const requireType = (
+  types: { type(name: string): unknown; readonly tenantId: TenantId },
+  question: Question,
+  asker: Asker,
+): void => {
+  if (types.type(question.type) === undefined)
+    throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: question.type } });
+  if (!mayAskAbout(asker, question.type))
+    throw new Fault('PERMISSION_DENIED', 'RESOURCE_TYPE_FORBIDDEN', "this workload's entry does not list the resource type", {
+      meta: { resource_type: question.type },
+    });
+};

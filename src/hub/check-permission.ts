@@ -1,0 +1,125 @@
+// CheckPermission: may this subject do this to that? Answered at once when everything is in memory.
+import type { Authorization, Question, Rights, Ruling, Snapshot, Step } from '../authorization/authorization.ts';
+import type { Call, MaybePromise } from '../base/call.ts';
+import { andThen } from '../base/maybe.ts';
+import type { Instant, Millis } from '../base/time.ts';
+import type { Duration } from '../gen/google/protobuf/duration.ts';
+import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { Effect } from '../gen/securityhub/v1/authorization.ts';
+import type { CheckPermissionRequest, CheckPermissionResponse, DecisionStep } from '../gen/securityhub/v1/security_hub.ts';
+import { note } from '../server/rpc/live-call.ts';
+import type { Feed } from '../storage/storage.ts';
+import type { DecisionIds } from './check-permission-id.ts';
+import { readQuestion, requireType } from './check-permission-question.ts';
+import type { Asker, Named, Principal, Principals } from './principal.ts';
+
+export interface DecisionPorts {
+  readonly authorization: Pick<Authorization, 'rightsOf' | 'snapshot' | 'decide' | 'explain'>;
+  readonly principals: Principals;
+  readonly feed: Pick<Feed, 'catchUp' | 'cursor' | 'assertFresh' | 'age'>;
+  readonly decisionIds: DecisionIds;
+  /** How long a caller may keep a decision, unless the rights behind it end sooner. */
+  readonly decisionTtl: Millis;
+  /** Counts decisions. */
+  readonly counted: (allowed: boolean, by: number) => void;
+}
+
+export const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
+
+export const duration = (length: Millis): Duration => {
+  const whole = Math.min(Math.max(0, Math.round(length)), Number.MAX_SAFE_INTEGER);
+  return { seconds: Math.floor(whole / 1000), nanos: (whole % 1000) * 1_000_000 };
+};
+
+/** 0 = the server's own ceiling; a caller's zero asks for the freshest there can be. */
+export const staleness = (max: Duration | undefined): Millis =>
+  max === undefined ? 0 : Math.max(1, max.seconds * 1000 + Math.floor(max.nanos / 1_000_000));
+
+export const effectOf = ({ allowed, code }: Ruling): Effect =>
+  allowed ? Effect.EFFECT_ALLOW : code === 'MFA_REQUIRED' ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
+
+export const isPrincipal = (named: Named): named is Principal => 'holder' in named;
+
+/** Polls once where this replica is behind; mostly it is not, and no promise is made. */
+export const reach = (feed: Pick<Feed, 'catchUp' | 'cursor'>, revision: number): MaybePromise<void> =>
+  revision > feed.cursor() ? feed.catchUp(revision) : undefined;
+
+const printStep = (step: Step): DecisionStep => ({
+  kind: step.kind,
+  rule: step.rule,
+  effect: step.effect === 'allow' ? Effect.EFFECT_ALLOW : Effect.EFFECT_DENY,
+  matched: step.matched,
+  detail: step.detail,
+});
+
+const earliest = (...ends: readonly (Instant | null)[]): Instant => Math.min(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
+
+interface Decided {
+  readonly ruling: Ruling;
+  readonly until: Instant | null;
+  readonly steps: readonly Step[] | null;
+}
+
+export const createCheckPermission = (ports: DecisionPorts) => {
+  const { authorization, principals, feed } = ports;
+
+  const decide = (rights: Rights, principal: Principal, question: Question, explained: boolean): Decided => ({
+    ruling: authorization.decide(rights, principal.limits, question),
+    until: earliest(rights.validUntil, principal.until),
+    steps: explained ? authorization.explain(rights, principal.limits, question) : null,
+  });
+
+  const print = (request: CheckPermissionRequest, { ruling, until, steps }: Decided, named: Named, call: Call): CheckPermissionResponse => {
+    const { action, resource } = request;
+    const decisionId = ports.decisionIds.next();
+    note(call, {
+      resource: resource === undefined ? '' : `${resource.type}:${resource.id}`,
+      action,
+      result: ruling.allowed ? 'success' : 'failure',
+      reason: ruling.code,
+    });
+    ports.counted(ruling.allowed, 1);
+    // The last look, after the last await: what follows is the answer.
+    feed.assertFresh(staleness(request.maxStaleness));
+    return {
+      allowed: ruling.allowed,
+      effect: effectOf(ruling),
+      reason: ruling.reason,
+      reasonCode: ruling.code,
+      action,
+      resourceType: resource?.type ?? '',
+      appliedPolicies: ruling.rules as string[],
+      conditions: [],
+      obligations: [],
+      missingAttributes: [],
+      stepUp: isPrincipal(named) ? undefined : named.stepUp,
+      trace: steps === null ? undefined : { steps: steps.map(printStep) },
+      validUntil: timestamp(earliest(call.now + ports.decisionTtl, until)),
+      decisionId,
+      policyRevision: feed.cursor(),
+      asOf: timestamp(call.now),
+      staleness: duration(feed.age()),
+    };
+  };
+
+  const answer = (request: CheckPermissionRequest, asker: Asker, named: Named, call: Call): MaybePromise<CheckPermissionResponse> => {
+    const question = readQuestion(request.action, request.resource, asker);
+    if (!isPrincipal(named))
+      return andThen(authorization.snapshot(named.tenantId), (snapshot: Snapshot) => {
+        requireType(snapshot, question, asker);
+        return print(request, { ruling: named.ruling, until: null, steps: null }, named, call);
+      });
+    return andThen(authorization.rightsOf([{ tenantId: named.tenantId, subject: named.holder }], call.now), ([rights]) => {
+      requireType((rights as Rights).snapshot, question, asker);
+      return print(request, decide(rights as Rights, named, question, request.explain), named, call);
+    });
+  };
+
+  /** NOT_FOUND / RESOURCE_TYPE_UNKNOWN, the faults of `Principals.name`, FAILED_PRECONDITION / REVISION_UNKNOWN, UNAVAILABLE. */
+  return (request: CheckPermissionRequest, call: Call): MaybePromise<CheckPermissionResponse> =>
+    andThen(reach(feed, request.minPolicyRevision), () =>
+      andThen(principals.asker(call), (asker) =>
+        andThen(principals.name(request.principal, request.tokenContext, asker, call), (named) => answer(request, asker, named, call)),
+      ),
+    );
+};

@@ -1,0 +1,32 @@
+// Joins the decisions: who is asked about, on which rights, as of which news.
+import type { Authorization } from '../authorization/authorization.ts';
+import type { Millis } from '../base/time.ts';
+import type { Platform } from '../server/platform.ts';
+import { createBatchCheck } from './batch-check.ts';
+import { createDecisionIds } from './check-permission-id.ts';
+import { createCheckPermission } from './check-permission.ts';
+import { createPrincipals, type PrincipalPorts } from './principal.ts';
+import { createStanding, type StandingPorts } from './principal-standing.ts';
+
+export interface DecisionWiring extends StandingPorts {
+  readonly authorization: Authorization;
+  readonly verify: PrincipalPorts['verify'];
+  readonly decisionTtl: Millis;
+}
+
+export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, wiring: DecisionWiring) => {
+  const standing = createStanding(wiring);
+  const { authorization, verify, decisionTtl } = wiring;
+  const count = (result: string) =>
+    platform.metrics.counter('securityhub_permission_checks_total', 'Decisions of CheckPermission and BatchCheck.', { result });
+  const [allows, denies] = [count('allowed'), count('denied')];
+  const ports = {
+    authorization,
+    principals: createPrincipals({ authorization, verify, standing }),
+    feed: platform.feed,
+    decisionIds: createDecisionIds(platform.random),
+    decisionTtl,
+    counted: (allowed: boolean, by: number) => (allowed ? allows : denies).inc(by),
+  };
+  return { checkPermission: createCheckPermission(ports), batchCheck: createBatchCheck(ports), standing };
+};

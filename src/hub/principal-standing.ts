@@ -1,0 +1,63 @@
+// How a subject stands, put together from what identity and api-keys know.
+import type { Limits, Subject } from '../authorization/authorization.ts';
+import type { MaybePromise } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
+import { andThen } from '../base/maybe.ts';
+import type { Standing } from './principal.ts';
+
+export interface StandingPorts {
+  readonly user: (tenantId: TenantId, userId: string) => MaybePromise<{ readonly status: string } | null>;
+  readonly workload: (
+    namespace: string,
+    name: string,
+  ) => MaybePromise<{ readonly tenantId: TenantId; readonly permissions: readonly string[] } | null>;
+  /** A key that may still be used; null for one that is unknown, revoked or past its end. */
+  readonly apiKey: (
+    tenantId: TenantId,
+    keyId: string,
+  ) => MaybePromise<{ readonly ownerId: string; readonly permissions: readonly string[]; readonly scopes: readonly string[] } | null>;
+}
+
+const UNLIMITED: Limits = { also: [], cap: null, scopes: [] };
+
+export const createStanding = (ports: StandingPorts) => {
+  const user = (tenantId: TenantId, id: string): MaybePromise<Standing | null> =>
+    andThen(ports.user(tenantId, id), (found) =>
+      // A deleted user's row stays for its history; nobody is to tell it from one that never was.
+      found === null || found.status === 'deleted'
+        ? null
+        : { active: found.status === 'active', holder: { type: 'user', id }, limits: UNLIMITED },
+    );
+
+  const service = (tenantId: TenantId, id: string): MaybePromise<Standing | null> => {
+    const at = id.indexOf('/');
+    if (at <= 0) return null;
+    return andThen(ports.workload(id.slice(0, at), id.slice(at + 1)), (entry) =>
+      entry === null || entry.tenantId !== tenantId
+        ? null
+        : { active: true, holder: { type: 'service', id }, limits: { also: entry.permissions, cap: null, scopes: [] } },
+    );
+  };
+
+  const apiKey = (tenantId: TenantId, id: string): MaybePromise<Standing | null> =>
+    andThen(ports.apiKey(tenantId, id), (key) => {
+      if (key === null) return null;
+      return andThen(user(tenantId, key.ownerId), (owner) =>
+        owner === null ? null : { ...owner, limits: { also: [], cap: key.permissions, scopes: [key.scopes] } },
+      );
+    });
+
+  /** null = no such subject in that tenant. */
+  return (tenantId: TenantId, subject: Subject): MaybePromise<Standing | null> => {
+    switch (subject.type) {
+      case 'user':
+        return user(tenantId, subject.id);
+      case 'service':
+        return service(tenantId, subject.id);
+      case 'api_key':
+        return apiKey(tenantId, subject.id);
+      default:
+        return null;
+    }
+  };
+};

@@ -1,0 +1,173 @@
+// Who is asked about, and whether this caller may ask: the principal of CheckPermission and BatchCheck.
+import type { Authorization, Holding, Limits, Ruling, Subject } from '../authorization/authorization.ts';
+import type { Call, MaybePromise } from '../base/call.ts';
+import { type KnownCaller, known, subjectOf, type TenantId } from '../base/caller.ts';
+import { badField, Fault } from '../base/fault.ts';
+import { andThen } from '../base/maybe.ts';
+import type { Instant } from '../base/time.ts';
+import type { Subject as SubjectMessage } from '../gen/securityhub/v1/authorization.ts';
+import type { RequestContext, StepUp } from '../gen/securityhub/v1/token.ts';
+
+/** What identity and api-keys know of a subject. */
+export interface Standing {
+  readonly active: boolean;
+  /** Whose rights count: its own, or those of an API key's owner. */
+  readonly holder: Subject;
+  readonly limits: Limits;
+}
+
+/** What ValidateToken would say of a token, without audience. */
+export type Presented =
+  | {
+      readonly ok: true;
+      readonly tenantId: TenantId;
+      /** As in `subjectOf`: a user, or an API key. */
+      readonly subject: Subject;
+      readonly standing: Standing;
+      readonly expiresAt: Instant | null;
+    }
+  | { readonly ok: false; readonly reason: string; readonly message: string; readonly stepUp?: StepUp };
+
+export interface PrincipalPorts {
+  readonly authorization: Pick<Authorization, 'holding'>;
+  readonly verify: (token: string, context: RequestContext | undefined, call: Call) => MaybePromise<Presented>;
+  /** null = no such subject in that tenant. */
+  readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
+}
+
+/** The caller, and what of its words counts. */
+export interface Asker {
+  readonly caller: KnownCaller;
+  readonly held: Holding;
+  /** May it ask about others, and is it believed about every resource? */
+  readonly checks: boolean;
+}
+
+export interface Principal {
+  readonly tenantId: TenantId;
+  readonly holder: Subject;
+  readonly limits: Limits;
+  /** When the credential it stands on ends; null = not by itself. */
+  readonly until: Instant | null;
+}
+
+/** An answer that needs no rights: the token is not good, the subject is not there. */
+export interface Refusal {
+  readonly tenantId: TenantId;
+  readonly ruling: Ruling;
+  readonly stepUp?: StepUp;
+}
+
+export type Named = Principal | Refusal;
+
+export type Given = { readonly $case: 'token'; readonly value: string } | { readonly $case: 'subject'; readonly value: SubjectMessage };
+
+export interface Principals {
+  asker(call: Call): MaybePromise<Asker>;
+  /**
+   * The caller's own problems are faults: INVALID_ARGUMENT / SUBJECT_REQUIRED for a workload that names nobody,
+   * PERMISSION_DENIED / PERMISSION_MISSING for whoever asks about others without authz:check. What is wrong with the principal is a refusal.
+   */
+  name(given: Given | undefined, context: RequestContext | undefined, asker: Asker, call: Call): MaybePromise<Named>;
+}
+
+const CHECK = 'authz:check';
+
+const refuse = (tenantId: TenantId, code: string, reason: string): Refusal => ({
+  tenantId,
+  ruling: { allowed: false, code, reason, rules: [] },
+});
+
+/** One answer for a subject that does not exist and for everybody of a tenant that is none of the caller's. */
+const unknown = (asker: Asker): Refusal => refuse(asker.caller.tenantId, 'SUBJECT_UNKNOWN', 'no such subject');
+const suspended = (tenantId: TenantId): Refusal => refuse(tenantId, 'SUBJECT_SUSPENDED', 'the subject is not active');
+
+const mayName = ({ caller }: Asker, tenantId: TenantId): boolean =>
+  tenantId === caller.tenantId || (caller.kind === 'workload' && caller.entry?.tenants.includes(tenantId) === true);
+
+/** A workload that may make this call at all asks about others; people and their keys need the permission. */
+const requireCheck = ({ caller, checks }: Asker): void => {
+  if (caller.kind === 'workload' || checks) return;
+  throw new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `asking about others needs the permission ${CHECK}`, {
+    meta: { permission: CHECK },
+  });
+};
+
+/** Belief in `resource.owner_id`: a caller could else make itself the owner of anything. */
+export const isBelieved = ({ caller, checks }: Asker, resourceType: string): boolean =>
+  checks || (caller.kind === 'workload' && caller.entry?.resourceTypes.includes(resourceType) === true);
+
+/** A workload asks about the resource types it is registered for; with authz:check, about all. */
+export const mayAskAbout = (asker: Asker, resourceType: string): boolean =>
+  asker.caller.kind !== 'workload' || isBelieved(asker, resourceType);
+
+/** The caller as principal: what authentication proved, capped as its credential is. */
+const itself = (caller: Exclude<KnownCaller, { kind: 'workload' }>, narrower: readonly string[]): Principal => {
+  const scopes = [caller.scopes, narrower].filter((list) => list.length > 0);
+  return caller.kind === 'user'
+    ? { tenantId: caller.tenantId, holder: subjectOf(caller), limits: { also: [], cap: null, scopes }, until: caller.expiresAt }
+    : {
+        tenantId: caller.tenantId,
+        holder: { type: 'user', id: caller.ownerId },
+        limits: { also: [], cap: caller.permissions, scopes },
+        until: null,
+      };
+};
+
+const isSelf = (caller: KnownCaller, tenantId: TenantId, subject: Subject): boolean => {
+  const own = subjectOf(caller);
+  return tenantId === caller.tenantId && subject.type === own.type && subject.id === own.id;
+};
+
+const narrowed = (limits: Limits, scopes: readonly string[]): Limits =>
+  scopes.length === 0 ? limits : { ...limits, scopes: [...limits.scopes, scopes] };
+
+export const createPrincipals = ({ authorization, verify, standing }: PrincipalPorts): Principals => {
+  const ofCaller = ({ caller }: Asker): Principal => {
+    if (caller.kind === 'workload') throw badField('principal', 'a workload names the subject it asks about', 'SUBJECT_REQUIRED');
+    return itself(caller, []);
+  };
+
+  const ofToken = (token: string, context: RequestContext | undefined, asker: Asker, call: Call): MaybePromise<Named> =>
+    andThen(verify(token, context, call), (presented) => {
+      const self = presented.ok && isSelf(asker.caller, presented.tenantId, presented.subject);
+      // Before the token's faults are told: whoever may not ask about others is no judge of their tokens.
+      if (!self) requireCheck(asker);
+      if (!presented.ok) {
+        const refusal = refuse(asker.caller.tenantId, presented.reason, presented.message);
+        return presented.stepUp === undefined ? refusal : { ...refusal, stepUp: presented.stepUp };
+      }
+      const { tenantId, expiresAt } = presented;
+      if (!mayName(asker, tenantId)) return unknown(asker);
+      if (!presented.standing.active) return suspended(tenantId);
+      return { tenantId, holder: presented.standing.holder, limits: presented.standing.limits, until: expiresAt };
+    });
+
+  // Attributes, session, second factor and risk that a caller asserts would be read here; no rule of ours reads them yet.
+  const ofSubject = (message: SubjectMessage, asker: Asker): MaybePromise<Named> => {
+    const { caller } = asker;
+    const tenantId = message.tenantId === '' ? caller.tenantId : message.tenantId;
+    const subject: Subject = { type: message.type === '' ? 'user' : message.type, id: message.id };
+    if (subject.id === '') throw badField('subject.id', 'must not be empty');
+    // Naming oneself does not shake off the scopes of the credential one came with.
+    if (caller.kind !== 'workload' && isSelf(caller, tenantId, subject)) return itself(caller, message.scopes);
+    requireCheck(asker);
+    if (!mayName(asker, tenantId)) return unknown(asker);
+    return andThen(standing(tenantId, subject), (found) => {
+      if (found === null) return { ...unknown(asker), tenantId };
+      if (!found.active) return suspended(tenantId);
+      return { tenantId, holder: found.holder, limits: narrowed(found.limits, message.scopes), until: null };
+    });
+  };
+
+  return {
+    asker(call) {
+      const caller = known(call.caller);
+      return andThen(authorization.holding(caller), (held) => ({ caller, held, checks: held.holds(CHECK) }));
+    },
+    name(given, context, asker, call) {
+      if (given === undefined) return ofCaller(asker);
+      return given.$case === 'token' ? ofToken(given.value, context, asker, call) : ofSubject(given.value, asker);
+    },
+  };
+};
