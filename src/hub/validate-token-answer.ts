@@ -1,0 +1,167 @@
+// The answer of ValidateToken on the wire: the part that stays the same is encoded once a token, the rest is appended by hand.
+import type { Instant, Millis } from '../base/time.ts';
+import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
+import type { Claims as ClaimsMessage } from '../gen/securityhub/v1/token.ts';
+import type { Claims } from '../tokens/tokens.ts';
+import type { Reason } from './verdict.ts';
+
+export const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: Math.floor((at % 1000) * 1e6) });
+
+/** What differs from call to call although the credential is the same. */
+export interface Moment {
+  readonly asOf: Instant;
+  readonly freshUntil: Instant;
+  readonly revocationSeq: number;
+  readonly policyRevision: number;
+  readonly degraded: boolean;
+  readonly staleness: Millis;
+}
+
+const EMPTY_CLAIMS: Omit<ClaimsMessage, 'issuer' | 'subject' | 'tokenId' | 'tenantId'> = {
+  audience: [],
+  expiresAt: undefined,
+  notBefore: undefined,
+  issuedAt: undefined,
+  clientId: '',
+  role: '',
+  permissions: [],
+  scopes: [],
+  sessionId: '',
+  deviceId: '',
+  ipAddress: '',
+  mfaVerified: false,
+  riskLevel: '',
+  authMethod: '',
+  authTime: undefined,
+  acr: '',
+  amr: [],
+  actor: [],
+  confirmation: undefined,
+  accessWindows: [],
+  requireMfaFor: [],
+  dataResidency: '',
+  consentVersion: '',
+  complianceFlags: [],
+  custom: undefined,
+};
+
+/** Claims of a credential that has few of them. */
+export const someClaims = (
+  claims: Pick<ClaimsMessage, 'issuer' | 'subject' | 'tokenId' | 'tenantId'> & Partial<ClaimsMessage>,
+): ClaimsMessage => ({ ...EMPTY_CLAIMS, ...claims });
+
+export const accessClaims = (claims: Claims): ClaimsMessage =>
+  someClaims({
+    issuer: claims.issuer,
+    subject: claims.subject,
+    audience: [...claims.audience],
+    expiresAt: timestamp(claims.expiresAt),
+    notBefore: timestamp(claims.notBefore),
+    issuedAt: timestamp(claims.issuedAt),
+    tokenId: claims.tokenId,
+    clientId: claims.clientId,
+    tenantId: claims.tenantId,
+    role: claims.role,
+    permissions: [...claims.permissions],
+    scopes: [...claims.scopes],
+    sessionId: claims.sessionId,
+    deviceId: claims.deviceId,
+    ipAddress: claims.ipAddress,
+    mfaVerified: claims.mfaVerified,
+    riskLevel: claims.riskLevel,
+    authMethod: claims.authMethod,
+    authTime: timestamp(claims.authTime),
+    acr: claims.acr,
+    amr: [...claims.amr],
+    confirmation:
+      claims.confirmation === null
+        ? undefined
+        : { x5tS256: claims.confirmation.x5tS256, spkiSha256: claims.confirmation.spkiSha256, jkt: claims.confirmation.jkt },
+  });
+
+/** A response with nothing in it. */
+export const emptyResponse = (): ValidateTokenResponse => ({
+  valid: false,
+  verdict: 0,
+  reasons: [],
+  warnings: [],
+  tokenType: 0,
+  claims: undefined,
+  subject: undefined,
+  risk: undefined,
+  stepUp: undefined,
+  asOf: undefined,
+  freshUntil: undefined,
+  revocationSeq: 0,
+  policyRevision: 0,
+  degraded: false,
+  staleness: undefined,
+});
+
+/** Bytes that wait for the moment to be appended (protobuf: concatenated messages are merged). */
+export const encodeStill = (response: ValidateTokenResponse): Buffer => Buffer.from(ValidateTokenResponse.encode(response).finish());
+
+export const encodeWarning = (warning: Reason): Buffer => encodeStill({ ...emptyResponse(), warnings: [{ ...warning }] });
+
+/** Most bytes that a moment takes: three times two varints, two varints, a flag, with their tags. */
+const MOMENT_BYTES = 80;
+
+/** A varint of up to 2^53 at `at`; the position after it. */
+const varint = (bytes: Buffer, value: number, at: number): number => {
+  let rest = value;
+  let end = at;
+  while (rest > 0x7f) {
+    bytes[end++] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  bytes[end++] = rest;
+  return end;
+};
+
+/** A Timestamp or Duration as a field; not negative, whole milliseconds. */
+const instant = (bytes: Buffer, tag: number, millis: number, at: number): number => {
+  bytes[at] = tag;
+  const start = at + 2;
+  let end = start;
+  const whole = Math.floor(millis / 1000);
+  const nanos = Math.floor(millis - whole * 1000) * 1_000_000;
+  if (whole > 0) {
+    bytes[end] = 0x08;
+    end = varint(bytes, whole, end + 1);
+  }
+  if (nanos > 0) {
+    bytes[end] = 0x10;
+    end = varint(bytes, nanos, end + 1);
+  }
+  bytes[at + 1] = end - start;
+  return end;
+};
+
+const tagOf = (field: number, wire: 0 | 2): number => (field << 3) | wire;
+const AS_OF = tagOf(10, 2);
+const FRESH_UNTIL = tagOf(11, 2);
+const REVOCATION_SEQ = tagOf(12, 0);
+const POLICY_REVISION = tagOf(13, 0);
+const DEGRADED = tagOf(14, 0);
+const STALENESS = tagOf(15, 2);
+
+/** The whole answer: still parts, then the moment. `warning` may be empty. */
+export const withMoment = (still: Buffer, warning: Buffer | null, moment: Moment): Buffer => {
+  const length = still.length + (warning === null ? 0 : warning.length);
+  const bytes = Buffer.allocUnsafe(length + MOMENT_BYTES);
+  bytes.set(still, 0);
+  if (warning !== null) bytes.set(warning, still.length);
+  let at = instant(bytes, AS_OF, moment.asOf, length);
+  at = instant(bytes, FRESH_UNTIL, moment.freshUntil, at);
+  bytes[at] = REVOCATION_SEQ;
+  at = varint(bytes, moment.revocationSeq, at + 1);
+  bytes[at] = POLICY_REVISION;
+  at = varint(bytes, moment.policyRevision, at + 1);
+  if (moment.degraded) {
+    bytes[at] = DEGRADED;
+    bytes[at + 1] = 1;
+    at += 2;
+  }
+  return bytes.subarray(0, instant(bytes, STALENESS, moment.staleness, at));
+};

@@ -1,0 +1,274 @@
+// ValidateToken: is this credential good, here, now, for this? Warm it answers at once, without SQL, without Redis, from bytes made before.
+import type { Call, MaybePromise } from '../base/call.ts';
+import type { Caller, TenantId } from '../base/caller.ts';
+import { badField } from '../base/fault.ts';
+import { andThen, isPromise } from '../base/maybe.ts';
+import { type Instant, type Millis, seconds } from '../base/time.ts';
+import type { Duration } from '../gen/google/protobuf/duration.ts';
+import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
+import { type LiveSubject, Verdict } from '../gen/securityhub/v1/token.ts';
+import type { Feed } from '../storage/storage.ts';
+import type { Standing, TokensDoor } from '../tokens/tokens.ts';
+import { emptyResponse, encodeStill, encodeWarning, type Moment, withMoment } from './validate-token-answer.ts';
+import { createProve, type Proof, type ProofPorts, type Proven } from './validate-token-proof.ts';
+import {
+  type AudienceRule,
+  audienceFits,
+  audienceRule,
+  type Credential,
+  holdsNow,
+  type LiveRights,
+  type Presenter,
+  type Reason,
+  riskScore,
+  useProblems,
+} from './verdict.ts';
+
+export interface ValidateTokenPorts extends ProofPorts {
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
+  readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'cursor'>;
+  /** Live rights: of a user, a service (`<namespace>/<name>`) or an API key. */
+  rights(tenantId: TenantId, subject: { readonly type: string; readonly id: string }): MaybePromise<LiveRights>;
+  user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
+  tenant(tenantId: TenantId): MaybePromise<Standing | null>;
+  /** Does the caller hold this permission now? */
+  holds(caller: Caller, permission: string): MaybePromise<boolean>;
+}
+
+/** News reaches every replica within this; nobody may keep an answer longer. */
+const FRESH: Millis = seconds(2);
+const DEGRADED: Millis = seconds(10);
+const MAX_GRACE: Millis = seconds(60);
+
+const millis = (duration: Duration | undefined): Millis => (duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6);
+
+const IN_GRACE: Reason = { code: 'TOKEN_EXPIRED_IN_GRACE', message: 'the token has expired and counts only by grace' };
+const UNCHECKED: Reason = { code: 'AUDIENCE_UNCHECKED', message: 'nobody said for whom the token must be meant' };
+const WRONG_AUDIENCE: Reason = { code: 'AUDIENCE_MISMATCH', message: 'the token is meant for somebody else' };
+const WRONG_TENANT: Reason = { code: 'DENIED_TENANT', message: 'the credential belongs to a tenant that this caller may not ask about' };
+const SUSPENDED: Reason = { code: 'SUBJECT_SUSPENDED', message: 'the subject is not active' };
+const TENANT_SUSPENDED: Reason = { code: 'TENANT_SUSPENDED', message: 'the tenant is not active' };
+const ENDED: Reason = { code: 'SESSION_ENDED', message: 'the session has ended' };
+
+/** What is true of the subject now; loaded, or at hand. */
+interface Facts {
+  readonly tenant: Standing | null;
+  /** null also where the kind has no user behind it that could be suspended. */
+  readonly user: Standing | null;
+  readonly rights: LiveRights;
+}
+
+/** What the caller may see of this credential. */
+interface Sight {
+  readonly tenant: boolean;
+  readonly audience: boolean;
+  /** Claims of a token for somebody else are shown to `token:inspect` only. */
+  readonly inspect: boolean;
+}
+
+const SEES_ALL: Sight = { tenant: true, audience: true, inspect: false };
+const ACTIVE: Standing = { status: 'active', watermark: 0 };
+
+/** Tenants a caller may ask about, without any look-up. */
+const reaches = (caller: Caller, tenantId: TenantId): boolean =>
+  caller.kind !== 'anonymous' &&
+  (caller.tenantId === tenantId || (caller.kind === 'workload' && caller.entry?.tenants.includes(tenantId) === true));
+
+/** Hexadecimal as callers send it, base64url as tokens carry it; anything else is as good as nothing. */
+const thumbprint = (text: string): string =>
+  /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : /^[\w-]{43}$/.test(text) ? text : '';
+
+const standingProblem = ({ tenant, user }: Facts, proven: Proven): Reason | null => {
+  if (tenant === null || tenant.status !== 'active') return TENANT_SUSPENDED;
+  if (user === null || user.status !== 'active') return SUSPENDED;
+  const { marked } = proven;
+  // The row's own watermark: a session whose login saw less than this is over.
+  return marked !== null && (marked.rsq < tenant.watermark || marked.rsq < user.watermark) ? ENDED : null;
+};
+
+/** What is held, cut to what the scopes cover: a held pattern wider than a scope shows as that scope. */
+const cappedPermissions = (credential: Credential, rights: LiveRights): string[] => {
+  const held = [...rights.permissions, ...(credential.scopes ?? []).filter((scope) => scope.includes(':'))];
+  return [...new Set(held.filter((permission) => holdsNow(credential, rights, permission)))];
+};
+
+const liveSubject = (credential: Credential, facts: Facts): LiveSubject => ({
+  type: credential.subjectType,
+  id: credential.subjectId,
+  tenantId: credential.tenantId,
+  roles: [...facts.rights.roles],
+  permissions: cappedPermissions(credential, facts.rights),
+  status: facts.user?.status ?? 'unknown',
+  riskScore: riskScore(credential.riskLevel),
+  attributes: undefined,
+});
+
+/** A valid answer without its moment, kept as long as the same rights are in force. */
+interface Still {
+  readonly rights: LiveRights;
+  readonly bytes: Buffer;
+}
+
+export const createValidateToken = (ports: ValidateTokenPorts) => {
+  const prove = createProve(ports);
+  const stills = new WeakMap<Proven, Still>();
+  const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
+  const bothWarnings = Buffer.concat([warnings.unchecked, warnings.grace]);
+
+  const factsOf = (credential: Credential): MaybePromise<Facts> => {
+    const tenant = ports.tenant(credential.tenantId);
+    const user = credential.subjectType === 'user' ? ports.user(credential.tenantId, credential.subjectId) : ACTIVE;
+    const rights = ports.rights(credential.tenantId, { type: credential.subjectType, id: credential.subjectId });
+    if (isPromise(tenant) || isPromise(user) || isPromise(rights))
+      return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r }));
+    return { tenant, user, rights };
+  };
+
+  const sightOf = (credential: Credential, rule: AudienceRule, caller: Caller): MaybePromise<Sight> => {
+    const tenant = reaches(caller, credential.tenantId);
+    const audience = audienceFits(rule, credential.audience);
+    if (tenant && audience) return SEES_ALL;
+    if (!tenant)
+      return andThen(ports.holds(caller, 'installation:tenants'), (across) =>
+        across ? { tenant: true, audience, inspect: !audience } : { tenant, audience, inspect: false },
+      );
+    return andThen(ports.holds(caller, 'token:inspect'), (inspect) => ({ tenant, audience, inspect }));
+  };
+
+  /** A workload on mTLS speaks for its own inbound peer; whoever shows its own token is measured by its own connection. */
+  const presenterOf = (request: ValidateTokenRequest, call: Call, trusted: boolean): Presenter => {
+    const { context } = request;
+    const { certificate } = call.peer;
+    const workload = call.caller.kind === 'workload' && certificate !== null;
+    const own = certificate === null ? '' : thumbprint(certificate.sha256);
+    return {
+      certificate: workload ? thumbprint(context?.peerCertificateSha256 ?? '') : own,
+      spki: workload ? thumbprint(context?.peerSpkiSha256 ?? '') : '',
+      address: trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : call.peer.address,
+      deviceId: context?.deviceId ?? '',
+    };
+  };
+
+  const momentOf = (now: Instant, expiresAt: Instant | null, rights: LiveRights | null): Moment => {
+    const staleness = ports.feed.age();
+    const degraded = staleness >= DEGRADED;
+    let freshUntil = degraded ? now : now + FRESH;
+    if (expiresAt !== null && expiresAt > now && expiresAt < freshUntil) freshUntil = expiresAt;
+    if (rights !== null && rights.validUntil !== null && rights.validUntil < freshUntil) freshUntil = rights.validUntil;
+    return {
+      asOf: now - staleness,
+      freshUntil,
+      revocationSeq: ports.feed.cursor(),
+      policyRevision: rights?.revision ?? 0,
+      degraded,
+      staleness,
+    };
+  };
+
+  const invalid = (proof: Proof, reasons: readonly Reason[], sight: Sight | null, facts: Facts | null, now: Instant): Buffer => {
+    const { proven } = proof;
+    const shown = proven !== null && sight !== null && sight.tenant && (sight.audience || sight.inspect);
+    const still = encodeStill({
+      ...emptyResponse(),
+      verdict: Verdict.VERDICT_INVALID,
+      reasons: reasons.map((reason) => ({ ...reason })),
+      tokenType: proof.ok ? proof.proven.tokenType : proof.tokenType,
+      claims: shown ? proven.claims() : undefined,
+      subject: shown && facts !== null ? liveSubject(proven.credential, facts) : undefined,
+    });
+    return withMoment(still, null, momentOf(now, null, facts?.rights ?? null));
+  };
+
+  const validStill = (proven: Proven, facts: Facts): Buffer => {
+    const kept = stills.get(proven);
+    // The rights object is replaced whenever anything in it changes.
+    if (kept !== undefined && kept.rights === facts.rights) return kept.bytes;
+    const { credential } = proven;
+    const bytes = encodeStill({
+      ...emptyResponse(),
+      valid: true,
+      verdict: Verdict.VERDICT_VALID,
+      tokenType: proven.tokenType,
+      claims: proven.claims(),
+      subject: liveSubject(credential, facts),
+      risk: { score: riskScore(credential.riskLevel), level: credential.riskLevel, indicators: [] },
+    });
+    stills.set(proven, { rights: facts.rights, bytes });
+    return bytes;
+  };
+
+  /** After the last wait: everything that may have changed meanwhile is asked now. */
+  const conclude = (
+    request: ValidateTokenRequest,
+    call: Call,
+    proof: Proof & { readonly ok: true },
+    rule: AudienceRule,
+    sight: Sight,
+    facts: Facts,
+    trusted: boolean,
+  ): Buffer => {
+    const { proven, inGrace } = proof;
+    ports.feed.assertFresh(millis(request.maxStaleness));
+    // Whose token this is says nothing to those who may not ask.
+    if (!sight.tenant) return invalid(proof, [WRONG_TENANT], sight, null, call.now);
+    if (!sight.audience) return invalid(proof, [WRONG_AUDIENCE], sight, null, call.now);
+    const ended = proven.marked === null ? null : ports.tokens.revoked(proven.marked);
+    const standing = ended === null ? standingProblem(facts, proven) : { code: ended.reason, message: ended.message };
+    const problems = useProblems(
+      proven.credential,
+      presenterOf(request, call, trusted),
+      { permissions: request.requiredPermissions, scopes: request.requiredScopes },
+      facts.rights,
+    );
+    if (standing !== null || problems !== null)
+      return invalid(proof, [...(standing === null ? [] : [standing]), ...(problems ?? [])], sight, facts, call.now);
+    const unchecked = rule.kind === 'unchecked' && proven.credential.audience !== null;
+    const warning = unchecked ? (inGrace ? bothWarnings : warnings.unchecked) : inGrace ? warnings.grace : null;
+    return withMoment(validStill(proven, facts), warning, momentOf(call.now, proven.credential.expiresAt, facts.rights));
+  };
+
+  const judgeRefused = (
+    request: ValidateTokenRequest,
+    call: Call,
+    rule: AudienceRule,
+    proof: Proof & { readonly ok: false },
+  ): MaybePromise<Buffer> => {
+    const sight = proof.proven === null ? null : sightOf(proof.proven.credential, rule, call.caller);
+    return andThen(sight, (seen) => {
+      ports.feed.assertFresh(millis(request.maxStaleness));
+      return invalid(proof, seen === null || seen.tenant ? [proof.reason] : [WRONG_TENANT], seen, null, call.now);
+    });
+  };
+
+  const judge = (
+    request: ValidateTokenRequest,
+    call: Call,
+    rule: AudienceRule,
+    proof: Proof & { readonly ok: true },
+    again: boolean,
+  ): MaybePromise<Buffer> => {
+    const { credential } = proof.proven;
+    const sight = sightOf(credential, rule, call.caller);
+    const facts = factsOf(credential);
+    // Asked only where it decides: a token bound to an address.
+    const trusted = credential.boundAddress === '' ? false : ports.holds(call.caller, 'context:assert');
+    if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted)) return conclude(request, call, proof, rule, sight, facts, trusted);
+    const loaded = Promise.all([sight, facts, trusted]);
+    // What was at hand before the wait may be old now: once loaded, all is asked again in one go.
+    if (again) return loaded.then(() => judge(request, call, rule, proof, false));
+    return loaded.then(([s, f, t]) => conclude(request, call, proof, rule, s, f, t));
+  };
+
+  /** The answer, encoded. No promise where everything is at hand. */
+  return (request: ValidateTokenRequest, call: Call): MaybePromise<Buffer> => {
+    if (request.token !== '' && request.certificateChain !== '')
+      throw badField('certificate_chain', 'give a token or a certificate_chain, not both');
+    const grace = millis(request.grace);
+    if (!(grace >= 0 && grace <= MAX_GRACE)) throw badField('grace', 'must be from 0 to 60 s');
+    const rule = audienceRule(call.caller, request.audience);
+    const proof = prove(request, call.now, grace);
+    const weigh = (found: Proof): MaybePromise<Buffer> =>
+      found.ok ? judge(request, call, rule, found, true) : judgeRefused(request, call, rule, found);
+    return isPromise(proof) ? proof.then(weigh) : weigh(proof);
+  };
+};

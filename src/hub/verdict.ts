@@ -1,0 +1,143 @@
+// The verdict on a credential, as pure rules: for whom, bound to whom, allowed what. Everything it needs is an argument.
+import type { Caller } from '../base/caller.ts';
+import { Fault } from '../base/fault.ts';
+import { scopeAllows, scopeCovers } from '../base/scope.ts';
+import type { Instant } from '../base/time.ts';
+import type { Confirmation } from '../tokens/tokens.ts';
+
+/** A stable code of the contract and a sentence for people. */
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A credential that has proved itself, whatever its kind. */
+export interface Credential {
+  readonly kind: 'access' | 'api_key' | 'certificate';
+  readonly tenantId: string;
+  readonly subjectType: 'user' | 'api_key' | 'service';
+  readonly subjectId: string;
+  /** null where the kind has none: API keys and certificates are for the whole tenant. */
+  readonly audience: readonly string[] | null;
+  /** null where the kind has none: nothing is capped by them. */
+  readonly scopes: readonly string[] | null;
+  readonly confirmation: Confirmation | null;
+  /** '' unless bound. */
+  readonly boundAddress: string;
+  readonly deviceId: string;
+  readonly riskLevel: string;
+  /** null = no end of its own. */
+  readonly expiresAt: Instant | null;
+}
+
+/** What the subject may do now. */
+export interface LiveRights {
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+  holds(permission: string): boolean;
+  readonly validUntil: Instant | null;
+  readonly revision: number;
+}
+
+/** Who a token must be meant for, decided by who asks. */
+export type AudienceRule =
+  | { readonly kind: 'any' }
+  /** Nothing to check against: the answer says so. */
+  | { readonly kind: 'unchecked' }
+  | { readonly kind: 'one_of'; readonly names: readonly string[] };
+
+const ANY: AudienceRule = { kind: 'any' };
+const UNCHECKED: AudienceRule = { kind: 'unchecked' };
+
+/**
+ * A workload's registered audiences count even when it names none; a name that is not among them is its own mistake.
+ * @throws Fault PERMISSION_DENIED / AUDIENCE_FORBIDDEN
+ */
+export const audienceRule = (caller: Caller, named: string): AudienceRule => {
+  if (caller.kind !== 'workload') return named === '' ? UNCHECKED : { kind: 'one_of', names: [named] };
+  const entry = caller.entry;
+  if (entry?.anyAudience === true) return named === '' ? ANY : { kind: 'one_of', names: [named] };
+  const registered = entry?.audiences ?? [];
+  if (named === '') return { kind: 'one_of', names: registered };
+  if (!registered.includes(named))
+    throw new Fault('PERMISSION_DENIED', 'AUDIENCE_FORBIDDEN', `audience: "${named}" is not registered for this workload`);
+  return { kind: 'one_of', names: [named] };
+};
+
+export const audienceFits = (rule: AudienceRule, audience: readonly string[] | null): boolean => {
+  if (audience === null || rule.kind !== 'one_of') return true;
+  for (const name of rule.names) if (audience.includes(name)) return true;
+  return false;
+};
+
+/** The other end of the connection that the credential came over, as far as it is believed. */
+export interface Presenter {
+  /** SHA-256 of its certificate and of its public key, base64url; '' = not known. */
+  readonly certificate: string;
+  readonly spki: string;
+  readonly address: string;
+  readonly deviceId: string;
+}
+
+const MISSING: Reason = { code: 'BINDING_MISSING', message: 'the token is bound to a key that nobody has shown' };
+const MISMATCH: Reason = { code: 'BINDING_MISMATCH', message: 'the token is bound to another key' };
+
+/** Every confirmation must be met (RFC 7800 §3.1). A proof of possession that we cannot check is one that is missing. */
+const bindingProblem = (confirmation: Confirmation, presenter: Presenter): Reason | null => {
+  const wanted: readonly (readonly [string, string])[] = [
+    [confirmation.x5tS256, presenter.certificate],
+    [confirmation.spkiSha256, presenter.spki],
+  ];
+  if (confirmation.other || confirmation.jkt !== '') return MISSING;
+  for (const [bound, shown] of wanted) {
+    if (bound === '') continue;
+    if (shown === '') return MISSING;
+    if (bound !== shown) return MISMATCH;
+  }
+  return null;
+};
+
+export interface Wanted {
+  readonly permissions: readonly string[];
+  readonly scopes: readonly string[];
+}
+
+/** The first few of a list, for a message. */
+const some = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
+
+const missingScopes = (scopes: readonly string[] | null, wanted: readonly string[]): readonly string[] =>
+  wanted.filter((scope) => scopes === null || !scopeCovers(scopes, scope));
+
+/** Held now, and covered by the token's scopes. What the claims say of permissions is never asked. */
+export const holdsNow = (credential: Pick<Credential, 'scopes'>, rights: Pick<LiveRights, 'holds'>, permission: string): boolean =>
+  rights.holds(permission) && (credential.scopes === null || scopeAllows(credential.scopes, permission));
+
+/** Why the credential is not good for this use, or null. Allocates nothing when it is. */
+export const useProblems = (credential: Credential, presenter: Presenter, wanted: Wanted, rights: LiveRights): readonly Reason[] | null => {
+  let problems: Reason[] | null = null;
+  const add = (reason: Reason): void => {
+    if (problems === null) problems = [reason];
+    else problems.push(reason);
+  };
+  if (credential.confirmation !== null) {
+    const problem = bindingProblem(credential.confirmation, presenter);
+    if (problem !== null) add(problem);
+  }
+  if (credential.boundAddress !== '' && credential.boundAddress !== presenter.address)
+    add({ code: 'IP_MISMATCH', message: 'the token is bound to another address' });
+  if (credential.deviceId !== '' && presenter.deviceId !== '' && credential.deviceId !== presenter.deviceId)
+    add({ code: 'DEVICE_MISMATCH', message: 'the token belongs to another device' });
+  if (wanted.scopes.length > 0) {
+    const missing = missingScopes(credential.scopes, wanted.scopes);
+    if (missing.length > 0) add({ code: 'SCOPE_MISSING', message: `the credential lacks ${some(missing)}` });
+  }
+  if (wanted.permissions.length > 0) {
+    const missing = wanted.permissions.filter((permission) => !holdsNow(credential, rights, permission));
+    if (missing.length > 0) add({ code: 'PERMISSION_MISSING', message: `the subject may not ${some(missing)}` });
+  }
+  return problems;
+};
+
+/** A rough number for each level, so that callers can compare. */
+export const riskScore = (level: string): number =>
+  level === 'critical' ? 1 : level === 'high' ? 0.8 : level === 'medium' ? 0.5 : level === 'low' ? 0.1 : 0;
