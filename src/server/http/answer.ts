@@ -2,15 +2,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Peer } from '../../base/call.ts';
-import { mib } from '../../base/bytes.ts';
+import { kib, mib } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
 import { describeCertificate, isLoopback, plainAddress } from '../grpc/peer.ts';
 import { faultReply } from './faults.ts';
 import { knownHost } from './hosts.ts';
 import type { HttpRequest, HttpRoute, Reply } from './route.ts';
 
-/** 1 MiB of plaintext in base64, and its envelope. */
+/** 1 MiB of plaintext in base64 and its envelope; of a stranger, a login or a certificate request. */
 const LARGEST_BODY = mib(2);
+const LARGEST_OF_STRANGERS = kib(128);
 
 const certificateOf = (socket: TLSSocket): Peer['certificate'] => {
   const certificate = socket.encrypted === true && socket.authorized ? socket.getPeerX509Certificate() : undefined;
@@ -35,28 +36,33 @@ export const headerOf =
   };
 
 /** null when it is larger than we take. */
-const bodyOf = async (message: IncomingMessage): Promise<Buffer | null> => {
+const bodyOf = async (message: IncomingMessage, largest: number): Promise<Buffer | null> => {
   const chunks: Buffer[] = [];
   let size = 0;
   // Not destroyed on return: the refusal still has to go out over this socket.
   for await (const chunk of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > LARGEST_BODY) return null;
+    if (size > largest) return null;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 };
 
-const tooLarge = (): Fault => new Fault('INVALID_ARGUMENT', 'REQUEST_TOO_LARGE', `the body is larger than ${LARGEST_BODY} bytes`);
+const tooLarge = (largest: number): Fault => new Fault('INVALID_ARGUMENT', 'REQUEST_TOO_LARGE', `the body is larger than ${largest} bytes`);
 
 /** What is wrong with a request before its body is read, as status and Fault; null when nothing is. */
-const refusalOf = (route: HttpRoute, header: (name: string) => string, hosts: readonly string[]): readonly [number, Fault] | null => {
+const refusalOf = (
+  route: HttpRoute,
+  header: (name: string) => string,
+  hosts: readonly string[],
+  largest: number,
+): readonly [number, Fault] | null => {
   if (route.exposure === 'guarded' && !knownHost(header('host'), hosts))
     return [403, new Fault('PERMISSION_DENIED', 'HOST_UNKNOWN', 'the Host header names nobody known here: add it to HTTP_HOSTS')];
   const type = header('content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (route.accepts !== undefined && !route.accepts.includes(type))
     return [415, new Fault('INVALID_ARGUMENT', 'CONTENT_TYPE_UNSUPPORTED', `content-type must be ${route.accepts.join(' or ')}`)];
-  return Number(header('content-length')) > LARGEST_BODY ? [413, tooLarge()] : null;
+  return Number(header('content-length')) > largest ? [413, tooLarge(largest)] : null;
 };
 
 /** By exact path first, then by the longest path that ends in `/`. */
@@ -83,16 +89,18 @@ export const answering = (served: readonly HttpRoute[], hosts: readonly string[]
       const reply = faultReply(new Fault('UNIMPLEMENTED', 'METHOD_NOT_ALLOWED', `this path answers to ${allow}`), requestId, 405);
       return { ...reply, headers: { ...reply.headers, allow } };
     }
-    const refusal = refusalOf(route, header, hosts);
+    const peer = peerOf(message);
+    const largest = header('authorization') === '' && peer.certificate === null ? LARGEST_OF_STRANGERS : LARGEST_BODY;
+    const refusal = refusalOf(route, header, hosts, largest);
     if (refusal !== null) return faultReply(refusal[1], requestId, refusal[0]);
-    const body = route.method === 'POST' ? await bodyOf(message) : Buffer.alloc(0);
-    if (body === null) return faultReply(tooLarge(), requestId, 413);
+    const body = route.method === 'POST' ? await bodyOf(message, largest) : Buffer.alloc(0);
+    if (body === null) return faultReply(tooLarge(largest), requestId, 413);
     const onCancel = (listener: () => void): void => {
       response.once('close', () => {
         if (!response.writableFinished) listener();
       });
     };
-    const request: HttpRequest = { path, query, body, peer: peerOf(message), requestId, header, onCancel };
+    const request: HttpRequest = { path, query, body, peer, requestId, header, onCancel };
     return route.handle(request);
   };
 };

@@ -1,5 +1,5 @@
 // Every unary RPC as JSON: proto3 JSON → bytes → the same onion → bytes → proto3 JSON (https://protobuf.dev/programming-guides/json/).
-import { fromBinary, fromJsonString, toBinary, toJsonString, type DescMethod } from '@bufbuild/protobuf';
+import { fromBinary, fromJsonString, toBinary, toJsonString, type DescMessage } from '@bufbuild/protobuf';
 import { Fault } from '../../base/fault.ts';
 import type { Descriptors } from '../descriptors/registry.ts';
 import type { Invoker } from '../rpc/invoke.ts';
@@ -19,27 +19,29 @@ const malformed = (field: string, description: string): Fault =>
 
 /** What the library says about JSON that does not fit, as a field and a sentence; values are not repeated. */
 const explain = (thrown: unknown): Fault => {
-  const { message: said = '' } = thrown as { readonly message?: string };
-  const message = said.replaceAll(/"(?:[^"\\]|\\.){0,30}"(?! is unknown)/g, 'a string');
+  const { message = '' } = thrown as { readonly message?: string };
   const unknown = /cannot decode message ([\w.]+) from JSON: key "([^]*)" is unknown$/.exec(message);
   if (unknown !== null) return malformed((unknown[2] ?? '').slice(0, 100), `is not a field of ${unknown[1]}`);
+  const twice = /duplicate object key "([^]*)"$/.exec(message);
+  if (twice !== null) return malformed((twice[1] ?? '').slice(0, 100), 'stands twice in one object');
   const field = /cannot decode (?:field|oneof) [\w.]+\.(\w+) from JSON: ([^]*)$/.exec(message);
-  if (field !== null) return malformed(field[1] ?? '', (field[2] ?? '').slice(0, 200));
-  const type = /cannot decode (?:message )?([\w.]+) from JSON/.exec(message);
+  // What was given instead may be a secret in the wrong place.
+  if (field !== null) return malformed(field[1] ?? '', (field[2] ?? '').replace(/"[^]*"/, 'text').slice(0, 200));
+  const type = /cannot decode (?:message |enum )?([\w.]+) from JSON/.exec(message);
   return malformed('', type === null ? 'the body is not valid JSON' : `the body has no valid ${type[1]}`);
 };
 
-export const readJson = (method: DescMethod, body: string, { registry }: Descriptors): Uint8Array => {
+export const readJson = (message: DescMessage, body: string, { registry }: Descriptors): Uint8Array => {
   try {
-    return toBinary(method.input, fromJsonString(method.input, body, { registry }));
+    return toBinary(message, fromJsonString(message, body, { registry }));
   } catch (thrown) {
     throw explain(thrown);
   }
 };
 
 /** Fields without presence are printed even when they hold their default: `"allowed": false` must not look like an absent answer. */
-export const printJson = (method: DescMethod, bytes: Uint8Array, { registry }: Descriptors): string =>
-  toJsonString(method.output, fromBinary(method.output, bytes), { registry, alwaysEmitImplicit: true });
+export const printJson = (message: DescMessage, bytes: Uint8Array, { registry }: Descriptors): string =>
+  toJsonString(message, fromBinary(message, bytes), { registry, alwaysEmitImplicit: true });
 
 const isUtf8Text = (body: Buffer): string => {
   try {
@@ -61,11 +63,11 @@ export const jsonRoutes = ({ descriptors, invoker, withheld }: JsonDeps): readon
         const described = descriptors();
         const method = described.method(path);
         if (method === undefined) throw new Fault('UNIMPLEMENTED', 'METHOD_UNKNOWN', 'there is no such method');
-        const bytes = readJson(method, isUtf8Text(request.body), described);
+        const bytes = readJson(method.input, isUtf8Text(request.body), described);
         const header = (name: string): string => (name === 'x-request-id' ? request.requestId : request.header(name));
         const onCancel = (listener: () => void): void => request.onCancel(listener);
         const answer = await invoker.invoke(path, bytes, { peer: request.peer, deadline: Number.POSITIVE_INFINITY, header, onCancel });
-        return json(200, printJson(method, answer, described));
+        return json(200, printJson(method.output, answer, described));
       };
       return { method: 'POST', path, exposure: 'guarded', accepts: ['application/json'], handle };
     });
