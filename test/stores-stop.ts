@@ -1,5 +1,5 @@
 // After all tests: stop what `stores.ts` started.
 export default async function tearDown(): Promise<void> {
   globalThis.testStores?.redis?.kill('SIGKILL');
-  await globalThis.testStores?.postgres?.stop();
+  await globalThis.testStores?.stopPostgres?.();
 }

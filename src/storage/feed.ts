@@ -55,11 +55,14 @@ export interface OwnFeed extends Feed {
 
 const DEGRADED: Millis = seconds(10);
 const LIVE_REPLICA: Millis = seconds(5);
-const PAGE = 20_000;
+const PAGE = 10_000;
+/** Rows applied before others get their turn. */
+const SLICE = 1000;
 const POLL_PAGE = 5_000;
 const known = new Set<string>(CHANGE_KINDS);
 
 const isKnown = (row: FeedRow): row is FeedRow & AppliedChange => known.has(row.kind);
+const unknownKind = (row: FeedRow): string => `change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: Millis): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -113,7 +116,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   };
 
   const take = (row: FeedRow): void => {
-    if (!isKnown(row)) block(`change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`);
+    if (!isKnown(row)) block(unknownKind(row));
     else if (!early.delete(row.seq)) apply(row);
     cursor = row.seq;
     stamp = row.stamp;
@@ -132,17 +135,18 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     for (const reset of resets) reset();
     let reason: string | null = null;
     blocked = 'the change feed is loading';
-    for (let after = 0; ; ) {
-      const rows = await source.live(after, at.seq, PAGE, now.wall);
-      let count = 0;
-      for (const row of rows) {
+    const page = (after: number): Promise<readonly FeedRow[]> => source.live(after, at.seq, PAGE, now.wall);
+    for (let coming: Promise<readonly FeedRow[]> | null = page(0); coming !== null; ) {
+      const rows: readonly FeedRow[] = await coming;
+      const last = rows.at(-1);
+      // The next page travels while this one is applied.
+      coming = rows.length < PAGE || last === undefined ? null : page(last.seq);
+      coming?.catch(() => {});
+      for (const [index, row] of rows.entries()) {
         if (isKnown(row)) apply(row);
-        else reason = `change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`;
-        count += 1;
-        if (count % 1000 === 0) await nextTurn();
+        else reason = unknownKind(row);
+        if (index % SLICE === SLICE - 1) await nextTurn();
       }
-      after = rows.at(-1)?.seq ?? at.seq;
-      if (rows.length < PAGE) break;
     }
     cursor = at.seq;
     head = at.seq;

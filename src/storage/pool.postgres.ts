@@ -48,7 +48,10 @@ export const createPool = (options: PoolOptions): Pool => {
     application_name: 'security-hub',
     types,
   });
-  const report = options.onError ?? ((): void => {});
+  let ended = false;
+  const report = (error: unknown): void => {
+    if (!ended) options.onError?.(error);
+  };
   pool.on('error', report);
   // A connection that dies between two queries of its holder has nobody else listening; the next query fails and says so.
   pool.on('connect', (client) => void client.on('error', report));
@@ -75,6 +78,7 @@ export const createPool = (options: PoolOptions): Pool => {
       return pool.waitingCount;
     },
     async end() {
+      ended = true;
       let timer: NodeJS.Timeout | undefined;
       const patience = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, 1000);
