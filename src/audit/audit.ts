@@ -88,6 +88,6 @@ export interface Audit {
 }
 
 export const createAudit = (deps: AuditDeps): Audit => {
-  const { recorder, writeDue } = createRecorder(deps);
-  return { recorder, writeDue, search: createSearch(deps, writeDue), keepPartitions: createPartitionKeeper(deps, recorder) };
+  const recording = createRecorder(deps);
+  return { ...recording, search: createSearch(deps, recording), keepPartitions: createPartitionKeeper(deps, recording.recorder) };
 };

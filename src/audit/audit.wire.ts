@@ -19,7 +19,7 @@ export const wireAudit = (
     platform.log.warn({}, 'ENABLE_AUDIT_LOGGING is false: allowed verdicts are not kept; changes, decryptions and refusals still are');
   const store = postgresEvents(platform.db);
   const audit = createAudit({ ...platform, store, settings: { decisions, retention, bestEffort: enabled } });
-  platform.every('audit.write', seconds(1), audit.writeDue);
-  platform.every('audit.partitions', hours(6), audit.keepPartitions, true);
+  platform.every('audit.write', seconds(1), () => audit.writeDue());
+  platform.every('audit.partitions', hours(6), () => audit.keepPartitions(), true);
   return { audit, recorder: audit.recorder, services: auditServices(audit) };
 };

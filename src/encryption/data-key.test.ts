@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { systemRandom } from '../base/random.ts';
 import type { Binding } from './aad.ts';
 import { createDataKey } from './data-key.ts';
 import { ALGORITHMS, type Algorithm, readHeader, writeHeader } from './envelope.ts';
@@ -14,7 +15,7 @@ const binding: Binding = {
   associatedData: Buffer.from('ad'),
 };
 const plaintext = Buffer.from('four score and seven');
-const seal = (algorithm: Algorithm, what = binding): Buffer => key.seal(algorithm, what, plaintext, randomBytes, Date.now());
+const seal = (algorithm: Algorithm, what = binding): Buffer => key.seal(algorithm, what, plaintext, systemRandom, Date.now());
 const open = (ciphertext: Buffer, what = binding, by = key): Buffer | null => {
   const read = readHeader(ciphertext);
   return read === null ? null : by.open(read.header.algorithm, read.bytes, read.body, what);
@@ -24,7 +25,7 @@ describe.each(ALGORITHMS)('a data key under %s', (algorithm) => {
   it('opens what it sealed', () => expect(open(seal(algorithm))).toEqual(plaintext));
   it('never seals alike', () => expect(seal(algorithm)).not.toEqual(seal(algorithm)));
   it('seals nothing at all, too', () => {
-    const empty = key.seal(algorithm, binding, Buffer.alloc(0), randomBytes, Date.now());
+    const empty = key.seal(algorithm, binding, Buffer.alloc(0), systemRandom, Date.now());
     expect(open(empty)).toEqual(Buffer.alloc(0));
   });
   it('takes an empty classification for internal', () =>

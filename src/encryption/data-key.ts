@@ -1,6 +1,7 @@
 // One version of a key, unwrapped: seals and opens under each algorithm with a subkey of its own.
 import { hmacSha256 } from '../base/bytes.ts';
 import { lengthPrefixed } from '../base/canonical.ts';
+import type { Random } from '../base/random.ts';
 import type { Instant } from '../base/time.ts';
 import { aadV1, type Binding } from './aad.ts';
 import { type Algorithm, writeHeader } from './envelope.ts';
@@ -9,8 +10,8 @@ import { type Aead, aesGcm, xaes } from './xaes.ts';
 
 export interface DataKey {
   readonly version: number;
-  /** The whole ciphertext: header, nonce, sealed bytes. `nonce` gives random bytes of the size asked for. */
-  seal(algorithm: Algorithm, binding: Binding, plaintext: Uint8Array, nonce: (size: number) => Buffer, now: Instant): Buffer;
+  /** The whole ciphertext: header, nonce, sealed bytes. */
+  seal(algorithm: Algorithm, binding: Binding, plaintext: Uint8Array, random: Pick<Random, 'bytes'>, now: Instant): Buffer;
   /** null for whatever does not open. */
   open(algorithm: Algorithm, header: Buffer, body: Buffer, binding: Binding): Buffer | null;
 }
@@ -41,9 +42,9 @@ export const createDataKey = ({ keyId, version, secret }: Unwrapped): DataKey =>
     seal(algorithm, binding, plaintext, random, now) {
       const header = headers[algorithm];
       const aad = aadV1(header, binding);
-      if (algorithm === 'FERNET') return Buffer.concat([header, Buffer.from(fernetSeal(fernetKey(aad), random(16), now, plaintext))]);
+      if (algorithm === 'FERNET') return Buffer.concat([header, Buffer.from(fernetSeal(fernetKey(aad), random.bytes(16), now, plaintext))]);
       const aead = aeads[algorithm];
-      const nonce = random(aead.nonceSize);
+      const nonce = random.bytes(aead.nonceSize);
       const [ciphertext, tag] = aead.seal(nonce, aad, plaintext);
       return Buffer.concat([header, nonce, ciphertext, tag]);
     },
