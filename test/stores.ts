@@ -22,6 +22,9 @@ const startPostgres = async (stores: TestStores): Promise<string> => {
   chmodSync(dataDir, 0o755);
   const settings = ['fsync=off', 'max_connections=200'];
   const postgres = await startEmbeddedPostgres({ dataDir, settings });
+  // The database has a process group of its own; an impatient Ctrl-C must not leave it behind.
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
   stores.stopPostgres = async () => {
     await postgres.stop();
     rmSync(dataDir, { recursive: true, force: true });

@@ -68,7 +68,8 @@ const transaction = async <T>(client: pg.Client, work: () => Promise<T>): Promis
 
 const TABLE = `CREATE TABLE IF NOT EXISTS schema_migration (
   version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, additive boolean NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`;
+  applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+  GRANT SELECT ON schema_migration TO PUBLIC`;
 
 /** Applies the next pending file; null when there is none. Another process may have applied it meanwhile, hence the second look. */
 const applyNext = (client: pg.Client, files: readonly Migration[]): Promise<string | null> =>
@@ -108,6 +109,9 @@ const grantRoles = async (client: pg.Client, login: string): Promise<void> => {
   const how = answer.version >= 160000 ? ' WITH INHERIT FALSE, SET TRUE' : '';
   await client.query(`GRANT securityhub_app, securityhub_jobs TO ${pg.escapeIdentifier(login)}${how}`);
 };
+
+/** Whom a connection string logs in as. */
+export const loginOf = (uri: string): string => new pg.Client({ connectionString: uri }).user ?? 'postgres';
 
 export interface MigrateOptions {
   /** A direct URL: no pooler in transaction mode. */

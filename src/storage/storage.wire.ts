@@ -16,7 +16,7 @@ import { createJobs } from './every.ts';
 import { createFeed } from './feed.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createLease } from './lease.postgres.ts';
-import { checkRole, migrate, migrationStatus, type RoleReport } from './migrate.postgres.ts';
+import { checkRole, loginOf, migrate, migrationStatus, type RoleReport } from './migrate.postgres.ts';
 import { createOutboxStore } from './outbox.postgres.ts';
 import { createPool, type Pool } from './pool.postgres.ts';
 import { createRelay, type EventSink } from './relay.ts';
@@ -86,7 +86,7 @@ const once = (log: Log, message: string): ((error: unknown) => void) => {
 const migrated = async (deps: StorageDeps, uri: string): Promise<void> => {
   const direct = deps.config.migrationPostgresUri === '' ? uri : deps.config.migrationPostgresUri;
   if (deps.migrateAtStart ?? !deps.production) {
-    const names = await migrate({ uri: direct, login: decodeURIComponent(new URL(uri).username) });
+    const names = await migrate({ uri: direct, login: loginOf(uri) });
     if (names.length > 0) deps.log.info({ migrations: names }, 'the database was migrated');
     return;
   }
