@@ -1,6 +1,5 @@
 // What was presented to ValidateToken, and whether it proves anything: access token, API key or certificate, each by its own capability.
 import type { MaybePromise } from '../base/call.ts';
-import type { WorkloadEntry } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
@@ -33,8 +32,6 @@ export interface CertificateProof {
 
 export interface ProofPorts {
   readonly tokens: Pick<TokensDoor, 'verify'>;
-  /** The entry of a certificate's workload, null where nobody registered it. */
-  workload(namespace: string, name: string): MaybePromise<WorkloadEntry | null>;
   readonly apiKeys: {
     verify(
       secret: string,
@@ -77,18 +74,6 @@ const ofAccessToken = (claims: Claims): Proven => ({
   credential: {
     kind: 'access',
     tenantId: claims.tenantId,
-    acting: {
-      kind: 'user',
-      tenantId: claims.tenantId,
-      userId: claims.subject,
-      sessionId: claims.sessionId,
-      tokenId: claims.tokenId,
-      clientId: claims.clientId,
-      scopes: claims.scopes,
-      mfaVerified: claims.mfaVerified,
-      expiresAt: claims.expiresAt,
-    },
-    userId: claims.subject,
     subjectType: 'user',
     subjectId: claims.subject,
     audience: claims.audience,
@@ -108,15 +93,6 @@ const ofApiKey = (key: ApiKeyProof): Proven => ({
   credential: {
     kind: 'api_key',
     tenantId: key.tenantId,
-    acting: {
-      kind: 'api_key',
-      tenantId: key.tenantId,
-      keyId: key.keyId,
-      ownerId: key.ownerId,
-      permissions: key.permissions,
-      scopes: key.scopes,
-    },
-    userId: key.ownerId,
     subjectType: 'api_key',
     subjectId: key.keyId,
     audience: null,
@@ -142,19 +118,10 @@ const ofApiKey = (key: ApiKeyProof): Proven => ({
     }),
 });
 
-const ofCertificate = (identity: CertificateProof, entry: WorkloadEntry | null): Proven => ({
+const ofCertificate = (identity: CertificateProof): Proven => ({
   credential: {
     kind: 'certificate',
     tenantId: identity.tenantId,
-    acting: {
-      kind: 'workload',
-      tenantId: identity.tenantId,
-      spiffeId: identity.spiffeId,
-      namespace: identity.namespace,
-      name: identity.name,
-      entry,
-    },
-    userId: '',
     subjectType: 'service',
     subjectId: `${identity.namespace}/${identity.name}`,
     audience: null,
@@ -223,11 +190,7 @@ export const createProve = (ports: ProofPorts) => {
     if (request.certificateChain !== '')
       return andThen(ports.certificates.validate(request.certificateChain, now), (found) =>
         found.ok
-          ? andThen(ports.workload(found.identity.namespace, found.identity.name), (entry) => ({
-              ok: true,
-              proven: ofCertificate(found.identity, entry),
-              inGrace: false,
-            }))
+          ? { ok: true, proven: ofCertificate(found.identity), inGrace: false }
           : refused(TokenType.TOKEN_TYPE_CERTIFICATE, found.reason, found.message ?? 'the certificate is not good'),
       );
     if (token === '') return refused(TokenType.TOKEN_TYPE_UNSPECIFIED, 'TOKEN_MALFORMED', 'no token was given');

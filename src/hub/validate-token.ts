@@ -9,6 +9,7 @@ import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts
 import { type LiveSubject, Verdict } from '../gen/securityhub/v1/token.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Standing, TokensDoor } from '../tokens/tokens.ts';
+import { presenterOf } from './presenter.ts';
 import { emptyResponse, encodeStill, encodeWarning, type Moment, withMoment } from './validate-token-answer.ts';
 import { createProve, type Proof, type ProofPorts, type Proven } from './validate-token-proof.ts';
 import {
@@ -16,9 +17,8 @@ import {
   audienceFits,
   audienceRule,
   type Credential,
-  type Held,
+  holdsNow,
   type LiveRights,
-  type Presenter,
   type Reason,
   riskScore,
   useProblems,
@@ -27,12 +27,10 @@ import {
 export interface ValidateTokenPorts extends ProofPorts {
   readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
   readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'cursor'>;
-  /** Live rights of a user or a service (`<namespace>/<name>`). */
+  /** Live rights: of a user, a service (`<namespace>/<name>`) or an API key. */
   rights(tenantId: TenantId, subject: { readonly type: string; readonly id: string }): MaybePromise<LiveRights>;
   user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
   tenant(tenantId: TenantId): MaybePromise<Standing | null>;
-  /** What a caller may do now, under the limits of its credential. */
-  holding(caller: Caller): MaybePromise<Held>;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
@@ -55,10 +53,9 @@ const ENDED: Reason = { code: 'SESSION_ENDED', message: 'the session has ended' 
 /** What is true of the subject now; loaded, or at hand. */
 interface Facts {
   readonly tenant: Standing | null;
+  /** null also where the kind has no user behind it that could be suspended. */
   readonly user: Standing | null;
   readonly rights: LiveRights;
-  /** Asked only where it is needed: NOTHING otherwise. */
-  readonly held: Held;
 }
 
 /** What the caller may see of this credential. */
@@ -70,17 +67,12 @@ interface Sight {
 }
 
 const SEES_ALL: Sight = { tenant: true, audience: true, inspect: false };
-const NOTHING: Held = { holds: () => false };
 const ACTIVE: Standing = { status: 'active', watermark: 0 };
 
 /** Tenants a caller may ask about, without any look-up. */
 const reaches = (caller: Caller, tenantId: TenantId): boolean =>
   caller.kind !== 'anonymous' &&
   (caller.tenantId === tenantId || (caller.kind === 'workload' && caller.entry?.tenants.includes(tenantId) === true));
-
-/** Hexadecimal as callers send it, base64url as tokens carry it; anything else is as good as nothing. */
-const thumbprint = (text: string): string =>
-  /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : /^[\w-]{43}$/.test(text) ? text : '';
 
 const standingProblem = ({ tenant, user }: Facts, proven: Proven): Reason | null => {
   if (tenant === null || tenant.status !== 'active') return TENANT_SUSPENDED;
@@ -90,12 +82,10 @@ const standingProblem = ({ tenant, user }: Facts, proven: Proven): Reason | null
   return marked !== null && (marked.rsq < tenant.watermark || marked.rsq < user.watermark) ? ENDED : null;
 };
 
-/** What is held, as far as the credential lets it through: a held pattern wider than a scope or a key's permission shows as that. */
-const cappedPermissions = ({ acting, scopes }: Credential, { rights, held }: Facts): string[] => {
-  const entry = acting.kind === 'workload' ? (acting.entry?.permissions ?? []) : [];
-  const key = acting.kind === 'api_key' ? acting.permissions : [];
-  const candidates = [...rights.permissions, ...entry, ...key, ...(scopes ?? []).filter((scope) => scope.includes(':'))];
-  return [...new Set(candidates.filter((permission) => held.holds(permission)))];
+/** What is held, cut to what the scopes cover: a held pattern wider than a scope shows as that scope. */
+const cappedPermissions = (credential: Credential, rights: LiveRights): string[] => {
+  const held = [...rights.permissions, ...(credential.scopes ?? []).filter((scope) => scope.includes(':'))];
+  return [...new Set(held.filter((permission) => holdsNow(credential, rights, permission)))];
 };
 
 const liveSubject = (credential: Credential, facts: Facts): LiveSubject => ({
@@ -103,7 +93,7 @@ const liveSubject = (credential: Credential, facts: Facts): LiveSubject => ({
   id: credential.subjectId,
   tenantId: credential.tenantId,
   roles: [...facts.rights.roles],
-  permissions: cappedPermissions(credential, facts),
+  permissions: cappedPermissions(credential, facts.rights),
   status: facts.user?.status ?? 'unknown',
   riskScore: riskScore(credential.riskLevel),
   attributes: undefined,
@@ -121,17 +111,13 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
   const bothWarnings = Buffer.concat([warnings.unchecked, warnings.grace]);
 
-  const factsOf = (proven: Proven, wantsPermissions: boolean): MaybePromise<Facts> => {
-    const { tenantId, userId, subjectId, acting } = proven.credential;
-    const tenant = ports.tenant(tenantId);
-    const user = userId === '' ? ACTIVE : ports.user(tenantId, userId);
-    const rights = ports.rights(tenantId, userId === '' ? { type: 'service', id: subjectId } : { type: 'user', id: userId });
-    // The same rights, the same limits: what was shown of them stands in the bytes that were kept.
-    const known = !wantsPermissions && stills.get(proven)?.rights === rights;
-    const held = known ? NOTHING : ports.holding(acting);
-    if (isPromise(tenant) || isPromise(user) || isPromise(rights) || isPromise(held))
-      return Promise.all([tenant, user, rights, held]).then(([t, u, r, h]) => ({ tenant: t, user: u, rights: r, held: h }));
-    return { tenant, user, rights, held };
+  const factsOf = (credential: Credential): MaybePromise<Facts> => {
+    const tenant = ports.tenant(credential.tenantId);
+    const user = credential.subjectType === 'user' ? ports.user(credential.tenantId, credential.subjectId) : ACTIVE;
+    const rights = ports.rights(credential.tenantId, { type: credential.subjectType, id: credential.subjectId });
+    if (isPromise(tenant) || isPromise(user) || isPromise(rights))
+      return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r }));
+    return { tenant, user, rights };
   };
 
   const sightOf = (credential: Credential, rule: AudienceRule, caller: Caller): MaybePromise<Sight> => {
@@ -143,20 +129,6 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
         across ? { tenant: true, audience, inspect: !audience } : { tenant, audience, inspect: false },
       );
     return andThen(ports.holds(caller, 'token:inspect'), (inspect) => ({ tenant, audience, inspect }));
-  };
-
-  /** A workload on mTLS speaks for its own inbound peer; whoever shows its own token is measured by its own connection. */
-  const presenterOf = (request: ValidateTokenRequest, call: Call, trusted: boolean): Presenter => {
-    const { context } = request;
-    const { certificate } = call.peer;
-    const workload = call.caller.kind === 'workload' && certificate !== null;
-    const own = certificate === null ? '' : thumbprint(certificate.sha256);
-    return {
-      certificate: workload ? thumbprint(context?.peerCertificateSha256 ?? '') : own,
-      spki: workload ? thumbprint(context?.peerSpkiSha256 ?? '') : '',
-      address: trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : call.peer.address,
-      deviceId: context?.deviceId ?? '',
-    };
   };
 
   const momentOf = (now: Instant, expiresAt: Instant | null, rights: LiveRights | null): Moment => {
@@ -184,8 +156,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       reasons: reasons.map((reason) => ({ ...reason })),
       tokenType: proof.ok ? proof.proven.tokenType : proof.tokenType,
       claims: shown ? proven.claims() : undefined,
-      // A credential that is not good lets nothing through.
-      subject: shown && facts !== null ? liveSubject(proven.credential, { ...facts, held: NOTHING }) : undefined,
+      subject: shown && facts !== null ? liveSubject(proven.credential, facts) : undefined,
     });
     return withMoment(still, null, momentOf(now, null, facts?.rights ?? null));
   };
@@ -227,9 +198,9 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const standing = ended === null ? standingProblem(facts, proven) : { code: ended.reason, message: ended.message };
     const problems = useProblems(
       proven.credential,
-      presenterOf(request, call, trusted),
+      presenterOf(request.context, call, trusted),
       { permissions: request.requiredPermissions, scopes: request.requiredScopes },
-      facts.held,
+      facts.rights,
     );
     if (standing !== null || problems !== null)
       return invalid(proof, [...(standing === null ? [] : [standing]), ...(problems ?? [])], sight, facts, call.now);
@@ -260,7 +231,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   ): MaybePromise<Buffer> => {
     const { credential } = proof.proven;
     const sight = sightOf(credential, rule, call.caller);
-    const facts = factsOf(proof.proven, request.requiredPermissions.length > 0);
+    const facts = factsOf(credential);
     // Asked only where it decides: a token bound to an address.
     const trusted = credential.boundAddress === '' ? false : ports.holds(call.caller, 'context:assert');
     if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted)) return conclude(request, call, proof, rule, sight, facts, trusted);

@@ -1,7 +1,7 @@
 // The verdict on a credential, as pure rules: for whom, bound to whom, allowed what. Everything it needs is an argument.
-import type { Caller, KnownCaller } from '../base/caller.ts';
+import type { Caller } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
-import { scopeCovers } from '../base/scope.ts';
+import { scopeAllows, scopeCovers } from '../base/scope.ts';
 import type { Instant } from '../base/time.ts';
 import type { Confirmation } from '../tokens/tokens.ts';
 
@@ -15,10 +15,6 @@ export interface Reason {
 export interface Credential {
   readonly kind: 'access' | 'api_key' | 'certificate';
   readonly tenantId: string;
-  /** As it would call itself: what it may do is asked by the same rule as for callers, so no two calls can disagree. */
-  readonly acting: KnownCaller;
-  /** The user who must be active for it: itself, an API key's owner; '' for a service. */
-  readonly userId: string;
   readonly subjectType: 'user' | 'api_key' | 'service';
   readonly subjectId: string;
   /** null where the kind has none: API keys and certificates are for the whole tenant. */
@@ -34,10 +30,11 @@ export interface Credential {
   readonly expiresAt: Instant | null;
 }
 
-/** What whoever it acts for may do now: its own rights, or those of an API key's owner. */
+/** What the subject may do now. */
 export interface LiveRights {
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
+  holds(permission: string): boolean;
   readonly validUntil: Instant | null;
   readonly revision: number;
 }
@@ -100,11 +97,6 @@ const bindingProblem = (confirmation: Confirmation, presenter: Presenter): Reaso
   return null;
 };
 
-/** Held now, and let through by the credential: scopes, an API key's list. What claims say of permissions is never asked. */
-export interface Held {
-  holds(permission: string): boolean;
-}
-
 export interface Wanted {
   readonly permissions: readonly string[];
   readonly scopes: readonly string[];
@@ -116,8 +108,12 @@ const some = (names: readonly string[]): string => names.slice(0, 5).join(', ') 
 const missingScopes = (scopes: readonly string[] | null, wanted: readonly string[]): readonly string[] =>
   wanted.filter((scope) => scopes === null || !scopeCovers(scopes, scope));
 
+/** Held now, and covered by the token's scopes. What the claims say of permissions is never asked. */
+export const holdsNow = (credential: Pick<Credential, 'scopes'>, rights: Pick<LiveRights, 'holds'>, permission: string): boolean =>
+  rights.holds(permission) && (credential.scopes === null || scopeAllows(credential.scopes, permission));
+
 /** Why the credential is not good for this use, or null. Allocates nothing when it is. */
-export const useProblems = (credential: Credential, presenter: Presenter, wanted: Wanted, held: Held): readonly Reason[] | null => {
+export const useProblems = (credential: Credential, presenter: Presenter, wanted: Wanted, rights: LiveRights): readonly Reason[] | null => {
   let problems: Reason[] | null = null;
   const add = (reason: Reason): void => {
     if (problems === null) problems = [reason];
@@ -136,7 +132,7 @@ export const useProblems = (credential: Credential, presenter: Presenter, wanted
     if (missing.length > 0) add({ code: 'SCOPE_MISSING', message: `the credential lacks ${some(missing)}` });
   }
   if (wanted.permissions.length > 0) {
-    const missing = wanted.permissions.filter((permission) => !held.holds(permission));
+    const missing = wanted.permissions.filter((permission) => !holdsNow(credential, rights, permission));
     if (missing.length > 0) add({ code: 'PERMISSION_MISSING', message: `the subject may not ${some(missing)}` });
   }
   return problems;
