@@ -113,7 +113,12 @@ export const holdsNow = (credential: Pick<Credential, 'scopes'>, rights: Pick<Li
   rights.holds(permission) && (credential.scopes === null || scopeAllows(credential.scopes, permission));
 
 /** Why the credential is not good for this use, or null. Allocates nothing when it is. */
-export const useProblems = (credential: Credential, presenter: Presenter, wanted: Wanted, rights: LiveRights): readonly Reason[] | null => {
+export const useProblems = (
+  credential: Credential,
+  presenter: Presenter,
+  wanted: Wanted,
+  rights: Pick<LiveRights, 'holds'>,
+): readonly Reason[] | null => {
   let problems: Reason[] | null = null;
   const add = (reason: Reason): void => {
     if (problems === null) problems = [reason];
