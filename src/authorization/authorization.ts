@@ -14,7 +14,7 @@ import { callerHolds, type Holding, rightsHolder } from './holding.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
-import { decide, explainLimits, type Limits } from './limits.ts';
+import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Assignment, Grant, Rights, Subject, SubjectRows } from './rights.ts';
@@ -25,7 +25,7 @@ import type { Snapshot } from './snapshot.ts';
 export type { Question } from './evaluate.ts';
 export type { Step } from './explain.ts';
 export type { Holding } from './holding.ts';
-export type { Limits } from './limits.ts';
+export type { LimitedRights, Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
 export type { ResourceType } from './resource-type.ts';
 export type { Rights, Subject } from './rights.ts';
@@ -128,6 +128,8 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   decide(rights: Rights, limits: Limits, question: Question): Ruling;
   /** Every rule that was looked at, in the order of their authority. */
   explain(rights: Rights, limits: Limits, question: Question): readonly Step[];
+  /** Rights behind an API key's list or a workload's entry; the same object as long as nothing changed. */
+  limited(rights: Rights, limits: Limits): LimitedRights;
   /** May this caller do it now? Anonymous may nothing. */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
   /** All that a caller may do now, for several questions at one moment. */
@@ -162,6 +164,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
       andThen(one(tenantId, subject, now), (rights) => ({ ruling: evaluate(rights, question), validUntil: rights.validUntil, rights })),
     decide,
     explain: (rights, limits, question) => [...explain(rights, question), ...explainLimits(limits, question)],
+    limited: createLimitedRights(),
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,
     outranks: (caller, tenantId, userId) =>

@@ -3,6 +3,7 @@ import { scopeAllows } from '../base/scope.ts';
 import { evaluate, type Question } from './evaluate.ts';
 import type { Step } from './explain.ts';
 import { listHolds } from './holding.ts';
+import { intersect, parsePermission, type Permission, printPermission } from './permission.ts';
 import type { Rights } from './rights.ts';
 import { allowedBy, DEFAULT, denied, type Ruling } from './ruling.ts';
 
@@ -29,6 +30,49 @@ export const decide = (rights: Rights, limits: Limits, question: Question): Ruli
   if (!own.allowed) return own;
   if (limits.cap !== null && !listHolds(limits.cap, type, action)) return BEYOND_KEY;
   return limits.scopes.length === 0 || withinScopes(limits.scopes, `${type}:${action}`) ? own : BEYOND_SCOPES;
+};
+
+/** Rights as they remain behind an entry or a key; scopes are the credential's and count apart. */
+export type LimitedRights = Pick<Rights, 'roles' | 'permissions' | 'holds' | 'denies' | 'validUntil' | 'revision'>;
+
+const parsed = (texts: readonly string[]): readonly Permission[] => texts.flatMap((text) => parsePermission(text) ?? []);
+
+/** Pattern by pattern, the narrower side of each pair. */
+const common = (texts: readonly string[], others: readonly string[]): readonly string[] => {
+  const right = parsed(others);
+  const both = parsed(texts).flatMap((mine) => right.flatMap((theirs) => intersect(mine, theirs) ?? []));
+  return [...new Set(both.map(printPermission))].sort();
+};
+
+const limit = (rights: Rights, { also, cap }: Limits): LimitedRights => ({
+  roles: rights.roles,
+  get permissions() {
+    const all = also.length === 0 ? rights.permissions : [...new Set([...rights.permissions, ...also])].sort();
+    return cap === null ? all : common(all, cap);
+  },
+  holds(text) {
+    const wanted = parsePermission(text);
+    if (wanted === null) return false;
+    if (cap !== null && !listHolds(cap, wanted.type, wanted.action)) return false;
+    return rights.holds(text) || (also.length > 0 && listHolds(also, wanted.type, wanted.action) && !rights.denies(text));
+  },
+  denies: rights.denies,
+  validUntil: rights.validUntil,
+  revision: rights.revision,
+});
+
+/** The same object for the same rights and lists, so that what is made from it can be kept beside it. */
+export const createLimitedRights = () => {
+  const kept = new WeakMap<Rights, WeakMap<readonly string[], LimitedRights>>();
+  return (rights: Rights, limits: Limits): LimitedRights => {
+    if (limits.cap === null && limits.also.length === 0) return rights;
+    const list = limits.cap ?? limits.also;
+    let lists = kept.get(rights);
+    if (lists === undefined) kept.set(rights, (lists = new WeakMap()));
+    let limited = lists.get(list);
+    if (limited === undefined) lists.set(list, (limited = limit(rights, limits)));
+    return limited;
+  };
 };
 
 export const explainLimits = (limits: Limits, { type, action }: Question): readonly Step[] => {

@@ -39,3 +39,7 @@ export const meets = (a: Permission, b: Permission): boolean =>
   a.type === RESERVED_TYPE || b.type === RESERVED_TYPE
     ? a.type === b.type && a.action === b.action
     : sidesMeet(a.type, b.type) && sidesMeet(a.action, b.action);
+
+/** What both patterns cover, null where that is nothing. */
+export const intersect = (a: Permission, b: Permission): Permission | null =>
+  meets(a, b) ? { type: a.type === '*' ? b.type : a.type, action: a.action === '*' ? b.action : a.action } : null;

@@ -41,9 +41,9 @@ export interface Rights {
   /** What roles and grants allow on every resource of a type, patterns included, sorted. Denies are not taken off: ask `holds`. */
   readonly permissions: readonly string[];
   /** Allowed on every resource of the type, and denied nowhere. A pattern is held when one held pattern covers all of it and no deny meets it. */
-  holds(permission: string): boolean;
+  readonly holds: (permission: string) => boolean;
   /** An explicit deny for every resource of the type meets it. */
-  denies(permission: string): boolean;
+  readonly denies: (permission: string) => boolean;
   /** The next instant at which these rights change by themselves; null = not before a change. */
   readonly validUntil: Instant | null;
   /** Every change up to this number is contained (the feed's cursor when they were put together). */

@@ -6,6 +6,7 @@ import { createBatchCheck } from './batch-check.ts';
 import { createDecisionIds } from './check-permission-id.ts';
 import { createCheckPermission } from './check-permission.ts';
 import { createPrincipals, type PrincipalPorts } from './principal.ts';
+import { createLiveRights } from './principal-rights.ts';
 import { createStanding, type StandingPorts } from './principal-standing.ts';
 
 export interface DecisionWiring extends StandingPorts {
@@ -28,5 +29,10 @@ export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metr
     decisionTtl,
     counted: (allowed: boolean, by: number) => (allowed ? allows : denies).inc(by),
   };
-  return { checkPermission: createCheckPermission(ports), batchCheck: createBatchCheck(ports), standing };
+  return {
+    checkPermission: createCheckPermission(ports),
+    batchCheck: createBatchCheck(ports),
+    /** ValidateToken's port `rights`. */
+    liveRights: createLiveRights({ authorization, standing }),
+  };
 };
