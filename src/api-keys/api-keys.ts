@@ -88,7 +88,7 @@ export const createApiKeys = (deps: ApiKeyDeps): ApiKeys => {
       key: (tenantId, keyId) => kept.get(tenantId, keyId),
       tenant: (tenantId) => deps.identity.tenant(tenantId),
       user: (tenantId, userId) => deps.identity.user(tenantId, userId),
-      used: uses.note,
+      used: (key, now) => uses.note(key, now),
     }),
     create: createApiKey(creating),
     firstKey: createFirstKey(creating),

@@ -26,7 +26,7 @@ export const wireApiKeys = (platform: Platform, config: Values<typeof apiKeysCon
     secretKeys: { tag: sealer.derive('api-key-tag'), hash: sealer.derive('api-key-hash') },
     maxLife: config.maxLife,
   });
-  platform.every('api-keys.uses', FLUSH_EVERY, door.flushUses);
+  platform.every('api-keys.uses', FLUSH_EVERY, () => door.flushUses());
   return {
     door,
     services: [apiKeyService(door, (call, permission) => ports.authorization.holds(call.caller, permission))],

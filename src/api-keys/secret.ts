@@ -30,8 +30,9 @@ const tagOf = (keys: SecretKeys, body: string): Buffer => hmacSha256(keys.tag, l
 
 /** A new key's id and its text. The check is a public CRC-32 (so that scanners and typing errors need no key) and then a keyed tag. */
 export const makeSecret = (keys: SecretKeys, tenantId: TenantId, random: Random): { readonly keyId: string; readonly text: string } => {
-  const id = base62(ID_LENGTH, random.bytes);
-  const body = `${PREFIX}${tenantId}_${id}_${base62(SECRET_LENGTH, random.bytes)}`;
+  const bytes = (size: number): Buffer => random.bytes(size);
+  const id = base62(ID_LENGTH, bytes);
+  const body = `${PREFIX}${tenantId}_${id}_${base62(SECRET_LENGTH, bytes)}`;
   return { keyId: `key_${id}`, text: `${body}_${checksum(body)}${tagOf(keys, body).toString('hex')}` };
 };
 

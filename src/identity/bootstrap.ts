@@ -54,7 +54,7 @@ interface Ports {
 }
 
 /** 24 base62 characters in groups: 142 random bits, satisfies every policy we can be configured to. */
-const madeUp = (random: Random): string => [0, 1, 2, 3].map(() => base62(6, random.bytes)).join('-');
+const madeUp = (random: Random): string => [0, 1, 2, 3].map(() => base62(6, (size) => random.bytes(size))).join('-');
 
 export const bootstrap =
   (ports: Ports) =>
@@ -99,7 +99,7 @@ const SETUP = 'shs_';
 export const createSetupToken =
   ({ db, random, setupTokens, setupTokenLife }: Ports) =>
   async (now: Instant): Promise<{ readonly token: string; readonly expiresAt: Instant }> => {
-    const token = `${SETUP}${base62(43, random.bytes)}`;
+    const token = `${SETUP}${base62(43, (size) => random.bytes(size))}`;
     const expiresAt = now + setupTokenLife;
     await db.jobs((tx) => setupTokens.insert(tx, sha256(token), expiresAt));
     return { token, expiresAt };

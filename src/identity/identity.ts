@@ -1,6 +1,6 @@
 // Door of the identity capability: tenants, users, workloads, and logging in.
-import type { Call, MaybePromise } from '../base/call.ts';
-import type { TenantId, WorkloadEntry } from '../base/caller.ts';
+import type { Call } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
 import type { AuditEntry } from '../base/event.ts';
 import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
@@ -94,8 +94,6 @@ export const createIdentity = (deps: IdentityDeps) => {
   };
   return {
     ...lookUps,
-    /** The whole entry of a certificate's workload, null where nobody registered it. */
-    workload: lookUps.workload satisfies (namespace: string, name: string) => MaybePromise<WorkloadEntry | null>,
     login: login(ports),
     logout: (refreshToken: string, call: Call) => deps.tokens.logout(refreshToken, call),
     createTenant: createTenant(ports),
@@ -105,8 +103,8 @@ export const createIdentity = (deps: IdentityDeps) => {
     changeUserStatus: changeUserStatus(ports),
     setPassword: setPassword(ports),
     listUsers: listUsers(ports),
-    rolesOf: standing.rolesOf,
-    holds: standing.holds,
+    rolesOf: (tenantId: TenantId, userIds: readonly string[]) => standing.rolesOf(tenantId, userIds),
+    holds: (call: Call, permission: string) => standing.holds(call, permission),
     putWorkload: putWorkload(ports),
     deleteWorkload: deleteWorkload(ports),
     listWorkloads: listWorkloads(ports),

@@ -70,13 +70,8 @@ export const wireIdentity = (
     workloads: workloadStore,
     setupTokens,
   });
-  platform.every('login-attempts.forget', hours(1), attempts.sweep, true);
-  platform.every(
-    'idempotency.forget',
-    hours(1),
-    forgetIdempotency(db, () => clock.now()),
-    true,
-  );
+  platform.every('login-attempts.forget', hours(1), () => attempts.sweep(), true);
+  platform.every('idempotency.forget', hours(1), forgetIdempotency(db), true);
   return {
     door,
     services: [authenticationService(door), tenantService(door), userService(door), workloadService(door, settings.trustDomain)],

@@ -46,7 +46,7 @@ export const normalisePassword = (password: string): string | null => {
 export const passwordProblem = (policy: PasswordPolicy, password: string, names: readonly string[]): string | null => {
   const normal = normalisePassword(password);
   if (normal === null) return `must not be longer than ${MAX_BYTES} bytes`;
-  if ([...normal].length < policy.minLength) return `must have at least ${policy.minLength} characters`;
+  if (Array.from(normal).length < policy.minLength) return `must have at least ${policy.minLength} characters`;
   if (policy.requireSpecial && !/[^\p{L}\p{M}\p{N}]/u.test(normal)) return 'must hold a character that is neither a letter nor a digit';
   const folded = normal.toLowerCase();
   if (names.some((name) => name !== '' && folded === name.normalize('NFKC').toLowerCase())) return 'must not be the name of the account';

@@ -1,12 +1,14 @@
 // What identity wants to know of rights: what a caller holds, which roles a user has, who may act upon whom.
 import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { andThen } from '../base/maybe.ts';
 import type { Clock } from '../base/time.ts';
 import type { Authorization } from '../authorization/authorization.ts';
 import type { AssignRoles } from './create-user.ts';
 
 type Rules = Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
+
+/** So many subjects are looked up at once: a long list must not take every connection. */
+const SLICE = 20;
 
 export const createStanding = (rules: Rules, clock: Pick<Clock, 'now'>) => {
   const assignRoles: AssignRoles = (tx, tenantId, subject, roles, call) => rules.assignRoles(tx, tenantId, subject, roles, call);
@@ -14,10 +16,14 @@ export const createStanding = (rules: Rules, clock: Pick<Clock, 'now'>) => {
     assignRoles,
     requireOtherOwner: (...one: Parameters<Rules['requireOtherOwner']>) => rules.requireOtherOwner(...one),
     holds: (call: Call, permission: string): MaybePromise<boolean> => rules.holds(call.caller, permission),
-    /** Roles given directly, of many users at one moment. */
-    rolesOf(tenantId: TenantId, userIds: readonly string[]): MaybePromise<ReadonlyMap<string, readonly string[]>> {
-      const wanted = userIds.map((id) => ({ tenantId, subject: { type: 'user', id } }));
-      return andThen(rules.rightsOf(wanted, clock.now()), (all) => new Map(all.map((rights) => [rights.subject.id, rights.roles])));
+    /** Roles given directly. */
+    async rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+      const roles = new Map<string, readonly string[]>();
+      for (let at = 0; at < userIds.length; at += SLICE) {
+        const wanted = userIds.slice(at, at + SLICE).map((id) => ({ tenantId, subject: { type: 'user', id } }));
+        for (const rights of await rules.rightsOf(wanted, clock.now())) roles.set(rights.subject.id, rights.roles);
+      }
+      return roles;
     },
     /**
      * May the caller suspend this user or set its password? Only when it holds all that the user holds; else it could take over

@@ -1,10 +1,10 @@
 // Which object a creating call has made, so that the same call repeated makes it once (per tenant, caller and method).
+import { sql } from 'kysely';
 import { hmacSha256 } from '../base/bytes.ts';
 import type { Call } from '../base/call.ts';
 import { subjectOf, type TenantId } from '../base/caller.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { Fault } from '../base/fault.ts';
-import { days, type Millis } from '../base/time.ts';
 import type { Database, Tx } from './storage.ts';
 
 interface IdempotencyTables {
@@ -37,7 +37,7 @@ export interface IdempotentCall {
 export type ClaimIdempotency = (tx: Tx, one: IdempotentCall) => Promise<string | null>;
 
 /** How long a key is remembered. */
-const REMEMBERED: Millis = days(7);
+const REMEMBERED_DAYS = 7;
 
 /** `secret` is 32 bytes derived from the master key, the same on every replica. */
 export const createClaimIdempotency =
@@ -69,21 +69,9 @@ export const createClaimIdempotency =
   };
 
 /** Forgets keys beyond their time, a bounded number at a go. A background job. */
-export const forgetIdempotency = (db: Pick<Database, 'jobs'>, now: () => number) => (): Promise<void> =>
+export const forgetIdempotency = (db: Pick<Database, 'jobs'>) => (): Promise<void> =>
   db.jobs(async (tx) => {
-    const tables = tx.tables<IdempotencyTables>();
-    await tables
-      .deleteFrom('idempotency')
-      .where(({ eb, refTuple, selectFrom }) =>
-        eb(
-          refTuple('tenant_id', 'caller', 'method', 'key'),
-          'in',
-          selectFrom('idempotency')
-            .select(['tenant_id', 'caller', 'method', 'key'])
-            .where('created_at', '<', new Date(now() - REMEMBERED))
-            .limit(5000)
-            .$asTuple('tenant_id', 'caller', 'method', 'key'),
-        ),
-      )
-      .execute();
+    await sql`DELETE FROM idempotency WHERE (tenant_id, caller, method, key) IN (
+      SELECT tenant_id, caller, method, key FROM idempotency
+      WHERE created_at < clock_timestamp() - make_interval(days => ${REMEMBERED_DAYS}) LIMIT 5000)`.execute(tx.tables());
   });

@@ -1,0 +1,212 @@
+// Login on a real Postgres: one answer, one time, and no more guesses than the limit.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
+import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+
+const INVALID = 'UNAUTHENTICATED/CREDENTIALS_INVALID';
+let database: FreshDatabase;
+let world: World;
+let home: Tenancy;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  world = await createWorld(database, { lockoutDuration: 1500 });
+  home = await newTenancy(world);
+});
+afterAll(async () => {
+  await world.close();
+  await database.close();
+});
+
+const login = (username: string, password: string, address = '10.0.0.1', tenantId = home.tenantId) =>
+  world.identity.login(logInAs(tenantId, username, password), from(address));
+
+describe('a login', () => {
+  it('opens a session whose tokens verify and carry the head it read', async () => {
+    const userId = await newUser(world, home, { username: 'ann', email: 'Ann@Example.com', roles: ['viewer'] });
+    const tokens = await login('ann', PASSWORD);
+    const verified = world.tokens.verify(tokens.accessToken, Date.now());
+    expect(verified).toMatchObject({ claims: { subject: userId, tenantId: home.tenantId, role: 'viewer', mfaVerified: false } });
+    expect(tokens.refreshToken).toMatch(/^shr_/);
+  });
+
+  it.each([['ANN'], ['ａｎｎ'], ['ann@example.com'], ['ANN@EXAMPLE.COM']])('finds the account by %s', async (name) => {
+    expect(await outcome(login(name, PASSWORD))).toBe('ok');
+  });
+
+  it('takes the password however its accents were typed', async () => {
+    await newUser(world, home, { username: 'accents', password: 'cafe\u0301 au lait, please' });
+    expect(await outcome(login('accents', 'caf\u00e9 au lait, please'))).toBe('ok');
+  });
+
+  it('leaves an event with the session and never the password', async () => {
+    world.entries.length = 0;
+    const tokens = await login('ann', PASSWORD, '10.0.0.7');
+    expect(world.entries).toMatchObject([
+      { type: 'user.login', result: 'success', actor: { type: 'user' }, sessionId: tokens.sessionId, ipAddress: '10.0.0.7' },
+    ]);
+    expect(JSON.stringify(world.entries)).not.toContain(PASSWORD);
+    expect(JSON.stringify(world.entries)).not.toContain(tokens.refreshToken);
+  });
+
+  it('needs no tenant while there is only one', async () => {
+    const alone = await freshDatabase();
+    const small = await createWorld(alone);
+    const only = await newTenancy(small);
+    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe('ok');
+    const second = await newTenancy(small);
+    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe(INVALID);
+    await small.identity.changeTenantStatus(
+      { tenantId: second.tenantId, status: 'suspended', reason: '' },
+      { ...from('10.0.0.1'), caller: only.admin },
+    );
+    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe('ok');
+    await small.close();
+    await alone.close();
+  });
+
+  it('believes a scope list only when it is one', async () => {
+    const asked = { ...logInAs(home.tenantId, 'ann', PASSWORD), scopes: ['fine', 'not fine'] };
+    await expect(world.identity.login(asked, from('10.0.0.1'))).rejects.toMatchObject({ violations: [{ field: 'scopes[1]' }] });
+  });
+});
+
+describe('a refused login', () => {
+  it('reads the same whatever was wrong', async () => {
+    const suspended = await newUser(world, home, { username: 'suspended' });
+    await world.identity.changeUserStatus(
+      { tenantId: home.tenantId, userId: suspended, status: 'suspended', reason: '' },
+      { ...from('::1'), caller: home.admin },
+    );
+    await newUser(world, home, { username: 'silent', password: '' });
+    const faults = await Promise.all(
+      [
+        login('ann', 'wrong password here'),
+        login('nobody', PASSWORD),
+        login('suspended', PASSWORD),
+        login('silent', PASSWORD),
+        login('ann', PASSWORD, '10.0.0.1', 'no-such-tenant'),
+        login('ann', 'x'.repeat(1024)),
+        login('', ''),
+      ].map((one) =>
+        one.then(
+          () => 'ok',
+          (fault: Error) => fault,
+        ),
+      ),
+    );
+    const texts = faults.map((fault) => JSON.stringify([fault, String(fault)]));
+    expect(new Set(texts).size).toBe(1);
+    expect(texts[0]).toContain('CREDENTIALS_INVALID');
+  });
+
+  it('is recorded with its true reason and without the name of an account that does not exist', async () => {
+    world.entries.length = 0;
+    await outcome(login('ghost-of-nobody', PASSWORD, '10.9.9.9'));
+    expect(world.entries).toMatchObject([{ type: 'user.login_failed', result: 'failure', reason: 'USER_UNKNOWN', ipAddress: '10.9.9.9' }]);
+    expect(JSON.stringify(world.entries)).not.toContain('ghost');
+  });
+});
+
+describe('the limit of failures', () => {
+  it('locks after five, for that address, and unlocks when its time is over', async () => {
+    await newUser(world, home, { username: 'bob' });
+    for (let attempt = 0; attempt < 5; attempt += 1) expect(await outcome(login('bob', 'wrong', '10.1.0.1'))).toBe(INVALID);
+    expect(await outcome(login('bob', PASSWORD, '10.1.0.1'))).toBe(INVALID);
+    expect(await outcome(login('bob', PASSWORD, '10.1.0.2'))).toBe('ok');
+    await waitFor(async () => (await outcome(login('bob', PASSWORD, '10.1.0.1'))) === 'ok', 6000, 'the unlocking');
+  });
+
+  it('starts anew after a success', async () => {
+    await newUser(world, home, { username: 'carl' });
+    for (let round = 0; round < 3; round += 1) {
+      for (let attempt = 0; attempt < 4; attempt += 1) await outcome(login('carl', 'wrong', '10.2.0.1'));
+      expect(await outcome(login('carl', PASSWORD, '10.2.0.1'))).toBe('ok');
+    }
+  });
+
+  it('counts name and e-mail address as one account', async () => {
+    await newUser(world, home, { username: 'dora', email: 'dora@example.com' });
+    for (const name of ['dora', 'dora@example.com', 'DORA', 'dora@example.com', 'dora']) await outcome(login(name, 'wrong', '10.3.0.1'));
+    expect(await outcome(login('dora@example.com', PASSWORD, '10.3.0.1'))).toBe(INVALID);
+  });
+
+  it('lets no more than five of twenty simultaneous guesses be looked at', async () => {
+    await newUser(world, home, { username: 'eve' });
+    world.entries.length = 0;
+    const guesses = Array.from({ length: 20 }, (_, guess) => outcome(login('eve', `guess number ${guess}`, '10.4.0.1')));
+    expect(new Set(await Promise.all(guesses))).toEqual(new Set([INVALID]));
+    const reasons = Map.groupBy(world.entries, (entry) => entry.reason);
+    expect(reasons.get('PASSWORD_WRONG')?.length).toBe(5);
+    expect(reasons.get('USER_LOCKED')?.length).toBe(15);
+  });
+
+  it('counts all addresses together as well, ten times as many', async () => {
+    await newUser(world, home, { username: 'finn' });
+    world.entries.length = 0;
+    const guesses = Array.from({ length: 60 }, (_, guess) => outcome(login('finn', 'wrong', `10.5.0.${guess}`)));
+    await Promise.all(guesses);
+    expect(world.entries.filter((entry) => entry.reason === 'PASSWORD_WRONG')).toHaveLength(50);
+    expect(await outcome(login('finn', PASSWORD, '10.6.0.1'))).toBe(INVALID);
+  });
+
+  it('is lifted by an administrator, and shown until then', async () => {
+    const userId = await newUser(world, home, { username: 'gina' });
+    for (let attempt = 0; attempt < 5; attempt += 1) await outcome(login('gina', 'wrong', '10.7.0.1'));
+    expect((await world.identity.getUser(home.tenantId, userId)).lockedUntil).not.toBeNull();
+    await world.identity.changeUserStatus(
+      { tenantId: home.tenantId, userId, status: 'active', reason: '' },
+      { ...from('::1'), caller: home.admin },
+    );
+    expect((await world.identity.getUser(home.tenantId, userId)).lockedUntil).toBeNull();
+    expect(await outcome(login('gina', PASSWORD, '10.7.0.1'))).toBe('ok');
+  });
+
+  it('counts accounts that do not exist the same way, so that a lock gives nothing away', async () => {
+    world.entries.length = 0;
+    for (let attempt = 0; attempt < 6; attempt += 1) await outcome(login('nobody-at-all', 'wrong', '10.8.0.1'));
+    const [row] = await database.sql<{ failures: number; locked: boolean }>(
+      `SELECT failures, locked_until IS NOT NULL AS locked FROM login_attempts WHERE source = '10.8.0.1'`,
+    );
+    expect(row).toEqual({ failures: 5, locked: true });
+  });
+
+  it('gives an attempt back when nothing was looked at', async () => {
+    await newUser(world, home, { username: 'hugo' });
+    const gone = { ...from('10.10.0.1'), deadline: Date.now() - 1 };
+    for (let attempt = 0; attempt < 7; attempt += 1)
+      expect(await outcome(world.identity.login(logInAs(home.tenantId, 'hugo', PASSWORD), gone))).toBe(
+        'DEADLINE_EXCEEDED/DEADLINE_EXCEEDED',
+      );
+    expect(await outcome(login('hugo', PASSWORD, '10.10.0.1'))).toBe('ok');
+  });
+});
+
+describe('a login that races', () => {
+  it('opens nothing for a user suspended while the password was being hashed', async () => {
+    const slow = await createWorld(database, { hashMemory: 131_072, hashPasses: 4 }, world);
+    const userId = await newUser(slow, home, { username: 'ivan' });
+    const under = outcome(slow.identity.login(logInAs(home.tenantId, 'ivan', PASSWORD), from('10.11.0.1')));
+    await waitFor(
+      async () => (await database.sql(`SELECT 1 FROM login_attempts WHERE account = $1`, [userId])).length > 0,
+      5000,
+      'the attempt',
+    );
+    await world.identity.changeUserStatus(
+      { tenantId: home.tenantId, userId, status: 'suspended', reason: '' },
+      { ...from('::1'), caller: home.admin },
+    );
+    expect(await under).toBe(INVALID);
+    await slow.close();
+  });
+
+  it('is hashed anew with the parameters of today', async () => {
+    const userId = await newUser(world, home, { username: 'jane' });
+    const stronger = await createWorld(database, { hashMemory: 9216 }, world);
+    expect(await outcome(stronger.identity.login(logInAs(home.tenantId, 'jane', PASSWORD), from('10.12.0.1')))).toBe('ok');
+    const [row] = await database.sql<{ password_hash: string }>('SELECT password_hash FROM users WHERE user_id = $1', [userId]);
+    expect(row?.password_hash).toContain('$m=9216,t=1,p=1$');
+    expect(await outcome(login('jane', PASSWORD, '10.12.0.1'))).toBe('ok');
+    await stronger.close();
+  });
+});
