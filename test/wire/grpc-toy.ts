@@ -38,6 +38,7 @@ const method = <Q, S, const I extends boolean, const O extends boolean>(
 
 const ToyService = {
   say: method('Say', ErrorInfo, ErrorInfo, false, false),
+  echo: method('Echo', ErrorInfo, ErrorInfo, false, false),
   wait: method('Wait', RetryInfo, RetryInfo, false, false),
   fail: method('Fail', ErrorInfo, ErrorInfo, false, false),
   hang: method('Hang', ErrorInfo, ErrorInfo, false, false),
@@ -73,6 +74,7 @@ const toyRows = (seen: Seen) => {
   const open = { access: 'anonymous', audit: 'none', limit: 'manage', deadline: 10_000, idempotency: 'safe' } as const;
   return service(ToyService, {
     say: { ...open, audit: 'sampled', handle: (request, call) => (seen.calls.push(call), request) },
+    echo: { ...open, access: { permission: 'toy:play' }, audit: 'sampled', handle: (request) => request },
     wait: {
       ...open,
       audit: 'required',

@@ -1,0 +1,130 @@
+import { createConnection } from 'node:net';
+import { connect as connectHttp2, constants } from 'node:http2';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { faultOf } from '../../src/server/grpc/status.ts';
+import { connect, failed, infoBytes, startToy, type Toy, type ToyClient, type ToyOptions, until, waitBytes } from './grpc-toy.ts';
+
+const open: { toy?: Toy; client?: ToyClient } = {};
+
+const start = async (options: ToyOptions = {}): Promise<{ toy: Toy; client: ToyClient }> => {
+  const toy = await startToy(options);
+  open.toy = toy;
+  const client = connect(`127.0.0.1:${toy.port}`);
+  open.client = client;
+  return { toy, client };
+};
+
+afterEach(async () => {
+  open.client?.close();
+  await open.toy?.stop();
+});
+
+describe('limits', () => {
+  it('a caller who gives up 5,000 calls does not lose the connection it shares', async () => {
+    const { client } = await start({ caps: { inFlight: 100_000 } });
+    const shared = client.unary('Wait', waitBytes(3000));
+    for (let round = 0; round < 10; round++) {
+      const calls = Array.from({ length: 500 }, () => client.start('Hang', infoBytes('')));
+      await client.unary('Say', infoBytes('between'));
+      for (const call of calls) call.cancel();
+    }
+    await expect(shared).resolves.toBeDefined();
+    await expect(client.unary('Say', infoBytes('afterwards'))).resolves.toBeDefined();
+  });
+
+  it('a message beyond 4 MiB is RESOURCE_EXHAUSTED', async () => {
+    const { client } = await start();
+    expect((await failed(client.unary('Say', infoBytes('x'.repeat(4 * 1024 * 1024 + 1))))).code).toBe(status.RESOURCE_EXHAUSTED);
+    await expect(client.unary('Say', infoBytes('x'.repeat(1024 * 1024)))).resolves.toBeDefined();
+  });
+
+  it('headers beyond 16 KiB are refused, 8 KiB are not', async () => {
+    const { client } = await start();
+    await expect(client.unary('Say', infoBytes(''), { authorization: `Bearer ${'x'.repeat(8192)}` })).resolves.toBeDefined();
+    await failed(client.unary('Say', infoBytes(''), { 'x-much': 'x'.repeat(20_000) }));
+    await expect(client.unary('Say', infoBytes('still here'))).resolves.toBeDefined();
+  });
+
+  it('calls beyond the cap are RESOURCE_EXHAUSTED with a delay, while calls that wait for nothing and health go on', async () => {
+    const { client, toy } = await start({ caps: { inFlight: 10 } });
+    // `manage` may fill 60 % of the cap.
+    const waiting = Array.from({ length: 6 }, () => client.unary('Wait', waitBytes(400)));
+    await until(() => toy.invoker.load.unary === 6);
+    const error = await failed(client.unary('Wait', waitBytes(1)));
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(faultOf(error)).toMatchObject({ reason: 'TOO_MANY_IN_FLIGHT', retryAfter: 250 });
+    await expect(client.unary('/grpc.health.v1.Health/Check', Buffer.alloc(0))).resolves.toBeDefined();
+    await Promise.all(waiting);
+    await expect(client.unary('Wait', waitBytes(1))).resolves.toBeDefined();
+  });
+
+  it('streams beyond their cap are refused', async () => {
+    const { client, toy } = await start({ caps: { streams: 1 } });
+    const first = client.serverStream('Tick', waitBytes(10)).on('error', () => {});
+    first.resume();
+    await until(() => toy.invoker.load.streams === 1);
+    const second = client.serverStream('Tick', waitBytes(10));
+    const error = await new Promise<{ code: number }>((resolve) => second.on('error', resolve).resume());
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+    first.cancel();
+  });
+
+  it('a class that is shed is told when to come back', async () => {
+    const { client } = await start({ ports: { shed: (limit) => limit === 'manage' } });
+    const error = await failed(client.unary('Say', infoBytes('')));
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(faultOf(error)).toMatchObject({ reason: 'OVERLOADED', retryAfter: 1000 });
+    await expect(client.unary('/grpc.health.v1.Health/Check', Buffer.alloc(0))).resolves.toBeDefined();
+  });
+
+  it('rubbish on the port, and a connection reset in the middle, leave the server standing', async () => {
+    const { client, toy } = await start();
+    for (const rubbish of ['GET / HTTP/1.1\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\u0000\u0000\u0000']) {
+      const socket = createConnection(toy.port, '127.0.0.1').on('error', () => {});
+      socket.write(rubbish);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      socket.resetAndDestroy();
+    }
+    await expect(client.unary('Say', infoBytes('still here'))).resolves.toBeDefined();
+  });
+
+  it('a request whose message is cut short does not hang the server', async () => {
+    const { toy, client } = await start();
+    const session = connectHttp2(`http://127.0.0.1:${toy.port}`);
+    const request = session.request({ ':method': 'POST', ':path': '/toy.v1.Toy/Say', 'content-type': 'application/grpc', te: 'trailers' });
+    const headers = new Promise<Record<string, unknown>>((resolve) => request.on('response', (got) => resolve(got)));
+    request.end(Buffer.from([0, 0, 0, 0, 99, 1]));
+    expect((await headers)[constants.HTTP2_HEADER_STATUS]).toBe(200);
+    session.destroy();
+    await expect(client.unary('Say', infoBytes('still here'))).resolves.toBeDefined();
+  });
+});
+
+describe('a Unix socket', () => {
+  it('speaks gRPC, and is a transport, not an identity', async () => {
+    const socket = join(mkdtempSync(join(tmpdir(), 'toy-')), 'hub.sock');
+    const { toy } = await start({ socket });
+    const local = connect(`unix:${socket}`);
+    await local.unary('Say', infoBytes(''));
+    expect(toy.seen.calls.at(-1)).toMatchObject({
+      peer: { transport: 'unix', loopback: true, certificate: null },
+      caller: { kind: 'anonymous' },
+    });
+    local.close();
+  });
+
+  it('left behind by a killed process is taken over', async () => {
+    const socket = join(mkdtempSync(join(tmpdir(), 'toy-')), 'hub.sock');
+    const first = await startToy({ socket });
+    const { toy } = await start({ socket });
+    const local = connect(`unix:${socket}`);
+    await local.unary('Say', infoBytes(''));
+    expect(toy.seen.calls).toHaveLength(1);
+    local.close();
+    await first.stop();
+  });
+});
