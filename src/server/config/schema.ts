@@ -2,6 +2,7 @@
 import { apiKeysConfig } from '../../api-keys/api-keys.config.ts';
 import { auditConfig } from '../../audit/audit.config.ts';
 import { authorizationConfig } from '../../authorization/authorization.config.ts';
+import { encryptionConfig } from '../../encryption/encryption.config.ts';
 import { identityConfig } from '../../identity/identity.config.ts';
 import { storageConfig } from '../../storage/storage.config.ts';
 import { tokensConfig } from '../../tokens/tokens.config.ts';
@@ -18,6 +19,7 @@ export const schema = {
   identity: identityConfig,
   apiKeys: apiKeysConfig,
   authorization: authorizationConfig,
+  encryption: encryptionConfig,
   audit: auditConfig,
   reserved: reservedConfig,
 } as const satisfies Schema;
