@@ -5,7 +5,7 @@ import type { Decisions } from './audit.ts';
 const decisions: Field<Decisions> = {
   name: 'AUDIT_DECISIONS',
   default: 'all',
-  doc: 'Which allowed verdicts are kept. Equal ones of one second are one event with a count. Refusals are kept whatever stands here.',
+  doc: 'Which allowed verdicts are kept. Equal ones are one event with a count: the first within a second, its repetitions every ten. Refusals are kept whatever stands here.',
   secret: false,
   type: 'all | refusals | sample:<rate from 0 to 1>',
   parse: (given) => {

@@ -23,10 +23,13 @@ const base32 = (value: number, length: number): string => {
   return out;
 };
 
-/** `random` is at least 13 bytes; `order` counts ids within one millisecond of one process. */
+/** Random bytes that an id needs. */
+export const ID_RANDOM = 13;
+
+/** `random` is `ID_RANDOM` bytes; `order` counts ids within one millisecond of one process. */
 export const eventId = (time: Instant, order: number, random: Uint8Array): string => {
   let tail = '';
-  for (let i = 0; i < 13; i += 1) tail += DIGITS[(random[i] ?? 0) % 32];
+  for (let i = 0; i < ID_RANDOM; i += 1) tail += DIGITS[(random[i] ?? 0) % 32];
   return `evt_${base32(time, 10)}${base32(order, 3)}${tail}`;
 };
 

@@ -5,14 +5,14 @@ import { toFault, unavailable } from '../base/fault.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Recorder } from '../server/platform.ts';
 import type { AuditDeps } from './audit.ts';
-import { type AuditEvent, eventFrom, eventId } from './event.ts';
+import { type AuditEvent, eventFrom, eventId, ID_RANDOM } from './event.ts';
 import { type Counted, createTally } from './tally.ts';
 
-/** Repetitions of one refusal are written this often. */
-const REFUSAL_WINDOW: Millis = seconds(10);
+/** Repetitions of one event are written this often. */
+const WINDOW: Millis = seconds(10);
 const CAPACITY = 10_000;
-/** Rows of one statement. */
-const BATCH = 500;
+/** Rows of one statement; making more at once would hold the event loop. */
+const BATCH = 250;
 /** A store that has not answered by then has failed. */
 const REQUIRED_TIMEOUT: Millis = seconds(3);
 
@@ -63,8 +63,8 @@ export interface Recording {
 
 export const createRecorder = (deps: AuditDeps): Recording => {
   const { clock, random, log, store, settings } = deps;
-  const refusals = createTally({ capacity: CAPACITY, window: REFUSAL_WINDOW, keyOf: refusalKey, other: otherRefusals });
-  const verdicts = createTally({ capacity: CAPACITY, window: 0, keyOf: verdictKey, other: gapOf });
+  const refusals = createTally({ capacity: CAPACITY, window: WINDOW, keyOf: refusalKey, other: otherRefusals });
+  const verdicts = createTally({ capacity: CAPACITY, window: WINDOW, keyOf: verdictKey, other: gapOf });
   const written = (kind: string): { inc(by?: number): void } =>
     deps.metrics.counter('securityhub_audit_events_total', 'Audit events written, by class.', { class: kind });
   const counters = {
@@ -78,13 +78,24 @@ export const createRecorder = (deps: AuditDeps): Recording => {
     'Writes of audit events that failed; refusals are kept and tried again.',
   );
 
+  // Random bytes for many ids at once: asking for a few costs as much.
+  let pool: Buffer = Buffer.alloc(0);
+  let used = 0;
+  const draw = (): Buffer => {
+    if (used + ID_RANDOM > pool.length) {
+      pool = random.bytes(ID_RANDOM * 256);
+      used = 0;
+    }
+    used += ID_RANDOM;
+    return pool.subarray(used - ID_RANDOM, used);
+  };
+
   let last: Instant = 0;
   let order = 0;
   const build = (entry: AuditEntry, count: number, since: Instant): AuditEvent => {
-    if (since === last) order += 1;
-    else order = 0;
+    order = since === last ? order + 1 : 0;
     last = since;
-    return eventFrom(entry, eventId(since, order % 32_768, random.bytes(13)), since, count);
+    return eventFrom(entry, eventId(since, order % 32_768, draw()), since, count);
   };
 
   const group = deps.groupCommit<AuditEvent>((events) => within(store.append(events), REQUIRED_TIMEOUT));

@@ -17,8 +17,8 @@ const entry = (reason: string, tenantId = 'acme'): AuditEntry => ({
   requestId: '',
   details: {},
 });
-const tally = (capacity = 10, window = 10_000): Tally =>
-  createTally({ capacity, window, keyOf: (e) => `${e.tenantId} ${e.reason}`, other: (e) => entry('OTHER', e.tenantId) });
+const tally = (capacity = 10): Tally =>
+  createTally({ capacity, window: 10_000, keyOf: (e) => `${e.tenantId} ${e.reason}`, other: (e) => entry('OTHER', e.tenantId) });
 const seen = (counted: readonly { entry: AuditEntry; count: number }[]): string[] =>
   counted.map((one) => `${one.entry.tenantId} ${one.entry.reason} ${one.count}`);
 
@@ -43,12 +43,21 @@ describe('a tally', () => {
     expect(events.take(11_000, 100)).toEqual([]);
     expect(events.size).toBe(0);
   });
-  it('gives everything with every take where there is no window', () => {
-    const events = tally(10, 0);
+  it('gives a kind at once that came back after a quiet window', () => {
+    const events = tally();
     events.add(entry('A'), 1, 1000);
-    events.add(entry('A'), 1, 1001);
-    expect(seen(events.take(1001, 100))).toEqual(['acme A 2']);
-    expect(events.size).toBe(0);
+    events.take(1000, 100);
+    events.take(11_000, 100);
+    events.add(entry('A'), 1, 11_001);
+    expect(seen(events.take(11_001, 100))).toEqual(['acme A 1']);
+  });
+  it('has room again for kinds it has never seen once the others are written', () => {
+    const events = tally(2);
+    for (let i = 0; i < 20; i += 2) {
+      for (const reason of [`R${i}`, `R${i + 1}`]) events.add(entry(reason), 1, 1000);
+      expect(seen(events.take(1000, 100))).toEqual([`acme R${i} 1`, `acme R${i + 1} 1`]);
+    }
+    expect(events.size).toBeLessThanOrEqual(4);
   });
   it('counts what finds no room under other, one a tenant, and loses nothing', () => {
     const events = tally(2);

@@ -11,9 +11,9 @@ export interface Counted {
 }
 
 export interface TallyOptions {
-  /** Distinct kinds of event held at once. */
+  /** Kinds of event that wait to be written at once; as many again are remembered as written lately. */
   readonly capacity: number;
-  /** How long repetitions are gathered. 0: everything goes with the next `take`. */
+  /** How long repetitions are gathered. */
   readonly window: Millis;
   /** Events are equal when their keys are. */
   readonly keyOf: (entry: AuditEntry) => string;
@@ -33,7 +33,7 @@ export interface Tally {
 }
 
 interface Cell {
-  entry: AuditEntry;
+  readonly entry: AuditEntry;
   count: number;
   since: Instant;
   due: Instant;
@@ -42,78 +42,88 @@ interface Cell {
 // Beyond `capacity` there is room for this many rows of "other": one a tenant, and '' for the rest.
 const OTHERS = 1000;
 
-export const createTally = (options: TallyOptions): Tally => {
-  const cells = new Map<string, Cell>();
+export const createTally = ({ capacity, window, keyOf, other }: TallyOptions): Tally => {
+  const waiting = new Map<string, Cell>();
   const others = new Map<string, Cell>();
+  /** Written lately: when the next of that kind is due. In the order of that time, so the oldest is first. */
+  const quiet = new Map<string, Instant>();
 
-  const count = (cell: Cell | undefined, by: number, now: Instant): boolean => {
-    if (cell === undefined) return false;
-    if (cell.count === 0) cell.since = now;
-    cell.count += by;
-    return true;
-  };
-
-  const add = (entry: AuditEntry, by: number, now: Instant): Cell => {
-    const key = options.keyOf(entry);
+  const into = (cells: Map<string, Cell>, key: string, entry: AuditEntry, count: number, now: Instant, due: Instant): void => {
     const cell = cells.get(key);
-    if (cell !== undefined) {
-      count(cell, by, now);
-      return cell;
+    if (cell === undefined) cells.set(key, { entry, count, since: now, due });
+    else {
+      cell.count += count;
+      if (now < cell.since) cell.since = now;
+      if (due < cell.due) cell.due = due;
     }
-    if (cells.size < options.capacity) {
-      const made = { entry, count: by, since: now, due: now };
-      cells.set(key, made);
-      return made;
-    }
-    const group = others.size < OTHERS || others.has(entry.tenantId) ? entry.tenantId : '';
-    const other = others.get(group);
-    if (other !== undefined) {
-      count(other, by, now);
-      return other;
-    }
-    const stand = options.other(group === entry.tenantId ? entry : { ...entry, tenantId: '' });
-    const made = { entry: stand, count: by, since: now, due: now + options.window };
-    others.set(group, made);
-    return made;
   };
 
-  const drain = (from: Map<string, Cell>, into: Counted[], now: Instant, limit: number, force: boolean): void => {
-    for (const [key, cell] of from) {
-      if (into.length >= limit) return;
-      if (!force && cell.due > now) continue;
-      if (cell.count > 0) into.push({ entry: cell.entry, count: cell.count, since: cell.since });
-      if (cell.count === 0 || options.window === 0 || force) {
-        from.delete(key);
-        continue;
-      }
-      cell.count = 0;
-      cell.due = now + options.window;
+  const addOther = (entry: AuditEntry, count: number, now: Instant): void => {
+    const group = others.size < OTHERS || others.has(entry.tenantId) ? entry.tenantId : '';
+    into(others, group, others.get(group)?.entry ?? other({ ...entry, tenantId: group }), count, now, now + window);
+  };
+
+  const remember = (key: string, due: Instant): void => {
+    const oldest = quiet.size >= capacity ? quiet.keys().next() : null;
+    // Forgetting one early costs a row, no more.
+    if (oldest?.done === false) quiet.delete(oldest.value);
+    quiet.set(key, due);
+  };
+
+  const drain = (cells: Map<string, Cell>, taken: Counted[], limit: number, due: Instant, then: (key: string) => void): void => {
+    for (const [key, cell] of cells) {
+      if (taken.length >= limit) return;
+      if (cell.due > due) continue;
+      taken.push({ entry: cell.entry, count: cell.count, since: cell.since });
+      cells.delete(key);
+      then(key);
+    }
+  };
+
+  const forgetSpent = (now: Instant): void => {
+    for (const [key, due] of quiet) {
+      if (due > now) return;
+      quiet.delete(key);
     }
   };
 
   return {
-    add: (entry, by, now) => void add(entry, by, now),
+    add(entry, count, now) {
+      const key = keyOf(entry);
+      const cell = waiting.get(key);
+      if (cell !== undefined) {
+        cell.count += count;
+        return;
+      }
+      if (waiting.size >= capacity) return addOther(entry, count, now);
+      const due = quiet.get(key);
+      if (due !== undefined) quiet.delete(key);
+      waiting.set(key, { entry, count, since: now, due: due ?? now });
+    },
     take(now, limit) {
       const taken: Counted[] = [];
-      drain(cells, taken, now, limit, false);
-      drain(others, taken, now, limit, false);
+      forgetSpent(now);
+      drain(waiting, taken, limit, now, (key) => remember(key, now + window));
+      drain(others, taken, limit, now, () => {});
       return taken;
     },
     takeAll() {
       const taken: Counted[] = [];
-      drain(cells, taken, 0, Infinity, true);
-      drain(others, taken, 0, Infinity, true);
+      for (const cells of [waiting, others]) drain(cells, taken, Infinity, Infinity, () => {});
+      quiet.clear();
       return taken;
     },
     putBack(counted) {
-      for (const { entry, count: by, since } of counted) {
-        const cell = add(entry, by, since);
-        cell.since = Math.min(cell.since, since);
-        cell.due = Math.min(cell.due, since);
+      for (const { entry, count, since } of counted) {
+        const key = keyOf(entry);
+        if (waiting.has(key) || waiting.size < capacity) {
+          quiet.delete(key);
+          into(waiting, key, entry, count, since, since);
+        } else addOther(entry, count, since);
       }
     },
     get size() {
-      return cells.size + others.size;
+      return waiting.size + others.size + quiet.size;
     },
   };
 };

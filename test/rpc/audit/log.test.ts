@@ -249,6 +249,8 @@ describe('allowed verdicts', () => {
     const tenantId = newTenant();
     const audit = auditOf();
     for (let i = 0; i < 10_003; i += 1) audit.recorder.sampled(validate(tenantId, `token:${i}`));
+    await audit.writeDue();
+    clock.advance(10_000);
     expect(await found(audit, tenantId, { types: ['audit.gap'] })).toMatchObject([{ count: 3, result: 'error', reason: 'OVERLOAD' }]);
   });
   it('that wait are written at the end', async () => {
