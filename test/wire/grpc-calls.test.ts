@@ -1,7 +1,7 @@
-import { Metadata, status } from '@grpc/grpc-js';
+import { connect as connectHttp2 } from 'node:http2';
+import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
-import { PreconditionFailure, RequestInfo } from '../../src/gen/google/rpc/error_details.ts';
+import { ErrorInfo, PreconditionFailure, RequestInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
 import { Status } from '../../src/gen/google/rpc/status.ts';
 import { faultOf } from '../../src/server/grpc/status.ts';
 import { connect, failed, infoBytes, startToy, type Toy, type ToyClient, until, waitBytes } from './grpc-toy.ts';
@@ -172,14 +172,17 @@ describe('a stream', () => {
   });
 
   it('waits for a reader that does not read', async () => {
-    const stream = client.serverStream('Tick', waitBytes(0)).on('error', () => {});
-    stream.on('readable', () => {});
-    await until(() => toy.invoker.load.streams === 1);
-    const sent = async (): Promise<number> => process.memoryUsage().arrayBuffers;
-    const before = await sent();
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect((await sent()) - before).toBeLessThan(5_000_000);
-    stream.cancel();
+    // Bare HTTP/2, because the client of grpc-js reads ahead of its user.
+    const session = connectHttp2(`http://127.0.0.1:${toy.port}`);
+    const stream = session.request({ ':method': 'POST', ':path': '/toy.v1.Toy/Flood', 'content-type': 'application/grpc', te: 'trailers' });
+    stream.end(Buffer.alloc(5));
+    await until(() => toy.seen.flooded.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const made = toy.seen.flooded.length;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(toy.seen.flooded).toHaveLength(made);
+    expect(made).toBeLessThan(40);
+    session.destroy();
     await until(() => toy.invoker.load.streams === 0);
   });
 
@@ -220,5 +223,4 @@ it('metadata of a refusal stays below what other gRPC stacks accept', async () =
   const many = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`key${index}`, 'x'.repeat(1000)]));
   const error = await failed(client.unary('Fail', infoBytes('fault', many)));
   expect(JSON.stringify(error.metadata.toHttp2Headers()).length).toBeLessThan(8000);
-  expect(new Metadata()).toBeDefined();
 });

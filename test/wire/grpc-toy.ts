@@ -44,6 +44,7 @@ const ToyService = {
   hang: method('Hang', ErrorInfo, ErrorInfo, false, false),
   guarded: method('Guarded', ErrorInfo, ErrorInfo, false, false),
   tick: method('Tick', RetryInfo, RetryInfo, false, true),
+  flood: method('Flood', ErrorInfo, ErrorInfo, false, true),
   chat: method('Chat', ErrorInfo, ErrorInfo, true, true),
   join: method('Join', ErrorInfo, ErrorInfo, true, false),
 };
@@ -68,6 +69,7 @@ export interface Seen {
   readonly required: AuditEntry[];
   readonly sampled: AuditEntry[];
   readonly errors: unknown[];
+  readonly flooded: number[];
 }
 
 const toyRows = (seen: Seen) => {
@@ -121,6 +123,16 @@ const toyRows = (seen: Seen) => {
         }
       },
     },
+    flood: {
+      ...open,
+      async *stream() {
+        const answer = info('x'.repeat(64 * 1024));
+        for (;;) {
+          seen.flooded.push(seen.flooded.length);
+          yield answer;
+        }
+      },
+    },
     chat: {
       ...open,
       async *converse(requests) {
@@ -144,7 +156,7 @@ export interface ToyOptions extends Partial<Pick<GrpcServerDeps, 'tls' | 'socket
 }
 
 export const startToy = async (options: ToyOptions = {}) => {
-  const seen: Seen = { calls: [], aborted: [], refused: [], required: [], sampled: [], errors: [] };
+  const seen: Seen = { calls: [], aborted: [], refused: [], required: [], sampled: [], errors: [], flooded: [] };
   const log: Log = { info: () => {}, warn: () => {}, error: (fields, message) => seen.errors.push({ ...fields, message }) };
   const health = createHealth(['toy.v1.Toy']);
   const metrics = createMetrics('toy');
