@@ -1,0 +1,114 @@
+// Tokens on a real platform, with people as plain values: what the tests of this folder stand on.
+import { Buffer } from 'node:buffer';
+import type { Call } from '../../../src/base/call.ts';
+import type { Caller } from '../../../src/base/caller.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import type { Clock } from '../../../src/base/time.ts';
+import { createSealer } from '../../../src/encryption/sealer.ts';
+import type { Values } from '../../../src/server/config/field.ts';
+import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
+import type { Opening, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
+import { createTokensWired } from '../../../src/tokens/tokens.wire.ts';
+import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
+
+export const TENANT = 'acme';
+export const OTHER_TENANT = 'other';
+export const ANNA = 'usr_anna';
+export const ANONYMOUS: Caller = { kind: 'anonymous' };
+
+/** As the configuration's defaults parse. */
+export const tokensDefaults = (): Values<typeof tokensConfig> => {
+  const entries = Object.entries(tokensConfig).map(([name, field]) => {
+    const parsed = field.parse(field.default);
+    if ('problem' in parsed) throw new Error(`${field.name} ${parsed.problem}`);
+    return [name, parsed.value];
+  });
+  return Object.fromEntries(entries) as Values<typeof tokensConfig>;
+};
+
+export interface People {
+  readonly users: Map<string, Standing>;
+  readonly tenants: Map<string, Standing>;
+  readonly permissions: Map<string, readonly string[]>;
+  /** Subjects that hold everything asked. */
+  readonly powerful: Set<string>;
+}
+
+export const people = (): People => ({
+  users: new Map([
+    [`${TENANT}/${ANNA}`, { status: 'active', watermark: 0 }],
+    [`${OTHER_TENANT}/usr_olaf`, { status: 'active', watermark: 0 }],
+  ]),
+  tenants: new Map([
+    [TENANT, { status: 'active', watermark: 0 }],
+    [OTHER_TENANT, { status: 'active', watermark: 0 }],
+  ]),
+  permissions: new Map([[`${TENANT}/${ANNA}`, ['conversations:read', 'conversations:write']]]),
+  powerful: new Set(),
+});
+
+export const portsOf = (who: People): TokenPorts => ({
+  user: (tenantId, userId) => who.users.get(`${tenantId}/${userId}`) ?? null,
+  tenant: (tenantId) => who.tenants.get(tenantId) ?? null,
+  rights: (tenantId, subject) => ({ permissions: who.permissions.get(`${tenantId}/${subject.id}`) ?? [] }),
+  holds: (caller) => caller.kind === 'user' && who.powerful.has(caller.userId),
+});
+
+export const MASTER_KEY = Buffer.alloc(32, 7);
+
+export interface TokensHub {
+  readonly platform: TestPlatform;
+  readonly door: ReturnType<typeof createTokensWired>['door'];
+  readonly who: People;
+  login(over?: Partial<Opening>): Promise<Tokens>;
+  stop(): Promise<void>;
+}
+
+export interface HubOptions {
+  readonly clock?: Clock;
+  readonly redis?: boolean;
+  readonly who?: People;
+  readonly config?: Partial<Values<typeof tokensConfig>>;
+}
+
+/** One replica. Several on one database share keys and feed. */
+export const tokensHub = async (database: FreshDatabase, options: HubOptions = {}): Promise<TokensHub> => {
+  const base = await createTestPlatform({
+    database,
+    redis: options.redis ?? false,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  });
+  const platform: TestPlatform = { ...base, sealer: createSealer(MASTER_KEY, systemRandom) };
+  const who = options.who ?? people();
+  const wired = createTokensWired(platform, { ...tokensDefaults(), ...options.config }, portsOf(who));
+  await wired.start();
+  await platform.start();
+  return {
+    platform,
+    door: wired.door,
+    who,
+    login: async (over = {}) =>
+      (
+        await platform.write(over.tenantId ?? TENANT, async (tx) => {
+          const rsq = await platform.readHead(tx);
+          const result = await wired.door.open({
+            tenantId: TENANT,
+            userId: ANNA,
+            role: 'user',
+            scopes: [],
+            authMethod: 'password',
+            mfaVerified: false,
+            device: null,
+            ipAddress: '192.0.2.1',
+            ...over,
+            rsq: over.rsq ?? rsq,
+            tx,
+          });
+          return { result };
+        })
+      ).result,
+    stop: () => platform.stop(),
+  };
+};
+
+export const anonymousCall = (clock: Clock): Call => callAs(ANONYMOUS, { now: clock.now() });
