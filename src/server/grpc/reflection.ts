@@ -67,7 +67,9 @@ const answerTo = (ports: ReflectionPorts, { messageRequest: question }: ServerRe
 };
 
 /** Both versions, as rows of the method table; they say the same. */
-export const createReflection = (ports: ReflectionPorts): readonly Service[] => {
+export const createReflection = (given: ReflectionPorts): readonly Service[] => {
+  let files: ProtoFiles | null = null;
+  const ports: ReflectionPorts = { ...given, files: () => (files ??= given.files()) };
   async function* converse(requests: AsyncIterable<ServerReflectionRequest>, call: Call): AsyncGenerator<ServerReflectionResponse> {
     if (!ports.allowed(call.peer, call.caller))
       throw new Fault('UNAUTHENTICATED', 'CREDENTIALS_MISSING', 'the API description is shown to authenticated callers only');
