@@ -3,12 +3,13 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
-import { minutes, type Instant, type Millis } from '../base/time.ts';
+import { andThen } from '../base/maybe.ts';
+import { type Clock, type Instant, type Millis, minutes } from '../base/time.ts';
 import type { Authorization } from '../authorization/authorization.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { ClaimIdempotency } from '../storage/idempotency.postgres.ts';
 import type { CreateTracked, Database, Tx, Write } from '../storage/storage.ts';
-import { type ApiKey, apiKeyNotFound, type ApiKeyStatus, type VerifiedApiKey } from './api-key.ts';
+import { type ApiKey, apiKeyNotFound, type ApiKeyStatus, statusAt, type VerifiedApiKey } from './api-key.ts';
 import { type AskedKey, createApiKey, type CreatedKey, createFirstKey } from './create.ts';
 import { type KeysAsked, listApiKeys, type ListedKeys } from './list.ts';
 import { isOwner, lacking, revokeApiKey } from './revoke.ts';
@@ -49,6 +50,7 @@ export interface ApiKeyDeps extends ApiKeyPorts {
   readonly tracked: CreateTracked;
   readonly pager: Pager;
   readonly random: Random;
+  readonly clock: Pick<Clock, 'now'>;
   readonly keys: ApiKeyStore;
   readonly claim: ClaimIdempotency;
   readonly secretKeys: SecretKeys;
@@ -59,6 +61,8 @@ export interface ApiKeyDeps extends ApiKeyPorts {
 export interface ApiKeys {
   /** Everything there is to say of a secret, live: at once when it has been seen before. UNAVAILABLE when it must be loaded and cannot. */
   verify(secret: string, now: Instant): MaybePromise<VerifiedApiKey>;
+  /** A key that may still be used; null for one that is unknown, revoked or past its end. */
+  usable(tenantId: TenantId, keyId: string): MaybePromise<ApiKey | null>;
   create(asked: AskedKey, call: Call): Promise<CreatedKey>;
   /** PERMISSION_MISSING unless the caller owns it or holds `api_keys:read`. */
   get(tenantId: TenantId, keyId: string, call: Call): Promise<ApiKey>;
@@ -90,6 +94,8 @@ export const createApiKeys = (deps: ApiKeyDeps): ApiKeys => {
       user: (tenantId, userId) => deps.identity.user(tenantId, userId),
       used: (key, now) => uses.note(key, now),
     }),
+    usable: (tenantId, keyId) =>
+      andThen(kept.get(tenantId, keyId), (key) => (key !== null && statusAt(key, deps.clock.now()) === 'active' ? key : null)),
     create: createApiKey(creating),
     firstKey: createFirstKey(creating),
     async get(tenantId, keyId, call) {

@@ -6,7 +6,7 @@ import { loadFileDescriptorSetFromBuffer, type MethodDefinition } from '@grpc/pr
 import { type DescMethod, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { Fault } from '../base/fault.ts';
 import { descriptorBytes, descriptors } from '../server/descriptors/registry.ts';
-import { decodeDetails } from '../server/grpc/status.ts';
+import { faultOf } from '../server/grpc/status.ts';
 import { type Command, usageFault, words } from './command.ts';
 
 const OPTIONS = {
@@ -64,11 +64,11 @@ const channelOf = (values: Readonly<Record<string, string | boolean | undefined>
   return credentials.createSsl(file('ca'), file('key'), file('cert'));
 };
 
+/** Code, reason, sentence, fields: what somebody at a terminal needs. */
 const printFault = (error: ServiceError): string => {
-  const details = decodeDetails(error.metadata);
-  const reason = details.reason === '' ? '' : ` ${details.reason}`;
-  const fields = details.violations.map((one) => `\n  ${one.field}: ${one.description}`).join('');
-  return `${String(error.code)}${reason}: ${error.details}${fields}`;
+  const { code, reason, message, violations } = faultOf(error);
+  const fields = violations.map((one) => `\n  ${one.field}: ${one.description}`).join('');
+  return `${code}${reason === '' ? '' : ` / ${reason}`}: ${message}${fields}`;
 };
 
 export const callCommand: Command = {

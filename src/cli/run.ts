@@ -5,10 +5,19 @@ import type { Command, Terminal } from './command.ts';
 import { doctorCommand } from './doctor.ts';
 import { initCommand } from './init.ts';
 import { migrateCommand } from './migrate.ts';
+import { recoverCommand } from './recover.ts';
 import { serveCommand } from './serve.ts';
 import { versionCommand } from './version.ts';
 
-const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, initCommand, callCommand, doctorCommand, versionCommand];
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  migrateCommand,
+  initCommand,
+  callCommand,
+  doctorCommand,
+  recoverCommand,
+  versionCommand,
+];
 
 const overview = (): string =>
   [

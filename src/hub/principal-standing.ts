@@ -61,3 +61,5 @@ export const createStanding = (ports: StandingPorts) => {
     }
   };
 };
+
+export type StandingOf = ReturnType<typeof createStanding>;

@@ -99,8 +99,16 @@ export const emptyResponse = (): ValidateTokenResponse => ({
   staleness: undefined,
 });
 
-/** Bytes that wait for the moment to be appended (protobuf: concatenated messages are merged). */
-export const encodeStill = (response: ValidateTokenResponse): Buffer => Buffer.from(ValidateTokenResponse.encode(response).finish());
+/**
+ * Bytes that wait for the moment to be appended (protobuf: concatenated messages are merged). Outside Buffer's shared slabs: they stay long,
+ * and each would keep a slab full of short-lived neighbours.
+ */
+export const encodeStill = (response: ValidateTokenResponse): Buffer => {
+  const encoded = ValidateTokenResponse.encode(response).finish();
+  const bytes = Buffer.allocUnsafeSlow(encoded.length);
+  bytes.set(encoded);
+  return bytes;
+};
 
 export const encodeWarning = (warning: Reason): Buffer => encodeStill({ ...emptyResponse(), warnings: [{ ...warning }] });
 

@@ -5,6 +5,7 @@ import { andThen } from '../base/maybe.ts';
 import { minutes } from '../base/time.ts';
 import type { CreateTracked, Database } from '../storage/storage.ts';
 import type { TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
+import { nameKey } from './names.ts';
 import { namespaceKey, SOLE_TENANT, type Tenant, tenantNotFound } from './tenant.ts';
 import { type User, userNotFound } from './user.ts';
 import { type Workload, workloadKey, workloadNotFound } from './workload.ts';
@@ -14,7 +15,7 @@ interface Ports {
   readonly tracked: CreateTracked;
   readonly tenants: Pick<TenantStore, 'find'>;
   readonly tenantLists: Pick<TenantLists, 'ownerOf' | 'sole'>;
-  readonly users: Pick<UserStore, 'find'>;
+  readonly users: Pick<UserStore, 'find' | 'byName'>;
   readonly workloads: Pick<WorkloadStore, 'find'>;
 }
 
@@ -76,6 +77,12 @@ export const createLookUps = ({ db, tracked, tenants, tenantLists, users, worklo
       const found = await db.tenant(tenantId, (tx) => users.find(tx, tenantId, userId));
       if (found === null) throw userNotFound();
       return found;
+    },
+    /** By name, for the machine's own operator: NOT_FOUND where there is none. */
+    async userIdOf(tenantId: TenantId, username: string): Promise<string> {
+      const found = await db.tenant(tenantId, (tx) => users.byName(tx, tenantId, nameKey(username)));
+      if (found === null) throw userNotFound();
+      return found.userId;
     },
     async getWorkload(tenantId: TenantId, namespace: string, name: string): Promise<Workload> {
       const found = await db.tenant(tenantId, (tx) => workloads.find(tx, tenantId, namespace, name));

@@ -85,3 +85,17 @@ export const untilReady = async (client: RedisClient, patience: Millis): Promise
     });
   });
 };
+
+/** Connects once, asks, and leaves: what answers there, or UNAVAILABLE / CACHE_UNAVAILABLE. */
+export const probeRedis = async (url: string): Promise<string> => {
+  const client = connectRedis({ url, commandTimeout: 2000 });
+  try {
+    await untilReady(client, 3000);
+    const version = /(?:valkey|redis)_version:(\S+)/.exec(await client.info('server'))?.[1];
+    return `answers, version ${version ?? 'unknown'}`;
+  } catch (cause) {
+    throw unavailable('CACHE_UNAVAILABLE', 'Redis does not answer', cause);
+  } finally {
+    client.disconnect();
+  }
+};

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import { sha256 } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
+import type { Instant } from '../base/time.ts';
 import { type Applied, type Migration, type MigrationPlan, migration, planMigrations } from './migrate.ts';
 import { types } from './pool.postgres.ts';
 import { fromDatabase, sqlState } from './sqlstate.ts';
@@ -165,4 +166,11 @@ export const checkRole = (uri: string): Promise<RoleReport> =>
       row.owned.length > 0 ? `the role ${row.login} owns tables (${row.owned.slice(0, 3).join(', ')}…): migrate as another role` : '',
     ].filter((problem) => problem !== '');
     return { login: row.login, superuser: row.superuser, bypassesWalls: row.bypass, ownsTables: row.owned, problems };
+  });
+
+/** The database's own clock. */
+export const databaseTime = (uri: string): Promise<Instant> =>
+  withClient(uri, async (client) => {
+    const { rows } = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    return rows[0]?.now.getTime() ?? Number.NaN;
   });

@@ -52,7 +52,7 @@ export const drive = async (load: Load): Promise<Measured> => {
   const headers = { ':method': 'POST', ':path': load.path, 'content-type': 'application/grpc', te: 'trailers', ...load.headers };
   const failed: Record<string, number> = {};
   const times: number[] = [];
-  let answer = Buffer.alloc(0);
+  let answer: Buffer = Buffer.alloc(0);
   let ok = 0;
   let next = 0;
   const begin = performance.now();
@@ -86,4 +86,45 @@ export const drive = async (load: Load): Promise<Measured> => {
   for (const session of sessions) session.close();
   times.sort((a, b) => a - b);
   return { ok, failed, seconds: elapsed, p50: percentile(times, 0.5), p99: percentile(times, 0.99), answer };
+};
+
+export interface Caller {
+  /** The answer's message; throws what is not grpc-status 0. */
+  call(path: string, request: Buffer, token?: string): Promise<Buffer>;
+  close(): void;
+}
+
+/** One connection for calls one by one: setting the stage, and loops that need their answers. */
+export const openCaller = async (grpc: string): Promise<Caller> => {
+  const session = await open({ url: `http://${grpc}`, path: '', requests: [], connections: 1, streams: 1, milliseconds: 0 });
+  return {
+    call: (path, request, token = '') =>
+      new Promise((resolve, reject) => {
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': path,
+          'content-type': 'application/grpc',
+          te: 'trailers',
+          ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+        });
+        const chunks: Buffer[] = [];
+        let status = 'none';
+        let message = '';
+        const read = (got: Record<string, unknown>): void => {
+          status = String(got['grpc-status'] ?? status);
+          message = String(got['grpc-message'] ?? message);
+        };
+        stream.on('response', read);
+        stream.on('trailers', read);
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+        stream.on('error', reject);
+        stream.on('close', () =>
+          status === '0'
+            ? resolve(Buffer.concat(chunks).subarray(5))
+            : reject(new Error(`${path}: ${status} ${decodeURIComponent(message)}`)),
+        );
+        stream.end(framed(request));
+      }),
+    close: () => session.close(),
+  };
 };

@@ -1,0 +1,179 @@
+// The composition root: joins the doors of all capabilities, the stores and the transport into one hub.
+import { wireApiKeys } from './api-keys/api-keys.wire.ts';
+import { wireAudit } from './audit/audit.wire.ts';
+import { wireAuthorization } from './authorization/authorization.wire.ts';
+import { createPager } from './base/page.ts';
+import { type Random, systemRandom } from './base/random.ts';
+import { type Clock, systemClock } from './base/time.ts';
+import { wireCertificates } from './certificates/certificates.wire.ts';
+import { decryptHandler, encryptHandler } from './encryption/encryption.rpc.ts';
+import { wireEncryption } from './encryption/encryption.wire.ts';
+import { openMasterKey } from './encryption/master-key.wire.ts';
+import { createHub } from './hub/hub.ts';
+import { createStanding } from './hub/principal-standing.ts';
+import { wireIdentity } from './identity/identity.wire.ts';
+import { tlsWanted } from './server/config/refusals.ts';
+import type { Config } from './server/config/schema.ts';
+import { tlsFromFiles } from './server/grpc/files.ts';
+import { createLog, type ProcessLog } from './server/observability/log.ts';
+import { createMetrics } from './server/observability/metrics.ts';
+import type { Platform, Recorder } from './server/platform.ts';
+import { createLifecycle } from './server/process/lifecycle.ts';
+import { createTransport } from './server/transport.ts';
+import { createStorage } from './storage/storage.wire.ts';
+import { createTokensWired } from './tokens/tokens.wire.ts';
+
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: ProcessLog;
+}
+
+export type App = Awaited<ReturnType<typeof createApp>>;
+
+/** Beyond the time that calls under way may take, what one part may take to stop. */
+const PATIENCE = 5000;
+
+/** The stores are open and migrated and everything is joined when this resolves; nothing listens before `start`. */
+export const createApp = async (config: Config, overrides: Overrides = {}) => {
+  const { server } = config;
+  const clock = overrides.clock ?? systemClock;
+  const random = overrides.random ?? systemRandom;
+  const production = server.environment === 'production';
+  const log = overrides.log ?? createLog({ service: server.serviceName, level: server.logLevel });
+  const metrics = createMetrics(server.serviceName);
+  const sealer = openMasterKey(config, random);
+
+  // Changes carry their audit events; the recorder that writes them needs the storage first.
+  const late: { recorder?: Recorder } = {};
+  const storage = await createStorage({
+    config: config.storage,
+    dataDir: server.dataDir,
+    production,
+    clock,
+    log,
+    metrics,
+    insertEvents: async (tx, events) => late.recorder?.insert(tx, events),
+  });
+  await sealer.check(storage.db);
+  const ground = { ...storage, clock, random, log, metrics, production, sealer, pager: createPager(sealer.derive('page-token')) };
+  const audit = wireAudit(ground, config.audit);
+  late.recorder = audit.recorder;
+  const platform: Platform = { ...ground, audit: audit.recorder };
+
+  // The doors know one another by ports; those that stand further down are called through, never copied.
+  const { authorization, services: authorizationServices } = wireAuthorization(platform, config.authorization, {
+    subjects: { known: async (tenantId, subject) => (await standing(tenantId, subject)) !== null },
+  });
+  const tokens = createTokensWired(platform, config.tokens, {
+    user: (tenantId, userId) => identity.door.user(tenantId, userId),
+    tenant: (tenantId) => identity.door.tenant(tenantId),
+    rights: authorization.rights,
+    holds: authorization.holds,
+  });
+  const identity = wireIdentity(
+    platform,
+    config.identity,
+    { trustDomain: config.certificates.trustDomain, longestTokenLife: tokens.longest },
+    { authorization, tokens: tokens.door, methodNames: () => transport.methods },
+  );
+  const apiKeys = wireApiKeys(platform, config.apiKeys, { authorization, identity: identity.door });
+  const standing = createStanding({ user: identity.door.user, workload: identity.door.workload, apiKey: apiKeys.door.usable });
+  const { encryption, services: encryptionServices } = wireEncryption(
+    platform,
+    { holds: authorization.holds, defaultKeyName: async (tenantId) => (await identity.door.tenant(tenantId))?.defaultKeyName ?? '' },
+    config.encryption,
+  );
+  const certificates = wireCertificates(platform, config.certificates, { ...identity.door, holds: authorization.holds });
+  const hub = createHub(platform, {
+    tokens: tokens.door,
+    apiKeys: apiKeys.door,
+    identity: identity.door,
+    authorization,
+    certificates: certificates.door,
+    standing,
+    audiences: config.tokens.audience.split(','),
+    decisionTtl: config.authorization.decisionTtl,
+    encrypt: encryptHandler(encryption),
+    decrypt: decryptHandler(encryption),
+    issueServiceCert: certificates.issueServiceCert,
+  });
+
+  const own = certificates.tls;
+  const files = { cert: server.tlsCertPath, key: server.tlsKeyPath, ca: config.grpc.tlsCaPath };
+  const source = () => (files.cert === '' ? own : tlsFromFiles(files, () => own.current().ca, log));
+  const tlsOf = (host: string) => (tlsWanted({ production, tls: server.tls }, host) ? source() : null);
+  const missing = (): readonly string[] => {
+    const state = storage.feed.state();
+    const news = state.kind === 'not_ready' ? state.reason : state.kind === 'stale' ? 'news of revocations is too old' : null;
+    return [news, tokens.door.notReady(), certificates.notReady()].filter((reason) => reason !== null);
+  };
+  const transport = createTransport({
+    config,
+    clock,
+    random,
+    log,
+    metrics,
+    recorder: audit.recorder,
+    services: [
+      hub.service,
+      ...identity.services,
+      ...tokens.services,
+      ...apiKeys.services,
+      ...authorizationServices,
+      ...encryptionServices,
+      ...certificates.services,
+      ...audit.services,
+    ],
+    authenticate: hub.authenticate,
+    holds: authorization.holds,
+    tls: () => ({ grpc: tlsOf(server.grpcHost), http: tlsOf(server.httpHost) }),
+    missing,
+    keys: {
+      jwks: () => ({ json: JSON.stringify(tokens.door.jwks()), maxAge: 60 }),
+      issuer: config.tokens.issuer,
+      algorithms: [config.tokens.algorithm],
+    },
+  });
+
+  const stores = { name: 'storage', start: () => storage.start(), stop: () => storage.stop() };
+  const keys = {
+    name: 'keys',
+    start: async () => {
+      await tokens.start();
+      await certificates.start();
+    },
+  };
+  const writers = {
+    name: 'writers',
+    stop: async () => {
+      await Promise.all([identity.close(), apiKeys.close(), audit.recorder.flush()]);
+      await storage.flushOutbox();
+    },
+  };
+  const patience = config.grpc.drain + PATIENCE;
+  const inner = createLifecycle({ log, parts: [stores, keys, writers], patience });
+  const whole = createLifecycle({
+    log,
+    parts: [{ name: 'hub', start: inner.start, stop: inner.stop }, ...transport.parts],
+    patience: 2 * patience,
+  });
+  return {
+    config,
+    log,
+    platform,
+    about: storage.about,
+    recover: storage.recover,
+    invoker: transport.invoker,
+    ports: transport.ports,
+    identity: identity.door,
+    tokens: tokens.door,
+    apiKeys: apiKeys.door,
+    /** Stores and keys without a socket: for commands that work on the data. */
+    open: inner,
+    /** For a command that opened nothing. */
+    close: () => storage.stop(),
+    /** Everything. */
+    ...whole,
+  };
+};

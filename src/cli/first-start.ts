@@ -1,0 +1,90 @@
+// Development starts: the tenant dev with its administrator, once; a fresh access token and lines to copy, every time.
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { App } from '../app.ts';
+import { hours } from '../base/time.ts';
+import type { Terminal } from './command.ts';
+import { localCall } from './local-call.ts';
+
+const TENANT = 'dev';
+const ADMIN = 'admin';
+
+interface Bootstrap {
+  readonly grpc: string;
+  readonly http: string;
+  readonly tenant_id: string;
+  readonly username: string;
+  readonly password: string;
+  readonly access_token: string;
+  readonly api_key: string;
+}
+
+/** Whole or not at all, and never readable by others. */
+const writePrivately = (path: string, text: string): void => {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  chmodSync(draft, 0o600);
+  renameSync(draft, path);
+};
+
+const earlier = (path: string): Partial<Bootstrap> => {
+  try {
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Partial<Bootstrap>) : {};
+  } catch {
+    return {};
+  }
+};
+
+const banner = ({ grpc, http, password }: Bootstrap, path: string, app: App): string => {
+  const { postgres, redis } = app.about;
+  const token = `$(node -p 'require("${path}").access_token')`;
+  return [
+    '',
+    `Security Hub is ready: gRPC ${grpc}, HTTP ${http}`,
+    `  stores   Postgres ${postgres === 'embedded' ? `embedded in ${app.config.server.dataDir}` : 'as POSTGRES_URI says'}, Redis ${redis === 'memory' ? 'in this process' : 'as REDIS_URL says'}`,
+    `  tenant   ${TENANT}, administrator ${ADMIN}${password === '' ? ' (its password and API key were printed by the replica that started first)' : ''}`,
+    `  secrets  ${path}`,
+    '',
+    'Copy:',
+    `  export TOKEN="${token}"`,
+    `  grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\\"token\\":\\"$TOKEN\\"}" ${grpc} securityhub.v1.SecurityHub/ValidateToken`,
+    `  curl -s ${http}/securityhub.v1.SecurityHub/CheckPermission -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" -d '{"action":"read","resource":{"type":"conversations"}}'`,
+    '',
+  ].join('\n');
+};
+
+export const firstStart = async (app: App, terminal: Terminal): Promise<void> => {
+  const { config } = app;
+  mkdirSync(config.server.dataDir, { recursive: true, mode: 0o700 });
+  const path = join(config.server.dataDir, 'bootstrap.json');
+  const { identity, apiKeys, tokens, platform } = app;
+  const created = await identity.bootstrap(
+    { tenantId: TENANT, namespaces: ['default'], username: ADMIN, password: '', roles: ['owner', 'operator'] },
+    localCall('serve', platform.random),
+    apiKeys.firstKey(['*:*', 'installation:tenants']),
+  );
+  const before = earlier(path);
+  const userId = created?.userId ?? (await identity.userIdOf(TENANT, ADMIN));
+  const minted = await tokens.mint({
+    tenantId: TENANT,
+    userId,
+    role: 'owner',
+    scopes: [],
+    authMethod: 'password',
+    mfaVerified: false,
+    device: null,
+    ipAddress: '',
+    life: hours(12),
+  });
+  const written: Bootstrap = {
+    grpc: `127.0.0.1:${app.ports.grpc}`,
+    http: `http://127.0.0.1:${app.ports.http}`,
+    tenant_id: TENANT,
+    username: ADMIN,
+    password: created?.password ?? before.password ?? '',
+    access_token: minted.accessToken,
+    api_key: created?.apiKey ?? before.api_key ?? '',
+  };
+  writePrivately(path, `${JSON.stringify(written, null, 2)}\n`);
+  terminal.out(banner(written, path, app));
+};

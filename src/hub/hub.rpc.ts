@@ -1,0 +1,59 @@
+// Window of the six calls: one row each.
+import { seconds } from '../base/time.ts';
+import { SecurityHubService } from '../gen/securityhub/v1/security_hub.ts';
+import { type Rows, type Service, service } from '../server/rpc/define.ts';
+
+export type Handlers = { readonly [N in keyof Rows<typeof SecurityHubService>]: Rows<typeof SecurityHubService>[N]['handle'] };
+
+export const hubService = (handlers: Handlers): Service =>
+  service(SecurityHubService, {
+    validateToken: {
+      access: 'known',
+      audit: 'sampled',
+      limit: 'verdict',
+      deadline: seconds(2),
+      idempotency: 'safe',
+      handle: handlers.validateToken,
+    },
+    checkPermission: {
+      access: 'known',
+      audit: 'sampled',
+      limit: 'check',
+      deadline: seconds(2),
+      idempotency: 'safe',
+      handle: handlers.checkPermission,
+    },
+    batchCheck: {
+      access: 'known',
+      audit: 'sampled',
+      limit: 'batch',
+      deadline: seconds(5),
+      idempotency: 'safe',
+      handle: handlers.batchCheck,
+    },
+    encrypt: {
+      access: 'known',
+      audit: 'sampled',
+      limit: 'crypto',
+      deadline: seconds(5),
+      idempotency: 'idempotent',
+      handle: handlers.encrypt,
+    },
+    decrypt: {
+      access: 'known',
+      audit: 'required',
+      limit: 'crypto',
+      deadline: seconds(5),
+      idempotency: 'idempotent',
+      handle: handlers.decrypt,
+    },
+    // Its own rules say who is entitled: a service for itself, a right, or an attestation from somebody unknown.
+    issueServiceCert: {
+      access: 'anonymous',
+      audit: 'in-transaction',
+      limit: 'issue',
+      deadline: seconds(10),
+      idempotency: 'keyed',
+      handle: handlers.issueServiceCert,
+    },
+  });

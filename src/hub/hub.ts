@@ -1,0 +1,67 @@
+// The six calls joined: verdicts over what tokens, API keys, certificates, identity and authorization know.
+import type { ApiKeys } from '../api-keys/api-keys.ts';
+import type { Authorization } from '../authorization/authorization.ts';
+import type { PeerCertificate } from '../base/call.ts';
+import type { Millis } from '../base/time.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Platform } from '../server/platform.ts';
+import type { Service } from '../server/rpc/define.ts';
+import type { TokensDoor } from '../tokens/tokens.ts';
+import { type AuthenticatePorts, createAuthenticate } from './authenticate.ts';
+import { wireDecisions } from './check-permission.wire.ts';
+import { type Handlers, hubService } from './hub.rpc.ts';
+import { createPresent } from './present.ts';
+import type { StandingOf } from './principal-standing.ts';
+import { createValidateToken } from './validate-token.ts';
+import type { ProofPorts } from './validate-token-proof.ts';
+
+export interface HubPorts {
+  readonly tokens: TokensDoor;
+  readonly apiKeys: Pick<ApiKeys, 'verify' | 'usable'>;
+  readonly identity: Pick<Identity, 'tenant' | 'user' | 'workload'>;
+  readonly authorization: Authorization;
+  readonly certificates: ProofPorts['certificates'] & { identify: AuthenticatePorts['identify'] };
+  readonly standing: StandingOf;
+  readonly audiences: readonly string[];
+  readonly decisionTtl: Millis;
+  readonly encrypt: Handlers['encrypt'];
+  readonly decrypt: Handlers['decrypt'];
+  readonly issueServiceCert: Handlers['issueServiceCert'];
+}
+
+export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, ports: HubPorts) => {
+  const { tokens, apiKeys, identity, authorization, certificates } = ports;
+  const { tenant, user, workload } = identity;
+  const { holds } = authorization;
+  const lookUps = { user, workload, apiKey: apiKeys.usable };
+  const present = createPresent({ tokens, apiKeys, certificates, tenant, holds, standing: ports.standing });
+  const decisions = wireDecisions(platform, { ...lookUps, authorization, verify: present, decisionTtl: ports.decisionTtl });
+  const validateToken = createValidateToken({
+    tokens,
+    apiKeys,
+    certificates,
+    feed: platform.feed,
+    rights: decisions.liveRights,
+    user,
+    tenant,
+    holds,
+  });
+  const service: Service = hubService({
+    validateToken,
+    checkPermission: decisions.checkPermission,
+    batchCheck: decisions.batchCheck,
+    encrypt: ports.encrypt,
+    decrypt: ports.decrypt,
+    issueServiceCert: ports.issueServiceCert,
+  });
+  const authenticate = createAuthenticate({
+    tokens,
+    apiKeys,
+    identify: (certificate: PeerCertificate, now) => certificates.identify(certificate, now),
+    tenant,
+    workload,
+    feed: platform.feed,
+    audiences: ports.audiences,
+  });
+  return { service, authenticate };
+};

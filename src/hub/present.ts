@@ -1,0 +1,54 @@
+// A token as the principal of a decision: everything ValidateToken would say of it, but for the audience.
+import type { Subject } from '../authorization/authorization.ts';
+import type { Call, MaybePromise } from '../base/call.ts';
+import type { Caller, TenantId } from '../base/caller.ts';
+import { andThen } from '../base/maybe.ts';
+import type { RequestContext } from '../gen/securityhub/v1/token.ts';
+import type { TokensDoor } from '../tokens/tokens.ts';
+import { presenterOf } from './presenter.ts';
+import type { Presented, Standing } from './principal.ts';
+import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
+import { useProblems } from './verdict.ts';
+
+export interface PresentPorts extends ProofPorts {
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
+  readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
+  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
+  readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
+}
+
+const refused = (reason: string, message: string): Presented => ({ ok: false, reason, message });
+const NOTHING = { permissions: [], scopes: [] };
+const NOBODY = { holds: () => false };
+
+export const createPresent = (ports: PresentPorts) => {
+  const prove = createProve(ports);
+
+  const judge = ({ proven }: Proof & { readonly ok: true }, context: RequestContext | undefined, call: Call): MaybePromise<Presented> => {
+    const { credential, marked } = proven;
+    const { tenantId } = credential;
+    const subject: Subject = { type: credential.subjectType, id: credential.subjectId };
+    const trusted = credential.boundAddress === '' ? false : ports.holds(call.caller, 'context:assert');
+    return andThen(trusted, (believed) =>
+      andThen(ports.tenant(tenantId), (tenant) =>
+        andThen(ports.standing(tenantId, subject), (standing): Presented => {
+          // After the last wait: what was revoked meanwhile counts.
+          const ended = marked === null ? null : ports.tokens.revoked(marked);
+          if (ended !== null) return refused(ended.reason, ended.message);
+          if (tenant?.status !== 'active') return refused('TENANT_SUSPENDED', 'the tenant is not active');
+          if (standing === null || !standing.active) return refused('SUBJECT_SUSPENDED', 'the subject is not active');
+          const problem = useProblems(credential, presenterOf(context, call, believed), NOTHING, NOBODY)?.[0];
+          if (problem !== undefined) return refused(problem.code, problem.message);
+          const scopes = credential.scopes ?? [];
+          const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
+          return { ok: true, tenantId, subject, standing: { ...standing, limits }, expiresAt: credential.expiresAt };
+        }),
+      ),
+    );
+  };
+
+  return (token: string, context: RequestContext | undefined, call: Call): MaybePromise<Presented> =>
+    andThen(prove({ token, certificateChain: '' }, call.now, 0), (proof) =>
+      proof.ok ? judge(proof, context, call) : refused(proof.reason.code, proof.reason.message),
+    );
+};

@@ -1,0 +1,38 @@
+// Prints the measured rows as the table of docs/benchmarks.md.
+import type { Result } from './measure.ts';
+
+export interface Whole {
+  readonly idle: number;
+  readonly peak: number;
+  readonly startedIn: number;
+  readonly refresh: { readonly perSecond: number; readonly perCpuSecond: number };
+  readonly machine: string;
+}
+
+const number = (value: number, digits = 0): string =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const mark = (met: boolean | null): string => (met === null ? '' : met ? 'yes' : 'NO');
+
+const line = ({ row, perSecond, perCpuSecond, cpuMicros, p50, p99, ratio, failed, met }: Result): string => {
+  const budget = row.ratio !== undefined ? `ratio ≥ ${row.ratio}` : row.rate !== undefined ? `≥ ${number(row.rate)}/s a core` : '';
+  return `| ${[row.name, number(perSecond), number(perCpuSecond), number(cpuMicros, 1), number(p50, 2), number(p99, 2), ratio === null ? '' : number(ratio, 2), failed, budget, mark(met)].join(' | ')} |`;
+};
+
+export const report = (results: readonly Result[], whole: Whole): string =>
+  `# Benchmarks
+
+Written by \`npm run bench\` (${whole.machine}). The built server in production configuration, on real Postgres and Redis, authentication, metrics and audit on,
+pinned to one core; the load comes from another. The echo is a bare grpc-js server with the same options and message sizes, measured in turn with each row
+under the same load. **Ratio** = CPU of the echo for an answer ÷ CPU of the hub for an answer. Calls are counted by \`grpc-status\`. Absolute numbers are this machine's.
+
+| what | a second | a second of CPU | CPU µs | p50 ms | p99 ms | ratio to echo | failed | budget | met |
+|---|---|---|---|---|---|---|---|---|---|
+${results.map(line).join('\n')}
+
+| what | measured | budget | met |
+|---|---|---|---|
+| refresh rotation, ${number(whole.refresh.perSecond)}/s on the wall | ${number(whole.refresh.perCpuSecond)}/s of the hub's CPU | ≥ 2,000/s | ${mark(whole.refresh.perCpuSecond >= 2000)} |
+| start to ready on real stores | ${number(whole.startedIn)} ms | ≤ 1,000 ms | ${mark(whole.startedIn <= 1000)} |
+| memory idle (RSS) | ${number(whole.idle)} MiB | ≤ 130 MB | ${mark(whole.idle <= 130)} |
+| memory after the rows (RSS) | ${number(whole.peak)} MiB | ≤ 350 MB | ${mark(whole.peak <= 350)} |
+`;

@@ -1,0 +1,50 @@
+// The chart speaks of settings that exist, and asks for nothing that a restricted namespace refuses.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+
+const root = join(import.meta.dirname, '../..');
+const chart = join(root, 'helm/security-hub');
+const templates = readdirSync(join(chart, 'templates')).map((file) => [file, readFileSync(join(chart, 'templates', file), 'utf8')] as const);
+const reference = readFileSync(join(root, 'docs/config.md'), 'utf8');
+
+/** Names of environment variables in a template: `name: UPPER_CASE`. */
+const environmentNames = (text: string): string[] => [...text.matchAll(/name: ([A-Z][A-Z0-9_]+)\b/g)].map((match) => match[1] ?? '');
+
+describe('the chart', () => {
+  it('sets only variables that the configuration reference knows', () => {
+    const names = [...new Set(templates.flatMap(([, text]) => environmentNames(text)))];
+    expect(names).toContain('POSTGRES_URI');
+    expect(names.filter((name) => !reference.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('opens the ports that the image announces', () => {
+    const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+    const deployment = templates.find(([file]) => file === 'deployment.yaml')?.[1] ?? '';
+    for (const port of /EXPOSE (.*)/.exec(dockerfile)?.[1]?.split(' ') ?? ['none']) expect(deployment).toContain(`containerPort: ${port}`);
+  });
+
+  it('never makes a secret', () => {
+    expect(templates.filter(([, text]) => /^kind: Secret$/m.test(text))).toEqual([]);
+  });
+
+  it('describes every value by the schema, and no others', () => {
+    const values = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown>;
+    const schema = JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8')) as { properties: Record<string, { properties?: Record<string, unknown> }> };
+    for (const [name, value] of Object.entries(values)) {
+      expect(Object.keys(schema.properties)).toContain(name);
+      const inner = schema.properties[name]?.properties;
+      if (inner !== undefined) expect(Object.keys(inner)).toEqual(expect.arrayContaining(Object.keys(value as object)));
+    }
+    expect(Object.keys(schema.properties).filter((name) => !(name in values))).toEqual(['global']);
+  });
+
+  it('runs as nobody, with a read-only root and no privileges', () => {
+    for (const [file, text] of templates.filter(([, text]) => text.includes('containers:'))) {
+      expect([file, text.includes('security-hub.containerSecurity')]).toEqual([file, true]);
+      expect([file, text.includes('enableServiceLinks: false')]).toEqual([file, true]);
+      expect([file, text.includes('automountServiceAccountToken: false')]).toEqual([file, true]);
+    }
+  });
+});
