@@ -1,0 +1,223 @@
+// BatchCheck: one moment for all, answers in order, and a bad check that spoils nothing but itself.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Ruling } from '../../../src/authorization/authorization.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import { BatchCheckRequest, BatchCheckResponse, PermissionCheck } from '../../../src/gen/securityhub/v1/security_hub.ts';
+import { createResultWriter } from '../../../src/hub/batch-check-answer.ts';
+import { createDecisionIds } from '../../../src/hub/check-permission-id.ts';
+import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { createWorld, faultOf, resource, seed, subject, token, user, workload, type World } from './world.ts';
+
+let database: FreshDatabase;
+let world: World;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  world = await createWorld(database);
+  await seed(world, 'acme', { usr_owner: ['owner'], usr_admin: ['admin'], usr_viewer: ['viewer'] });
+  const invoices = { name: 'invoices', description: '', actions: [], ownerActions: ['pay'], defaultClassification: '' };
+  await world.authorization.putResourceType('acme', invoices, callAs(user('usr_owner')));
+});
+afterAll(async () => {
+  await world.platform.stop();
+  await database.close();
+});
+
+const check = (id: string, action: string, type: string, over: object = {}): PermissionCheck =>
+  PermissionCheck.fromPartial({ id, action, resource: resource(type), ...over });
+
+const codes = async (caller: Parameters<World['batch']>[0], checks: PermissionCheck[], over: object = {}) =>
+  (await world.batch(caller, { checks, ...over })).results.map((result) => `${result.id} ${result.reasonCode}`);
+
+describe('BatchCheck', () => {
+  it('answers in the order of the checks, each under its id', async () => {
+    const answer = await world.batch(user('usr_viewer'), {
+      checks: [check('b', 'read', 'config'), check('a', 'write', 'config'), check('', 'read', 'analytics'), check('b', 'read', 'users')],
+    });
+    expect(answer.results).toMatchObject([
+      { id: 'b', allowed: true, effect: 1, reasonCode: 'ALLOWED', appliedPolicies: ['role:viewer'], reason: 'allowed by role:viewer' },
+      { id: 'a', allowed: false, effect: 2, reasonCode: 'DENIED_DEFAULT', appliedPolicies: [] },
+      { id: '', allowed: true },
+      { id: 'b', allowed: false },
+    ]);
+    expect(new Set(answer.results.map((result) => result.decisionId)).size).toBe(4);
+    expect(answer).toMatchObject({ policyRevision: world.platform.feed.cursor(), asOf: {}, staleness: {} });
+  });
+
+  it('says of each check what CheckPermission says', async () => {
+    const principals = [
+      undefined,
+      subject('usr_viewer'),
+      subject('usr_ghost'),
+      subject('usr_suspended'),
+      token('good:acme:usr_viewer:config.*'),
+      token('bad:TOKEN_EXPIRED'),
+    ];
+    const questions = [
+      ['read', 'config'],
+      ['write', 'users'],
+      ['read', 'conversations'],
+    ] as const;
+    const checks = principals.flatMap((principal, i) =>
+      questions.map(([action, type], j) => check(`${i}.${j}`, action, type, { principal })),
+    );
+    const together = (await world.batch(user('usr_admin'), { checks })).results;
+    const alone = await Promise.all(
+      checks.map(({ principal, action, resource: asked }) => world.check(user('usr_admin'), { principal, action, resource: asked })),
+    );
+    expect(
+      together.map(({ allowed, effect, reason, reasonCode, appliedPolicies }) => ({
+        allowed,
+        effect,
+        reason,
+        reasonCode,
+        appliedPolicies,
+      })),
+    ).toEqual(
+      alone.map(({ allowed, effect, reason, reasonCode, appliedPolicies }) => ({ allowed, effect, reason, reasonCode, appliedPolicies })),
+    );
+  });
+
+  it('lets bad checks fail alone', async () => {
+    const checks = [
+      check('good', 'read', 'config'),
+      check('type', 'read', 'ghosts'),
+      check('action', '*', 'config'),
+      PermissionCheck.fromPartial({ id: 'nothing', action: 'read' }),
+      check('empty subject', 'read', 'config', { principal: subject('') }),
+      check('foreign', 'read', 'config', { principal: subject('usr_foreign', { tenantId: 'other' }) }),
+      check('tenant', 'read', 'config', { resource: resource('config', { tenantId: 'other' }) }),
+      check('token', 'read', 'config', { principal: token('bad:SIGNATURE_INVALID') }),
+      check('class', 'read', 'config', { resource: resource('config', { classification: 'cosmic' }) }),
+      check('good again', 'read', 'config'),
+    ];
+    expect(await codes(user('usr_admin'), checks)).toEqual([
+      'good ALLOWED',
+      'type RESOURCE_TYPE_UNKNOWN',
+      'action REQUEST_INVALID',
+      'nothing REQUEST_INVALID',
+      'empty subject REQUEST_INVALID',
+      'foreign SUBJECT_UNKNOWN',
+      'tenant DENIED_TENANT',
+      'token SIGNATURE_INVALID',
+      'class REQUEST_INVALID',
+      'good again ALLOWED',
+    ]);
+  });
+
+  it('lets a check about others fail alone for whoever may not ask about them', async () => {
+    const checks = [check('self', 'read', 'config'), check('other', 'read', 'config', { principal: subject('usr_admin') })];
+    expect(await codes(user('usr_viewer'), checks)).toEqual(['self ALLOWED', 'other PERMISSION_MISSING']);
+  });
+
+  it('fails whole where the principal of all may not be named', async () => {
+    const work = world.batch(user('usr_viewer'), { principal: subject('usr_admin'), checks: [check('1', 'read', 'config')] });
+    expect(await faultOf(work)).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
+  });
+
+  it('asks a workload for the subject check by check', async () => {
+    const checks = [
+      check('none', 'read', 'invoices'),
+      check('one', 'read', 'invoices', { principal: subject('usr_admin') }),
+      check('type', 'read', 'config', { principal: subject('usr_admin') }),
+    ];
+    expect(await codes(workload(), checks)).toEqual(['none SUBJECT_REQUIRED', 'one ALLOWED', 'type RESOURCE_TYPE_FORBIDDEN']);
+  });
+
+  it('takes the principal of all where a check names none', async () => {
+    const checks = [check('his', 'read', 'config'), check('hers', 'delete', 'users', { principal: subject('usr_admin') })];
+    expect(await codes(user('usr_admin'), checks, { principal: subject('usr_viewer') })).toEqual(['his ALLOWED', 'hers ALLOWED']);
+    const swapped = [check('his', 'delete', 'users')];
+    expect(await codes(user('usr_admin'), swapped, { principal: subject('usr_viewer') })).toEqual(['his DENIED_DEFAULT']);
+  });
+
+  it('believes the owner item by item', async () => {
+    const owned = (id: string, ownerId: string) =>
+      check(id, 'pay', 'invoices', { principal: subject('usr_plain'), resource: resource('invoices', { ownerId }) });
+    expect(await codes(workload(), [owned('mine', 'usr_plain'), owned('not', 'usr_viewer')])).toEqual([
+      'mine ALLOWED',
+      'not DENIED_DEFAULT',
+    ]);
+  });
+
+  it('is decided on the newest revision that any check asks for', async () => {
+    const far = world.platform.feed.cursor() + 1_000_000;
+    const work = world.batch(user('usr_viewer'), {
+      checks: [check('1', 'read', 'config'), check('2', 'read', 'config', { minPolicyRevision: far })],
+    });
+    expect(await faultOf(work)).toBe('FAILED_PRECONDITION/REVISION_UNKNOWN');
+  });
+
+  it('answers 1,000 checks with other principals each, and looks up each principal once', async () => {
+    const before = world.platform.feed.cursor();
+    const checks = Array.from({ length: 1000 }, (_, i) =>
+      check(`${i}`, 'read', 'config', { principal: subject(i % 2 === 0 ? 'usr_viewer' : `usr_none_${i}`) }),
+    );
+    const { results, policyRevision } = await world.batch(user('usr_admin'), { checks });
+    expect(results.filter((result) => result.reasonCode === 'ALLOWED')).toHaveLength(500);
+    expect(results.filter((result) => result.reasonCode === 'SUBJECT_UNKNOWN')).toHaveLength(500);
+    expect(policyRevision).toBe(before);
+  });
+
+  it('comes without a promise when everything is in memory', async () => {
+    const request = BatchCheckRequest.fromPartial({ checks: [check('1', 'read', 'config')] });
+    await world.decisions.batchCheck(request, callAs(user('usr_viewer')));
+    expect(world.decisions.batchCheck(request, callAs(user('usr_viewer')))).toBeInstanceOf(Uint8Array);
+  });
+
+  it('does not hold the event loop: other work runs before a large slow batch is done', async () => {
+    // Bad checks are the slowest kind: each makes a fault.
+    const request = BatchCheckRequest.fromPartial({ checks: Array.from({ length: 1000 }, (_, i) => check(`${i}`, '*', 'x'.repeat(100))) });
+    const answer = world.decisions.batchCheck(request, callAs(user('usr_viewer')));
+    expect((await answer).length).toBeGreaterThan(1000);
+  });
+});
+
+describe('the bytes of a batch', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 130 }).map((value) => value.toWellFormed());
+  const ruling: fc.Arbitrary<Ruling> = fc.record({
+    allowed: fc.boolean(),
+    code: fc.constantFrom('ALLOWED', 'DENIED_DEFAULT', 'MFA_REQUIRED', ''),
+    reason: fc.oneof(text, fc.string({ minLength: 300, maxLength: 20_000 })),
+    rules: fc.array(
+      text.filter((value) => value !== ''),
+      { maxLength: 3 },
+    ),
+  });
+
+  it('read back as what was written, whatever the ids and rulings', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, ruling), { maxLength: 12 }), (items) => {
+        const writer = createResultWriter(items.length, createDecisionIds(systemRandom));
+        for (const [id, each] of items) writer.add(id, each);
+        const rest = { results: [], policyRevision: 7, asOf: undefined, staleness: undefined };
+        const read = BatchCheckResponse.decode(writer.finish(BatchCheckResponse.encode(rest).finish()));
+        expect(read.policyRevision).toBe(7);
+        expect(read.results.map(({ decisionId: _, ...result }) => result)).toEqual(
+          items.map(([id, { allowed, code, reason, rules }]) => ({
+            id,
+            allowed,
+            effect: allowed ? 1 : code === 'MFA_REQUIRED' ? 3 : 2,
+            reason,
+            reasonCode: code,
+            appliedPolicies: rules,
+            conditions: [],
+            obligations: [],
+          })),
+        );
+      }),
+    );
+  });
+
+  it('carry ids that count up and never repeat', () => {
+    const ids = createDecisionIds(systemRandom);
+    const bytes = Buffer.alloc(ids.length);
+    const seen = Array.from({ length: 3000 }, (_, i) => {
+      if (i % 2 === 0) return ids.next();
+      ids.write(bytes, 0);
+      return bytes.toString('latin1');
+    });
+    expect(seen).toEqual([...new Set(seen)].sort());
+  });
+});
