@@ -2,7 +2,9 @@
 import { Fault, unavailable } from '../base/fault.ts';
 import { type Clock, type Instant, type Millis, seconds } from '../base/time.ts';
 import type { ChangeStream } from './change-stream.ts';
-import { type AppliedChange, CHANGE_KINDS, type Feed, type FeedState } from './storage.ts';
+import { createFreshness } from './freshness.ts';
+import { createListeners } from './listeners.ts';
+import { type AppliedChange, CHANGE_KINDS, type Feed } from './storage.ts';
 
 export interface FeedRow extends Omit<AppliedChange, 'kind'> {
   readonly kind: string;
@@ -49,11 +51,8 @@ export interface FeedOptions {
 export interface OwnFeed extends Feed {
   /** After a commit here: applied at once, told to the others. */
   announce(changes: readonly AppliedChange[], generation: number): void;
-  /** The next poll comes now. */
-  nudge(): void;
 }
 
-const DEGRADED: Millis = seconds(10);
 const LIVE_REPLICA: Millis = seconds(5);
 const PAGE = 10_000;
 /** Rows applied before others get their turn. */
@@ -63,47 +62,40 @@ const known = new Set<string>(CHANGE_KINDS);
 
 const isKnown = (row: FeedRow): row is FeedRow & AppliedChange => known.has(row.kind);
 const unknownKind = (row: FeedRow): string => `change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`;
+const standby = (): Fault => unavailable('STORE_UNAVAILABLE', 'the database is a standby');
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: Millis): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const createFeed = (options: FeedOptions): OwnFeed => {
-  const { source, stream, clock, ceiling, interval = 1000 } = options;
+  const { source, stream, clock, interval = 1000 } = options;
   const say = options.onState ?? ((): void => {});
-  const listeners = new Map<string, ((change: AppliedChange) => void)[]>();
-  const resets: (() => void)[] = [];
+  const fresh = createFreshness(clock, options.ceiling, 'the change feed is not loaded yet');
 
   let cursor = 0;
   let head = 0;
   let generation = 0;
   let stamp: string | null = null;
-  // Why nothing may be answered; null when all is well.
-  let blocked: string | null = 'the change feed is not loaded yet';
-  let sent = { wall: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY };
   // Numbers above the cursor that were applied early (by our own write or by the stream).
   const early = new Set<number>();
+  let loaded = false;
+  // What a load found that must keep this replica from answering.
+  let obstacle: string | null = null;
   let inFlight: Promise<void> | null = null;
   let queued: Promise<void> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let stopped = true;
   let failing = false;
-  let loaded = false;
 
   const block = (reason: string): void => {
-    if (blocked !== reason) say('not ready', { reason });
-    blocked = reason;
+    obstacle = reason;
+    if (fresh.block(reason)) say('not ready', { reason });
   };
 
-  const apply = (change: AppliedChange): void => {
-    for (const listener of listeners.get(change.kind) ?? []) {
-      try {
-        listener(change);
-      } catch (error) {
-        // A mirror that could not take a revocation must not answer.
-        block(`a change could not be applied: ${error instanceof Fault ? error.message : 'internal error'}`);
-        say('a listener of the change feed failed', { error, seq: change.seq, kind: change.kind });
-      }
-    }
-  };
+  const listeners = createListeners((error, change) => {
+    // A mirror that could not take a revocation must not answer.
+    block(`a change could not be applied: ${error instanceof Fault ? error.message : 'internal error'}`);
+    say('a listener failed', { error, seq: change.seq, kind: change.kind });
+  });
 
   const applyEarly = (changes: readonly AppliedChange[], of: number): void => {
     // Another generation's numbers mean nothing here; the poll will tell.
@@ -111,31 +103,19 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     for (const change of changes) {
       if (change.seq <= cursor || early.has(change.seq)) continue;
       early.add(change.seq);
-      apply(change);
+      listeners.tell(change);
     }
   };
 
   const take = (row: FeedRow): void => {
     if (!isKnown(row)) block(unknownKind(row));
-    else if (!early.delete(row.seq)) apply(row);
+    else if (!early.delete(row.seq)) listeners.tell(row);
     cursor = row.seq;
     stamp = row.stamp;
   };
 
-  /** Everything from the start: live revocations again, caches empty. */
-  const load = async (): Promise<void> => {
-    const now = { wall: clock.now(), monotonic: clock.monotonic() };
-    const at = await source.head();
-    if (at.recovery) throw unavailable('STORE_UNAVAILABLE', 'the database is a standby');
-    loaded = false;
-    generation = at.generation;
-    // Announced from here on: applied twice at worst.
-    early.clear();
-    cursor = 0;
-    for (const reset of resets) reset();
-    let reason: string | null = null;
-    blocked = 'the change feed is loading';
-    const page = (after: number): Promise<readonly FeedRow[]> => source.live(after, at.seq, PAGE, now.wall);
+  const applyLive = async (to: number, now: Instant): Promise<void> => {
+    const page = (after: number): Promise<readonly FeedRow[]> => source.live(after, to, PAGE, now);
     for (let coming: Promise<readonly FeedRow[]> | null = page(0); coming !== null; ) {
       const rows: readonly FeedRow[] = await coming;
       const last = rows.at(-1);
@@ -143,19 +123,30 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       coming = rows.length < PAGE || last === undefined ? null : page(last.seq);
       coming?.catch(() => {});
       for (const [index, row] of rows.entries()) {
-        if (isKnown(row)) apply(row);
-        else reason = unknownKind(row);
+        if (isKnown(row)) listeners.tell(row);
+        else block(unknownKind(row));
         if (index % SLICE === SLICE - 1) await nextTurn();
       }
     }
+  };
+
+  /** Everything from the start: caches empty, live revocations again. No answers meanwhile; the poll that follows allows them. */
+  const load = async (): Promise<void> => {
+    loaded = false;
+    const at = await source.head();
+    if (at.recovery) throw standby();
+    obstacle = null;
+    fresh.block('the change feed is loading');
+    generation = at.generation;
+    early.clear();
+    cursor = 0;
+    // After the head was read: whatever is cached from here on has seen every change up to it.
+    listeners.reset();
+    await applyLive(at.seq, clock.now());
     cursor = at.seq;
-    head = at.seq;
     stamp = at.stamp;
     for (const seq of early) if (seq <= cursor) early.delete(seq);
-    sent = now;
     loaded = true;
-    if (blocked === 'the change feed is loading') blocked = reason;
-    if (blocked !== null) say('not ready', { reason: blocked });
   };
 
   /** Our past is not the database's past: no number means what it meant. */
@@ -164,23 +155,28 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     return poll.seq < cursor || poll.generation < generation || (own?.seq === cursor && stamp !== null && own.stamp !== stamp);
   };
 
+  /** Swept before we saw them (we slept for an hour): what they told is unknown. */
+  const missing = (poll: FeedPoll, news: readonly FeedRow[]): boolean =>
+    (news.length === 0 && poll.seq > cursor) || news.some((row, index) => row.seq !== cursor + 1 + index);
+
   const pollOnce = async (): Promise<void> => {
-    if (!loaded) return await load();
     for (;;) {
-      const now = { wall: clock.now(), monotonic: clock.monotonic() };
+      if (!loaded) await load();
+      const asked = fresh.now();
       const poll = await source.poll(cursor, generation, POLL_PAGE);
-      if (poll.recovery) throw unavailable('STORE_UNAVAILABLE', 'the database is a standby');
-      if (poll.generation > generation) return await load();
-      if (diverged(poll)) return block('the change feed went backwards: the database was restored; run `security-hub recover`');
-      head = poll.seq;
+      if (poll.recovery) throw standby();
       const news = poll.rows.filter((row) => row.seq > cursor);
-      // Swept before we saw them (we slept for an hour): what they told is unknown, so forget and load.
-      const missing = news[0] === undefined ? poll.seq > cursor : news[0].seq !== cursor + 1;
-      if (missing || news.some((row, index) => row.seq !== cursor + 1 + index)) return await load();
-      for (const row of news) take(row);
-      if (cursor >= poll.seq) {
-        sent = now;
-        return;
+      if (poll.generation > generation) loaded = false;
+      else if (diverged(poll)) return block('the change feed went backwards: the database was restored; run `security-hub recover`');
+      else if (missing(poll, news)) loaded = false;
+      else {
+        head = poll.seq;
+        for (const row of news) take(row);
+        if (cursor >= poll.seq) {
+          fresh.asOf(asked);
+          if (obstacle === null) fresh.clear();
+          return;
+        }
       }
       await nextTurn();
     }
@@ -190,11 +186,11 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     inFlight ??= pollOnce()
       .then(
         () => {
-          if (failing) say('the change feed is read again', {});
+          if (failing) say('is read again', {});
           failing = false;
         },
         (error: unknown) => {
-          if (!failing) say('the change feed cannot be read', { error });
+          if (!failing) say('cannot be read', { error });
           failing = true;
           throw error;
         },
@@ -232,29 +228,19 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     timer.unref();
   };
 
-  const age = (): Millis => Math.max(0, clock.now() - sent.wall, clock.monotonic() - sent.monotonic);
-
-  const state = (): FeedState => {
-    if (blocked !== null) return { kind: 'not_ready', reason: blocked };
-    const old = age();
-    return { kind: old >= ceiling ? 'stale' : old >= DEGRADED ? 'degraded' : 'fresh', age: old };
-  };
-
   const acknowledgedNow = async (seq: number): Promise<{ readonly acknowledged: number; readonly live: number }> => {
     const others = await source.replicas(seq, generation, LIVE_REPLICA);
-    return { acknowledged: others.acknowledged + 1, live: others.live + 1 };
+    const here = cursor >= seq || early.has(seq) ? 1 : 0;
+    return { acknowledged: others.acknowledged + here, live: others.live + 1 };
   };
 
   return {
-    on(kinds, listener, reset) {
-      for (const kind of kinds) listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
-      if (reset !== undefined) resets.push(reset);
-    },
+    on: listeners.on,
     async start() {
       stopped = false;
-      // The stream first: what is published while we load is not missed, and a number below the loaded head is forgotten again.
+      // The stream first: what is published while we load is not missed.
       await stream.start((published) => applyEarly(published.changes, published.generation));
-      await load();
+      await poll();
       schedule(interval);
     },
     async stop() {
@@ -265,17 +251,9 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       await source.farewell().catch(() => {});
     },
     cursor: () => cursor,
-    age,
-    state,
-    assertFresh(maxStaleness = 0) {
-      if (blocked !== null) throw unavailable('FEED_STALE', blocked);
-      const old = age();
-      if (old >= ceiling || (maxStaleness > 0 && old > maxStaleness))
-        throw new Fault('UNAVAILABLE', 'FEED_STALE', 'what this replica knows is too old to answer', {
-          retryAfter: 1000,
-          meta: { staleness_ms: Number.isFinite(old) ? String(Math.round(old)) : '' },
-        });
-    },
+    age: () => fresh.age(),
+    state: () => fresh.state(),
+    assertFresh: (maxStaleness = 0) => fresh.assert(maxStaleness),
     async catchUp(seq) {
       if (cursor >= seq) return;
       await freshPoll();
@@ -295,6 +273,5 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       applyEarly(changes, of);
       stream.publish({ generation: of, changes });
     },
-    nudge: () => schedule(0),
   };
 };

@@ -1,7 +1,6 @@
 // Joins the storage: which database, which Redis, the feed between replicas, the jobs of all.
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '../base/event.ts';
-import { Fault } from '../base/fault.ts';
 import { type Clock, type Instant, type Millis, minutes } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Log, Metrics } from '../server/platform.ts';
@@ -11,14 +10,16 @@ import { appendChanges, createFeedSource, insertMessages, readHead, startGenerat
 import { connectRedis, type RedisClient, untilReady } from './connection.redis.ts';
 import { createDatabase } from './database.postgres.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.postgres.ts';
+import { createLogEventSink } from './events.log.ts';
 import { createRedisEventSink } from './events.redis.ts';
 import { createJobs } from './every.ts';
 import { createFeed } from './feed.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createLease } from './lease.postgres.ts';
-import { checkRole, loginOf, migrate, migrationStatus, type RoleReport } from './migrate.postgres.ts';
+import type { RoleReport } from './migrate.postgres.ts';
 import { createOutboxStore } from './outbox.postgres.ts';
 import { createPool, type Pool } from './pool.postgres.ts';
+import { prepareDatabase } from './prepare.postgres.ts';
 import { createRelay, type EventSink } from './relay.ts';
 import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write, WriteInstallation } from './storage.ts';
 import type { storageConfig } from './storage.config.ts';
@@ -67,12 +68,6 @@ export interface Storage {
   stop(): Promise<void>;
 }
 
-const logSink = (log: Log): EventSink => ({
-  async deliver(messages) {
-    for (const { id, topic, tenantId, key } of messages) log.info({ event_id: id, topic, tenant_id: tenantId, key }, 'event');
-  },
-});
-
 /** Says it once when something begins to fail, not at every try. */
 const once = (log: Log, message: string): ((error: unknown) => void) => {
   let last = Number.NEGATIVE_INFINITY;
@@ -83,42 +78,21 @@ const once = (log: Log, message: string): ((error: unknown) => void) => {
   };
 };
 
-const migrated = async (deps: StorageDeps, uri: string): Promise<void> => {
-  const direct = deps.config.migrationPostgresUri === '' ? uri : deps.config.migrationPostgresUri;
-  if (deps.migrateAtStart ?? !deps.production) {
-    const names = await migrate({ uri: direct, login: loginOf(uri) });
-    if (names.length > 0) deps.log.info({ migrations: names }, 'the database was migrated');
-    return;
-  }
-  const { pending } = await migrationStatus(uri);
-  if (pending.length > 0)
-    throw new Fault(
-      'FAILED_PRECONDITION',
-      'MIGRATIONS_PENDING',
-      `the database lacks ${pending.length} migrations: run \`security-hub migrate\` first`,
-    );
-};
-
-const checkedRole = async (deps: StorageDeps, uri: string): Promise<RoleReport> => {
-  const role = await checkRole(uri);
-  if (deps.production && role.problems.length > 0)
-    throw new Fault('FAILED_PRECONDITION', 'DATABASE_ROLE_TOO_STRONG', `walls between tenants would not hold: ${role.problems.join('; ')}`);
-  return role;
-};
-
 /** The database is up, migrated and checked when this resolves; nothing is loaded yet. */
 export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
   const { config, clock, log } = deps;
   const embedded: EmbeddedPostgres | null = config.postgresUri === '' ? await startEmbeddedPostgres({ dataDir: deps.dataDir }) : null;
   const uri = embedded?.uri ?? config.postgresUri;
-  let role: RoleReport;
-  try {
-    await migrated(deps, uri);
-    role = await checkedRole(deps, uri);
-  } catch (error) {
+  const role = await prepareDatabase({
+    uri,
+    migrationUri: config.migrationPostgresUri,
+    migrate: deps.migrateAtStart ?? !deps.production,
+    production: deps.production,
+    log,
+  }).catch(async (error: unknown) => {
     await embedded?.stop();
     throw error;
-  }
+  });
 
   const replica = `rep_${randomBytes(12).toString('hex')}`;
   const onError = once(log, 'a database connection failed');
@@ -140,7 +114,7 @@ export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
   });
   const relay = createRelay({
     store: createOutboxStore(db),
-    sink: deps.sink ?? (redis === null ? logSink(log) : createRedisEventSink(redis.client, `${config.redisPrefix}events`)),
+    sink: deps.sink ?? (redis === null ? createLogEventSink(log) : createRedisEventSink(redis.client, `${config.redisPrefix}events`)),
     lease,
     onError: once(log, 'events wait in the outbox: their receiver does not take them'),
   });
