@@ -25,7 +25,7 @@ const ALLOWED: ReadonlySet<string> = new Set(
    migration missing mode name namespace node notAfter notBefore operation origin owner path peer pid port problem problems
    production purpose reason replica requestId resource result retries retryAfter revision role rows rss seq serial serialNumber
    service signal size spiffeId state status store stream subject table tenantId to tls traceId type until url userId variable
-   version warning worker workers`.split(/\s+/),
+   version warning worker workers event_id key_id migrations tenant_id topic`.split(/\s+/),
 );
 
 const ERRORS: ReadonlySet<string> = new Set(['error', 'err', 'cause', 'thrown']);
