@@ -7,6 +7,9 @@ import type { Attempts } from './stores.ts';
 /** The row that counts all addresses together. */
 const ALL = '';
 
+/** Rows forgotten in one transaction. */
+const SLICE = 5000;
+
 type Counted = 'open' | 'last' | 'locked';
 
 /** One atomic step: locked rows stay as they are, forgotten ones start anew, the failure that reaches the limit locks. */
@@ -53,11 +56,14 @@ export const createAttempts = (db: Pick<Database, 'jobs'>): Attempts => ({
   async unlock(tx, tenantId, account) {
     await sql`DELETE FROM login_attempts WHERE tenant_id = ${tenantId} AND account = ${account}`.execute(tx.tables());
   },
-  sweep: () =>
-    db.jobs(async (tx) => {
-      await sql`DELETE FROM login_attempts WHERE (tenant_id, account, source) IN (
-        SELECT tenant_id, account, source FROM login_attempts WHERE forget_at < clock_timestamp() - interval '1 minute' LIMIT 5000)`.execute(
-        tx.tables(),
+  async sweep() {
+    for (;;) {
+      const { rows } = await db.jobs((tx) =>
+        sql`DELETE FROM login_attempts WHERE (tenant_id, account, source) IN (
+          SELECT tenant_id, account, source FROM login_attempts WHERE forget_at < clock_timestamp() LIMIT ${SLICE})
+          RETURNING 1`.execute(tx.tables()),
       );
-    }),
+      if (rows.length < SLICE) return;
+    }
+  },
 });

@@ -1,4 +1,5 @@
 // Login with a password. Unknown, wrong, locked, suspended: one answer, in one time, and no more guesses than the limit.
+import { isIP } from 'node:net';
 import { hmacSha256 } from '../base/bytes.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
@@ -9,6 +10,7 @@ import type { Database, ReadHead, Write } from '../storage/storage.ts';
 import type { Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
 import { nameKey } from './names.ts';
 import type { Passwords } from './password.ts';
+import { sourceOfAddress } from './source.ts';
 import type { AttemptLimits, Attempts, LoginAccount, TenantStore, UserStore } from './stores.ts';
 
 export interface LoginRequest {
@@ -66,10 +68,10 @@ const checkScopes = (scopes: readonly string[]): void => {
 };
 
 const sourceOf = async ({ holds }: LoginPorts, request: LoginRequest, call: Call): Promise<{ address: string; userAgent: string }> => {
-  const trusted = request.context.ipAddress !== '' && call.caller.kind !== 'anonymous' && (await holds(call, 'context:assert'));
-  return trusted
-    ? { address: request.context.ipAddress, userAgent: request.context.userAgent }
-    : { address: call.peer.address, userAgent: call.userAgent };
+  const said = request.context.ipAddress;
+  const trusted = said !== '' && call.caller.kind !== 'anonymous' && (await holds(call, 'context:assert'));
+  if (trusted && isIP(said) === 0) throw badField('context.ip_address', 'must be an IP address');
+  return trusted ? { address: said, userAgent: request.context.userAgent } : { address: call.peer.address, userAgent: call.userAgent };
 };
 
 /** Finds the account and counts this attempt, in one transaction that is the same for accounts that do not exist. */
@@ -93,8 +95,8 @@ const whyNot = ({ tenantStatus, account, counted }: Candidate): string => {
   return account.passwordHash === null ? 'PASSWORD_NOT_SET' : 'PASSWORD_WRONG';
 };
 
-const refuse = (ports: LoginPorts, candidate: Candidate, call: Call): Fault => {
-  const { account, counter, counted, tenantId, source, tenantStatus } = candidate;
+const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: Call): Fault => {
+  const { account, counter, counted, tenantId, tenantStatus } = candidate;
   const reason = whyNot(candidate);
   ports.refused(
     eventOf(
@@ -107,7 +109,7 @@ const refuse = (ports: LoginPorts, candidate: Candidate, call: Call): Fault => {
         // The attempt that uses the limit up, and every one after it, is what an operator wants to see.
         level: counted === 'open' ? 'warning' : 'alert',
         reason,
-        ipAddress: source,
+        ipAddress: address,
         details: { locks: counted === 'last' },
       },
     ),
@@ -132,10 +134,10 @@ export const login =
   async (request: LoginRequest, call: Call): Promise<Tokens> => {
     checkScopes(request.scopes);
     const { address, userAgent } = await sourceOf(ports, request, call);
-    const candidate = await lookUp(ports, request, address);
+    const candidate = await lookUp(ports, request, sourceOfAddress(address));
     const { tenantId, account, counter } = candidate;
     const record = await proven(ports, candidate, request.password, call);
-    if (record === null || account === null) throw refuse(ports, candidate, call);
+    if (record === null || account === null) throw refuse(ports, candidate, address, call);
     const { userId } = account;
     const replacement = ports.passwords.outdated(record) ? await ports.passwords.hash(request.password, call.deadline) : null;
     const roles = (await ports.rolesOf(tenantId, [userId])).get(userId) ?? [];
@@ -168,6 +170,6 @@ export const login =
         ],
       };
     });
-    if (result === null) throw refuse(ports, candidate, call);
+    if (result === null) throw refuse(ports, candidate, address, call);
     return result;
   };

@@ -19,12 +19,19 @@ interface Ports {
 const lacking = (permission: string): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `registering this needs ${permission}`, { meta: { permission } });
 
+/** Which of these the caller does not hold. Asked before the transaction, which must not wait for another connection. */
+const lackedOf = async ({ holds }: Ports, permissions: readonly string[], call: Call): Promise<ReadonlySet<string>> => {
+  const lacked = new Set<string>();
+  for (const permission of permissions) if (!(await holds(call, permission))) lacked.add(permission);
+  return lacked;
+};
+
 /** What the entry gives beyond what it gave must be the caller's own to give. */
-const checkGiven = async ({ holds }: Ports, given: NewWorkload, before: Workload | null, call: Call): Promise<void> => {
-  for (const permission of given.permissions)
-    if (!before?.permissions.includes(permission) && !(await holds(call, permission))) throw lacking(permission);
+const checkGiven = (given: NewWorkload, before: Workload | null, lacked: ReadonlySet<string>): void => {
+  const beyond = given.permissions.find((permission) => lacked.has(permission) && !before?.permissions.includes(permission));
+  if (beyond !== undefined) throw lacking(beyond);
   const foreign = given.tenants.some((tenant) => tenant !== given.tenantId && !before?.tenants.includes(tenant));
-  if (foreign && !(await holds(call, 'installation:tenants'))) throw lacking('installation:tenants');
+  if (foreign && lacked.has('installation:tenants')) throw lacking('installation:tenants');
 };
 
 export const putWorkload =
@@ -37,8 +44,9 @@ export const putWorkload =
       throw new Fault('FAILED_PRECONDITION', 'NAMESPACE_FORBIDDEN', 'the tenant does not own this namespace', {
         violations: [{ field: 'workload.namespace', description: "is not one of the tenant's" }],
       });
+    const lacked = await lackedOf(ports, [...given.permissions, 'installation:tenants'], call);
     const { result, revision } = await ports.write(tenantId, async (tx) => {
-      await checkGiven(ports, given, await ports.workloads.find(tx, tenantId, namespace, name), call);
+      checkGiven(given, await ports.workloads.find(tx, tenantId, namespace, name), lacked);
       const { permissions, calls, tenants } = given;
       return {
         result: await ports.workloads.put(tx, given),

@@ -7,6 +7,7 @@ import type { Database, ReadHead, Write } from '../storage/storage.ts';
 import { checkPassword } from './create-user.ts';
 import { credentialsInvalid } from './login.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
+import { sourceOfAddress } from './source.ts';
 import type { AttemptLimits, Attempts, UserStore } from './stores.ts';
 import { type EndSessions, outranked, type Outranks } from './suspend-user.ts';
 import { userChanges, userNotFound } from './user.ts';
@@ -38,7 +39,7 @@ const isOwn = ({ tenantId, userId }: Asked, { caller }: Call): boolean =>
 /** UNAUTHENTICATED / CREDENTIALS_INVALID unless the current password is right; answers its record. */
 const proveCurrent = async (ports: Ports, { tenantId, userId, currentPassword }: Asked, call: Call): Promise<string> => {
   const { db, attempts, passwords, users, limits } = ports;
-  const source = call.peer.address;
+  const source = sourceOfAddress(call.peer.address);
   const { counted, record } = await db.tenant(tenantId, async (tx) => ({
     counted: await attempts.reserve(tx, tenantId, userId, source, limits),
     record: await users.passwordOf(tx, tenantId, userId),
