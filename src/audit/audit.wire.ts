@@ -1,5 +1,5 @@
 // Joins the audit capability with its store: the recorder first, since everybody else is wired with it.
-import { hours, seconds } from '../base/time.ts';
+import { minutes, seconds } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform, Recorder } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -20,6 +20,6 @@ export const wireAudit = (
   const store = postgresEvents(platform.db);
   const audit = createAudit({ ...platform, store, settings: { decisions, retention, bestEffort: enabled } });
   platform.every('audit.write', seconds(1), () => audit.writeDue());
-  platform.every('audit.partitions', hours(6), () => audit.keepPartitions(), true);
+  platform.every('audit.partitions', minutes(10), () => audit.keepPartitions(), true);
   return { audit, recorder: audit.recorder, services: auditServices(audit) };
 };

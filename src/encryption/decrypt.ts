@@ -9,12 +9,15 @@ import type { Encryption, EncryptionDeps } from './encryption.ts';
 import { type Algorithm, readHeader } from './envelope.ts';
 import { SECRET_SIZE } from './key.ts';
 import type { Keyring } from './keyring.ts';
+import { countOperations } from './operations.ts';
 import { notUsable } from './said.ts';
 
 /** One answer for a wrong context, a flipped bit, an unknown key and a foreign one: whoever guesses learns nothing. */
 const failed = (): Fault => new Fault('INVALID_ARGUMENT', 'DECRYPTION_FAILED', 'the ciphertext does not open in this context');
 
 export const createDecrypt = (deps: EncryptionDeps, keyring: Keyring): Encryption['decrypt'] => {
+  const opened = countOperations(deps.metrics, 'decrypt');
+  const countFailed = countOperations(deps.metrics, 'decrypt_failed');
   // Stands in for keys that are not there, so that an unknown key costs the work of a wrong one.
   const decoy = createDataKey({ keyId: 'ek_0', version: 1, secret: randomBytes(SECRET_SIZE) });
   const NOTHING = Buffer.alloc(64);
@@ -24,6 +27,7 @@ export const createDecrypt = (deps: EncryptionDeps, keyring: Keyring): Encryptio
     const binding = bindingOf(tenantId, input.context, input.associatedData);
     const refuse = (algorithm: Algorithm = 'XAES-256-GCM', header: Buffer = NOTHING, body: Buffer = NOTHING): never => {
       decoy.open(algorithm, header, body, binding);
+      countFailed(algorithm);
       throw failed();
     };
     return demand(deps, call.caller, 'encryption_key:decrypt', () => {
@@ -36,7 +40,11 @@ export const createDecrypt = (deps: EncryptionDeps, keyring: Keyring): Encryptio
         checkKey(call.caller, key.name);
         if (key.status !== 'enabled') throw notUsable(key);
         const plaintext = usable.of(version)?.open(algorithm, read.bytes, read.body, binding) ?? null;
-        if (plaintext === null) throw failed();
+        if (plaintext === null) {
+          countFailed(algorithm);
+          throw failed();
+        }
+        opened(algorithm);
         return { plaintext, key, version, needsRewrap: version !== key.primaryVersion };
       });
     });

@@ -9,6 +9,7 @@ import type { Encrypted, EncryptInput, Encryption, EncryptionDeps } from './encr
 import type { UsableKey } from './key.ts';
 import type { Keyring } from './keyring.ts';
 import type { Leases } from './leases.ts';
+import { countOperations } from './operations.ts';
 import { notFound, notUsable } from './said.ts';
 
 /** A Fernet token is a third longer than its content, and what Encrypt answers, Decrypt must take. */
@@ -17,6 +18,7 @@ const FERNET_MAX = 768 * 1024;
 const TRIES = 3;
 
 export const createEncrypt = (deps: EncryptionDeps, keyring: Keyring, leases: Leases): Encryption['encrypt'] => {
+  const count = countOperations(deps.metrics, 'encrypt');
   const choose = ({ key: named }: EncryptInput, call: Call, tenantId: string): MaybePromise<UsableKey> => {
     if (named.name === '' && named.id === '')
       return andThen(defaultKey(deps, call.caller, tenantId), (name) => keyring.orMade(tenantId, name));
@@ -38,6 +40,7 @@ export const createEncrypt = (deps: EncryptionDeps, keyring: Keyring, leases: Le
       const dataKey = usable.of(key.primaryVersion);
       if (dataKey === null) throw new Error(`key ${key.id} lacks its primary version`);
       const ciphertext = dataKey.seal(algorithm, binding, input.plaintext, deps.random, call.now);
+      count(algorithm);
       return { ciphertext, key, version: key.primaryVersion, algorithm };
     };
     if (algorithm !== 'AES-256-GCM') return seal();

@@ -38,7 +38,7 @@ REVOKE ALL ON audit_event_default FROM PUBLIC, securityhub_app, securityhub_jobs
 
 -- Makes the partition of a month; false where it stands. Rows that went to the default partition meanwhile move into it.
 CREATE FUNCTION audit_event_keep_month(month date) RETURNS boolean
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
   first     date := date_trunc('month', month)::date;
   lower     text := to_char(first, 'YYYY-MM-DD') || ' 00:00:00+00';
@@ -61,7 +61,7 @@ END $$;
 
 -- Drops the partitions that end at or before the bound; the last day is never within reach, whatever the bound says.
 CREATE FUNCTION audit_event_drop_before(bound timestamptz) RETURNS SETOF text
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
   safe timestamptz := least(bound, now() - interval '1 day');
   name text;
@@ -79,6 +79,12 @@ BEGIN
   DELETE FROM audit_event_default WHERE time < safe;
 END $$;
 
+-- They run as the owner: no table of anybody's temporary schema may stand in for ours.
+DO $$
+BEGIN
+  EXECUTE format('ALTER FUNCTION audit_event_keep_month(date) SET search_path = %I, pg_temp', current_schema());
+  EXECUTE format('ALTER FUNCTION audit_event_drop_before(timestamptz) SET search_path = %I, pg_temp', current_schema());
+END $$;
 REVOKE ALL ON FUNCTION audit_event_keep_month(date), audit_event_drop_before(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit_event_keep_month(date), audit_event_drop_before(timestamptz) TO securityhub_jobs;
 
