@@ -11,8 +11,8 @@ import { systemClock } from '../../src/base/time.ts';
 import { HealthService } from '../../src/gen/grpc/health/v1/health.ts';
 import { freePort } from '../stores.ts';
 import { loadConfig } from '../../src/server/config/schema.ts';
-import { tlsFromFiles } from '../../src/server/config/tls.file.ts';
 import type { TlsSource } from '../../src/server/grpc/credentials.ts';
+import { tlsFromFiles } from '../../src/server/grpc/files.ts';
 import { createMetrics } from '../../src/server/observability/metrics.ts';
 import { createTransport } from '../../src/server/transport.ts';
 import { ask, everyService, type Handle, post } from './http-toy.ts';
@@ -160,19 +160,16 @@ describe('a certificate from files', () => {
       writeFileSync(caPath, ca);
     };
     put(first);
-    const authority: TlsSource = { current: () => own, onChange: () => () => {} };
-    const source = tlsFromFiles({ certPath, keyPath, caPath }, authority, silent, 10);
-    const withOwn = tlsFromFiles({ certPath, keyPath, caPath: '' }, authority, silent, 10);
-    ends.push(async () => {
-      source.stop();
-      withOwn.stop();
-    });
+    const source = tlsFromFiles({ cert: certPath, key: keyPath, ca: caPath }, () => own.ca, silent);
+    const withOwn = tlsFromFiles({ cert: certPath, key: keyPath, ca: '' }, () => own.ca, silent);
     expect(source.current()).toEqual(first);
     expect(withOwn.current()).toEqual({ ...first, ca: own.ca });
-    const changed = new Promise<void>((resolve) => source.onChange(resolve));
+    const changed = new Promise<void>((resolve) => {
+      const stop = source.onChange(resolve);
+      ends.push(async () => stop());
+    });
     put(second);
     await changed;
-    for (let tries = 0; tries < 100 && source.current().ca !== second.ca; tries += 1) await sleep(10);
     expect(source.current()).toEqual(second);
   });
 });
