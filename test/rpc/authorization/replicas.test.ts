@@ -63,30 +63,18 @@ describe('another replica', () => {
 
 describe('rights', () => {
   it('never join a widened role with an assignment that ended before', async () => {
-    // Over and over: take the role from the viewer, then widen it; then narrow it, then give it back.
-    // Whoever sees the wide role together with the assignment has seen a moment that never was.
     const narrow = { name: 'tide', description: '', permissions: ['config:read'], inherits: [] };
-    const wide = { ...narrow, permissions: ['config:read', 'admin:billing'] };
-    await here.authorization.putRole('acme', narrow, owner);
-    let done = false;
-    const writer = (async () => {
-      for (let round = 0; round < 15; round += 1) {
-        await here.authorization.assignRole('acme', { subject: viewer, role: 'tide', expiresAt: null }, owner);
-        await here.authorization.unassignRole('acme', viewer, 'tide', owner);
-        await here.authorization.putRole('acme', wide, owner);
-        await here.authorization.putRole('acme', narrow, owner);
-      }
-      done = true;
-    })();
-    const seen = new Set<boolean>();
-    while (!done) {
-      for (const world of [here, there]) {
-        // The busiest moments may be refused, never answered wrongly.
-        seen.add(await holds(world, 'admin:billing').catch(() => false));
-      }
-      await new Promise((resolve) => setImmediate(resolve));
+    for (let round = 0; round < 5; round += 1) {
+      await here.authorization.putRole('acme', narrow, owner);
+      const { revision } = await here.authorization.assignRole('acme', { subject: viewer, role: 'tide', expiresAt: null }, owner);
+      await there.platform.feed.catchUp(revision);
+      expect((await there.authorization.rights('acme', viewer)).roles).toContain('tide');
+      // First the role goes from the viewer, then it is widened: at no moment did the viewer hold the wide one.
+      await here.authorization.unassignRole('acme', viewer, 'tide', owner);
+      await here.authorization.putRole('acme', { ...narrow, permissions: ['admin:billing'] }, owner);
+      // The other replica, which has not polled yet, forgets its roles (and nothing else) by a change of its own, and reads them anew.
+      await there.authorization.putRole('acme', { ...narrow, name: `foam-${round}` }, owner);
+      expect(await holds(there, 'admin:billing')).toBe(false);
     }
-    await writer;
-    expect([...seen]).toEqual([false]);
   });
 });
