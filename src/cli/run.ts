@@ -1,4 +1,5 @@
 // The table of commands, help, and the one place that turns a fault into an exit code.
+import { inspect } from 'node:util';
 import { toFault } from '../base/fault.ts';
 import { callCommand } from './call.ts';
 import type { Command, Terminal } from './command.ts';
@@ -55,10 +56,7 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
   } catch (error) {
     const fault = toFault(error);
     // An internal error on a terminal is somebody's own machine: the cause helps, and nobody else sees it.
-    const cause =
-      fault.code === 'INTERNAL' && fault.cause instanceof Object
-        ? `: ${String((fault.cause as { stack?: string }).stack ?? fault.cause)}`
-        : '';
+    const cause = fault.code === 'INTERNAL' ? `: ${inspect(fault.cause)}` : '';
     terminal.err(`security-hub ${name}: ${fault.message}${cause}`);
     if (fault.reason === 'USAGE') terminal.err(`Usage: security-hub ${command.usage}`);
     return fault.reason === 'USAGE' ? 2 : 1;

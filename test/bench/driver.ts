@@ -1,5 +1,5 @@
 // The load of the benchmark: one process, plain HTTP/2, requests prepared as bytes, answers counted by grpc-status.
-import { type ClientHttp2Session, connect, type SecureClientSessionOptions } from 'node:http2';
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type SecureClientSessionOptions } from 'node:http2';
 
 export interface Load {
   readonly url: string;
@@ -30,6 +30,11 @@ export const framed = (message: Uint8Array): Buffer => {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
+};
+
+const headerOf = (headers: IncomingHttpHeaders, name: string): string | undefined => {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
 };
 
 const percentile = (sorted: readonly number[], share: number): number =>
@@ -63,8 +68,11 @@ export const drive = async (load: Load): Promise<Measured> => {
       const sent = performance.now();
       const stream = session.request(headers);
       let status = 'none';
-      stream.on('response', (got) => (status = String(got['grpc-status'] ?? status)));
-      stream.on('trailers', (got) => (status = String(got['grpc-status'] ?? status)));
+      const read = (got: IncomingHttpHeaders): void => {
+        status = headerOf(got, 'grpc-status') ?? status;
+      };
+      stream.on('response', read);
+      stream.on('trailers', read);
       if (answer.length === 0) stream.on('data', (chunk: Buffer) => (answer = answer.length === 0 ? chunk.subarray(5) : answer));
       else stream.resume();
       stream.on('error', () => (status = 'reset'));
@@ -110,9 +118,9 @@ export const openCaller = async (grpc: string): Promise<Caller> => {
         const chunks: Buffer[] = [];
         let status = 'none';
         let message = '';
-        const read = (got: Record<string, unknown>): void => {
-          status = String(got['grpc-status'] ?? status);
-          message = String(got['grpc-message'] ?? message);
+        const read = (got: IncomingHttpHeaders): void => {
+          status = headerOf(got, 'grpc-status') ?? status;
+          message = headerOf(got, 'grpc-message') ?? message;
         };
         stream.on('response', read);
         stream.on('trailers', read);

@@ -1,14 +1,14 @@
 // The processes of the benchmark: stores, the built hub in production configuration, the echo. Each pinned to a core of its own.
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { type Environment, type HubProcess, hubHome, startHub as startHubProcess } from '../hub-process.ts';
 import setUpStores, { freePort } from '../stores.ts';
 import tearDownStores from '../stores-stop.ts';
 
-const root = join(import.meta.dirname, '../..');
 const TICK = 100;
 
 /** The server's core; the load runs on the other. */
@@ -29,7 +29,7 @@ export const residentMiB = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 
 export interface Stores {
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   stop(): Promise<void>;
 }
 
@@ -48,73 +48,24 @@ export const startStores = async (): Promise<Stores> => {
   const service = new URL(owner);
   service.username = name;
   service.password = name;
-  const dataDir = mkdtempSync(join(tmpdir(), 'security-hub-bench-'));
-  const keyPath = join(dataDir, 'master.key');
-  writeFileSync(keyPath, randomBytes(32), { mode: 0o600 });
+  const home = hubHome();
   return {
     env: {
+      ...home.env,
       POSTGRES_URI: service.href,
       MIGRATION_POSTGRES_URI: owner.href,
       REDIS_URL: process.env['TEST_REDIS_URL'] ?? '',
-      ENCRYPTION_KEY_PATH: keyPath,
-      DATA_DIR: dataDir,
       LOG_LEVEL: 'error',
     },
     stop: tearDownStores,
   };
 };
 
-export interface Hub {
-  readonly pid: number;
-  readonly grpc: string;
-  readonly grpcPort: number;
-  readonly http: string;
-  /** Milliseconds from the start of the process to /readyz. */
-  readonly startedIn: number;
-  stop(): Promise<void>;
-}
-
-const ready = async (url: string, child: ChildProcess): Promise<void> => {
-  for (let attempt = 0; attempt < 1500; attempt += 1) {
-    if (child.exitCode !== null) throw new Error(`the hub ended with ${child.exitCode}`);
-    const answer = await fetch(url).catch(() => null);
-    await answer?.arrayBuffer();
-    if (answer?.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`${url} did not get ready within 30 s`);
-};
-
-export const cli = (args: readonly string[], env: Readonly<Record<string, string>>): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'dist/main.js'), ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`security-hub ${args.join(' ')} ended with ${code}`))));
-  });
-
-export const startHub = async (env: Readonly<Record<string, string>>): Promise<Hub> => {
-  const [grpcPort, httpPort, probePort] = [await freePort(), await freePort(), await freePort()];
-  const began = performance.now();
-  const child = spawn(process.execPath, [join(root, 'dist/main.js'), 'serve'], {
-    env: { ...process.env, ...env, GRPC_PORT: String(grpcPort), HTTP_PORT: String(httpPort), PROBE_PORT: String(probePort) },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  pin(child.pid, 0);
-  await ready(`http://127.0.0.1:${probePort}/readyz`, child);
-  return {
-    pid: child.pid ?? 0,
-    grpc: `127.0.0.1:${grpcPort}`,
-    grpcPort,
-    http: `http://127.0.0.1:${httpPort}`,
-    startedIn: performance.now() - began,
-    stop: () =>
-      new Promise((resolve) => {
-        child.once('exit', () => resolve());
-        child.kill('SIGTERM');
-      }),
-  };
+/** On the server's core from its first answer on. */
+export const startHub = async (env: Environment): Promise<HubProcess> => {
+  const hub = await startHubProcess(env);
+  pin(hub.pid, 0);
+  return hub;
 };
 
 export interface Echo {

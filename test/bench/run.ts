@@ -1,9 +1,9 @@
 // `npm run bench`: the built hub in production configuration on real stores, against a bare echo. Writes docs/benchmarks.md.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { measure, type Result } from './measure.ts';
-import { cli, pin, residentMiB, startHub, startStores } from './processes.ts';
+import { pin, residentMiB, startHub, startStores } from './processes.ts';
 import { report } from './report.ts';
 import { bearerRows, type Setting } from './rows.ts';
 import { mtlsRow } from './mtls.ts';
@@ -20,17 +20,16 @@ try {
   // A development start makes the tenant and its administrator; everything measured runs in production configuration.
   const first = await startHub({ ...stores.env, NODE_ENV: 'development' });
   await first.stop();
-  const bootstrap = JSON.parse(readFileSync(join(stores.env['DATA_DIR'] ?? '', 'bootstrap.json'), 'utf8')) as Record<string, string>;
-  await cli(['migrate', 'plan'], stores.env);
+  const bootstrap = first.bootstrap();
 
   const hub = await startHub({ ...production, TLS: 'off' });
   await new Promise((resolve) => setTimeout(resolve, 2000));
   const idle = residentMiB(hub.pid);
   const setting: Setting = {
     grpc: hub.grpc,
-    username: bootstrap['username'] ?? '',
-    password: bootstrap['password'] ?? '',
-    tenantId: bootstrap['tenant_id'] ?? '',
+    username: bootstrap.username,
+    password: bootstrap.password,
+    tenantId: bootstrap.tenant_id,
   };
   const rows = await bearerRows(setting);
   const results: Result[] = [];
