@@ -28,6 +28,8 @@ export interface EmbeddedPostgres {
 }
 
 const DATABASE = 'security_hub';
+/** Names the process that stops the database. */
+const OWNER = 'postgres.owner';
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
   'unix_socket_directories=',
@@ -212,11 +214,8 @@ const halt = async (pid: number): Promise<void> => {
 
 /** The process that may stop the database; a second one beside it (a command, a doctor) only uses it. */
 const claim = (dataDir: string): boolean => {
-  const file = join(dataDir, 'postgres.owner');
-  const owner = Number(readFileSafe(file));
-  if (owner > 0 && owner !== process.pid && alive(owner)) return false;
-  writeFileSync(file, String(process.pid));
-  return true;
+  const owner = Number(readFileSafe(join(dataDir, OWNER)));
+  return owner === 0 || owner === process.pid || !alive(owner);
 };
 
 /** Starts it, or finds it running. First start about a second, later ones a tenth of it. */
@@ -229,10 +228,13 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
   const place = reachable(own, user) ? own : join(SHARED, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'postgres');
   const binaries = findBinaries(user);
   const password = passwordIn(dataDir, place);
-  const owned = claim(dataDir);
+  const first = claim(dataDir);
   if (!existsSync(join(place, 'PG_VERSION'))) await initialise(binaries, place, password, user);
-  const found =
-    (await adopt(place, password)) ?? (await launch(binaries, place, options.port || (await freePort()), options.settings ?? [], user));
+  const there = await adopt(place, password);
+  const found = there ?? (await launch(binaries, place, options.port || (await freePort()), options.settings ?? [], user));
+  // Whoever launched it owns it, whatever an old note says.
+  const owned = first || there === null;
+  if (owned) writeFileSync(join(dataDir, OWNER), String(process.pid));
   const atExit = (): void => {
     if (alive(found.pid)) process.kill(found.pid, 'SIGINT');
   };
@@ -246,7 +248,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
       if (!owned) return;
       process.removeListener('exit', atExit);
       await halt(found.pid);
-      rmSync(join(dataDir, 'postgres.owner'), { force: true });
+      rmSync(join(dataDir, OWNER), { force: true });
     },
   };
 };
