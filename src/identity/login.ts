@@ -1,17 +1,15 @@
 // Login with a password. Unknown, wrong, locked, suspended: one answer, in one time, and no more guesses than the limit.
 import { isIP } from 'node:net';
-import { hmacSha256 } from '../base/bytes.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { lengthPrefixed } from '../base/canonical.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
-import type { Database, ReadHead, Write } from '../storage/storage.ts';
+import type { ReadHead, Write } from '../storage/storage.ts';
 import type { Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
-import { nameKey } from './names.ts';
+import { type Candidate, type CandidatePorts, lookUp, proven, whyNot } from './candidate.ts';
 import type { Passwords } from './password.ts';
 import { sourceOfAddress } from './source.ts';
-import type { AttemptLimits, Attempts, LoginAccount, TenantStore, UserStore } from './stores.ts';
+import type { Attempts, TenantStore, UserStore } from './stores.ts';
 
 export interface LoginRequest {
   /** '' = the only active tenant there is. */
@@ -25,36 +23,18 @@ export interface LoginRequest {
   readonly context: { readonly ipAddress: string; readonly userAgent: string };
 }
 
-export interface LoginPorts {
-  readonly db: Database;
+export interface LoginPorts extends CandidatePorts {
   readonly write: Write;
   readonly readHead: ReadHead;
-  readonly limits: AttemptLimits;
-  /** Hides the names of accounts that do not exist in the table of attempts. */
-  readonly accountSecret: Uint8Array;
   readonly passwords: Passwords;
   readonly tenants: Pick<TenantStore, 'isActive'>;
   readonly users: Pick<UserStore, 'byName' | 'loggedIn'>;
   readonly attempts: Attempts;
-  readonly soleTenant: () => MaybePromise<TenantId | null>;
-  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
   readonly rolesOf: (tenantId: TenantId, userIds: readonly string[]) => MaybePromise<ReadonlyMap<string, readonly string[]>>;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
   readonly openSession: TokensDoor['open'];
   /** Counts a refused login; aggregated, never dropped. */
   readonly refused: (entry: AuditEntry) => void;
-}
-
-/** What is known before the password is looked at. */
-interface Candidate {
-  readonly tenantId: TenantId;
-  /** null where there is no such tenant. */
-  readonly tenantStatus: string | null;
-  readonly account: LoginAccount | null;
-  /** Under which the attempts are counted: the user's id, or a keyed hash of a name nobody has. */
-  readonly counter: string;
-  readonly counted: 'open' | 'last' | 'locked';
-  readonly source: string;
 }
 
 export const credentialsInvalid = (): Fault => new Fault('UNAUTHENTICATED', 'CREDENTIALS_INVALID', 'the name or the password is not right');
@@ -72,27 +52,6 @@ const sourceOf = async ({ holds }: LoginPorts, request: LoginRequest, call: Call
   const trusted = said !== '' && call.caller.kind !== 'anonymous' && (await holds(call, 'context:assert'));
   if (trusted && isIP(said) === 0) throw badField('context.ip_address', 'must be an IP address');
   return trusted ? { address: said, userAgent: request.context.userAgent } : { address: call.peer.address, userAgent: call.userAgent };
-};
-
-/** Finds the account and counts this attempt, in one transaction that is the same for accounts that do not exist. */
-const lookUp = async (ports: LoginPorts, request: LoginRequest, source: string): Promise<Candidate> => {
-  const tenantId = request.tenantId !== '' ? request.tenantId : ((await ports.soleTenant()) ?? '');
-  const tenant = await ports.tenant(tenantId);
-  const key = nameKey(request.username);
-  return ports.db.tenant(tenantId, async (tx) => {
-    const account = await ports.users.byName(tx, tenantId, key);
-    const counter = account?.userId ?? hmacSha256(ports.accountSecret, lengthPrefixed([tenantId, key])).toString('base64url');
-    const counted = await ports.attempts.reserve(tx, tenantId, counter, source, ports.limits);
-    return { tenantId, tenantStatus: tenant?.status ?? null, account, counter, counted, source };
-  });
-};
-
-const whyNot = ({ tenantStatus, account, counted }: Candidate): string => {
-  if (tenantStatus !== 'active') return 'TENANT_NOT_ACTIVE';
-  if (account === null) return 'USER_UNKNOWN';
-  if (counted === 'locked') return 'USER_LOCKED';
-  if (account.status !== 'active') return 'USER_NOT_ACTIVE';
-  return account.passwordHash === null ? 'PASSWORD_NOT_SET' : 'PASSWORD_WRONG';
 };
 
 const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: Call): Fault => {
@@ -115,18 +74,6 @@ const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: 
     ),
   );
   return credentialsInvalid();
-};
-
-/** One hash, whatever is the matter: the record's where there is one that counts, else a dummy's. */
-const proven = async (ports: LoginPorts, candidate: Candidate, password: string, call: Call): Promise<string | null> => {
-  const { account, counted, tenantStatus, tenantId, counter, source } = candidate;
-  const counts = tenantStatus === 'active' && counted !== 'locked' && account?.status === 'active';
-  const record = counts ? account.passwordHash : null;
-  const right = await ports.passwords.verify(record, password, call.deadline).catch(async (fault: unknown) => {
-    if (counted !== 'locked') await ports.db.tenant(tenantId, (tx) => ports.attempts.refund(tx, tenantId, counter, source, ports.limits));
-    throw fault;
-  });
-  return right ? record : null;
 };
 
 export const login =

@@ -69,6 +69,17 @@ export const breaksConnection = (thrown: unknown): boolean =>
 
 export const storeUnavailable = (cause?: unknown): Fault => unavailable('STORE_UNAVAILABLE', 'the database does not answer', cause);
 
-/** The error for callers: UNAVAILABLE / STORE_UNAVAILABLE when the store is away, else itself (INTERNAL at the edge of the process). */
-export const fromDatabase = (thrown: unknown): unknown =>
-  !(thrown instanceof Fault) && isAway(thrown) ? storeUnavailable(thrown) : thrown;
+/** Postgres keeps no NUL character in text (22021) nor in JSON (22P05): only a caller's words can bring one. */
+const holdsNul = (thrown: unknown): boolean => ['22021', '22P05'].includes(sqlState(thrown));
+
+/**
+ * The error for callers: UNAVAILABLE / STORE_UNAVAILABLE when the store is away, INVALID_ARGUMENT for text it cannot hold,
+ * else itself (INTERNAL at the edge of the process).
+ */
+export const fromDatabase = (thrown: unknown): unknown => {
+  if (thrown instanceof Fault) return thrown;
+  if (isAway(thrown)) return storeUnavailable(thrown);
+  return holdsNul(thrown)
+    ? new Fault('INVALID_ARGUMENT', 'REQUEST_INVALID', 'text must not hold NUL characters', { cause: thrown })
+    : thrown;
+};

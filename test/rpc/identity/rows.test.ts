@@ -238,6 +238,25 @@ describe('ApiKeyService', () => {
   });
 });
 
+describe('text that no table can hold', () => {
+  const NUL = 'a\u0000b';
+  const cases: readonly [string, () => Promise<unknown>][] = [
+    ['a user id', () => getUser({ userId: NUL })],
+    ['the id of a key', () => revokeKey({ apiKeyId: NUL })],
+    ['an idempotency key', () => createKey({ name: 'x', idempotencyKey: NUL })],
+    [
+      'a login name',
+      () => {
+        const fields = { tenantId: home.tenantId, username: NUL, password: PASSWORD };
+        return ask('AuthenticationService/Login', authentication.LoginRequest, authentication.LoginResponse, fields, from('10.0.0.9'));
+      },
+    ],
+  ];
+  it.each(cases)('is refused in %s', async (_, work) => {
+    expect(await outcome(work())).toBe('INVALID_ARGUMENT/REQUEST_INVALID');
+  });
+});
+
 it('every row that changes something writes its event with it, and none but login and logout is open to anyone', () => {
   const rows = world.services.flatMap(({ methods }) =>
     methods.map(({ method, row }) => ({ name: method.path.split('/')[2] ?? '', row: row as AnyRow })),
