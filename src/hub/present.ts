@@ -25,10 +25,10 @@ export const createPresent = (ports: PresentPorts) => {
   const prove = createProve(ports);
 
   const judge = ({ proven }: Proof & { readonly ok: true }, context: RequestContext | undefined, call: Call): MaybePromise<Presented> => {
-    const { credential, marked } = proven;
+    const { credential, marked, subjectType } = proven;
     const { tenantId } = credential;
-    const subject: Subject = { type: credential.subjectType, id: credential.subjectId };
-    const trusted = credential.boundAddress === '' ? false : ports.holds(call.caller, 'context:assert');
+    const subject: Subject = { type: subjectType, id: credential.subject };
+    const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
     return andThen(trusted, (believed) =>
       andThen(ports.tenant(tenantId), (tenant) =>
         andThen(ports.standing(tenantId, subject), (standing): Presented => {

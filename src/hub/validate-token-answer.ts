@@ -100,17 +100,17 @@ export const emptyResponse = (): ValidateTokenResponse => ({
 });
 
 /**
- * Bytes that wait for the moment to be appended (protobuf: concatenated messages are merged). Outside Buffer's shared slabs: they stay long,
- * and each would keep a slab full of short-lived neighbours.
+ * Bytes that wait for the moment to be appended (protobuf: concatenated messages are merged), one character a byte: a buffer of its own
+ * would weigh as much again as what it holds.
  */
-export const encodeStill = (response: ValidateTokenResponse): Buffer => {
-  const encoded = ValidateTokenResponse.encode(response).finish();
-  const bytes = Buffer.allocUnsafeSlow(encoded.length);
-  bytes.set(encoded);
-  return bytes;
+export type Still = string;
+
+export const encodeStill = (response: ValidateTokenResponse): Still => {
+  const bytes = ValidateTokenResponse.encode(response).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 };
 
-export const encodeWarning = (warning: Reason): Buffer => encodeStill({ ...emptyResponse(), warnings: [{ ...warning }] });
+export const encodeWarning = (warning: Reason): Still => encodeStill({ ...emptyResponse(), warnings: [{ ...warning }] });
 
 /** Most bytes that a moment takes: three times two varints, two varints, a flag, with their tags. */
 const MOMENT_BYTES = 80;
@@ -155,11 +155,11 @@ const DEGRADED = tagOf(14, 0);
 const STALENESS = tagOf(15, 2);
 
 /** The whole answer: still parts, then the moment. `warning` may be empty. */
-export const withMoment = (still: Buffer, warning: Buffer | null, moment: Moment): Buffer => {
-  const length = still.length + (warning === null ? 0 : warning.length);
+export const withMoment = (still: Still, warning: Still, moment: Moment): Buffer => {
+  const length = still.length + warning.length;
   const bytes = Buffer.allocUnsafe(length + MOMENT_BYTES);
-  bytes.set(still, 0);
-  if (warning !== null) bytes.set(warning, still.length);
+  bytes.write(still, 0, 'latin1');
+  if (warning !== '') bytes.write(warning, still.length, 'latin1');
   let at = instant(bytes, AS_OF, moment.asOf, length);
   at = instant(bytes, FRESH_UNTIL, moment.freshUntil, at);
   bytes[at] = REVOCATION_SEQ;

@@ -51,14 +51,15 @@ export interface ProofPorts {
   };
 }
 
-/** A proven credential with what is shown of it. One object a credential, so that what is made from it can be kept beside it. */
+/** A proven credential with what is shown of it. */
 export interface Proven {
   readonly credential: Credential;
+  readonly subjectType: 'user' | 'api_key' | 'service';
   readonly tokenType: TokenType;
   /** What the mirror is asked; null for what has no watermark of its own kind. */
   readonly marked: Claims | null;
-  /** Printed when it is shown. */
-  claims(): ClaimsMessage;
+  /** The same object as long as its own capability keeps it: what is made from a credential is kept beside it. */
+  readonly source: Claims | ApiKeyProof | CertificateProof;
 }
 
 export type Proof =
@@ -70,81 +71,62 @@ const REFRESH_PREFIX = 'shr_';
 /** API keys begin with three letters and a line that no JWS can have in its first segment's place. */
 const API_KEY = /^sh[a-qs-z]_/;
 
+const UNBOUND = { audience: null, confirmation: null, ipAddress: '', deviceId: '', riskLevel: 'low' };
+
 const ofAccessToken = (claims: Claims): Proven => ({
-  credential: {
-    kind: 'access',
-    tenantId: claims.tenantId,
-    subjectType: 'user',
-    subjectId: claims.subject,
-    audience: claims.audience,
-    scopes: claims.scopes,
-    confirmation: claims.confirmation,
-    boundAddress: claims.ipAddress,
-    deviceId: claims.deviceId,
-    riskLevel: claims.riskLevel,
-    expiresAt: claims.expiresAt,
-  },
+  credential: claims,
+  subjectType: 'user',
   tokenType: TokenType.TOKEN_TYPE_ACCESS,
   marked: claims,
-  claims: () => accessClaims(claims),
+  source: claims,
 });
 
 const ofApiKey = (key: ApiKeyProof): Proven => ({
-  credential: {
-    kind: 'api_key',
-    tenantId: key.tenantId,
-    subjectType: 'api_key',
-    subjectId: key.keyId,
-    audience: null,
-    scopes: key.scopes,
-    confirmation: null,
-    boundAddress: '',
-    deviceId: '',
-    riskLevel: 'low',
-    expiresAt: key.expiresAt,
-  },
+  credential: { ...UNBOUND, tenantId: key.tenantId, subject: key.keyId, scopes: key.scopes, expiresAt: key.expiresAt },
+  subjectType: 'api_key',
   tokenType: TokenType.TOKEN_TYPE_API_KEY,
   marked: null,
-  claims: () =>
-    someClaims({
-      issuer: '',
-      subject: key.ownerId,
-      tokenId: key.keyId,
-      tenantId: key.tenantId,
-      permissions: [...key.permissions],
-      scopes: [...key.scopes],
-      authMethod: 'api_key',
-      expiresAt: key.expiresAt === null ? undefined : timestamp(key.expiresAt),
-    }),
+  source: key,
 });
 
 const ofCertificate = (identity: CertificateProof): Proven => ({
   credential: {
-    kind: 'certificate',
+    ...UNBOUND,
     tenantId: identity.tenantId,
-    subjectType: 'service',
-    subjectId: `${identity.namespace}/${identity.name}`,
-    audience: null,
+    subject: `${identity.namespace}/${identity.name}`,
     scopes: null,
-    confirmation: null,
-    boundAddress: '',
-    deviceId: '',
-    riskLevel: 'low',
     expiresAt: identity.notAfter,
   },
+  subjectType: 'service',
   tokenType: TokenType.TOKEN_TYPE_CERTIFICATE,
   marked: null,
-  claims: () =>
-    someClaims({
-      issuer: identity.issuer,
-      subject: identity.spiffeId,
-      tokenId: identity.serialNumber,
-      tenantId: identity.tenantId,
-      authMethod: 'certificate',
-      notBefore: timestamp(identity.notBefore),
-      expiresAt: timestamp(identity.notAfter),
-    }),
+  source: identity,
 });
+
+/** As they are printed where they may be shown. */
+export const shownClaims = ({ source }: Proven): ClaimsMessage => {
+  if ('familyId' in source) return accessClaims(source);
+  if ('keyId' in source)
+    return someClaims({
+      issuer: '',
+      subject: source.ownerId,
+      tokenId: source.keyId,
+      tenantId: source.tenantId,
+      permissions: [...source.permissions],
+      scopes: [...source.scopes],
+      authMethod: 'api_key',
+      expiresAt: source.expiresAt === null ? undefined : timestamp(source.expiresAt),
+    });
+  return someClaims({
+    issuer: source.issuer,
+    subject: source.spiffeId,
+    tokenId: source.serialNumber,
+    tenantId: source.tenantId,
+    authMethod: 'certificate',
+    notBefore: timestamp(source.notBefore),
+    expiresAt: timestamp(source.notAfter),
+  });
+};
 
 const refused = (tokenType: TokenType, code: string, message: string, proven: Proven | null = null): Proof => ({
   ok: false,
@@ -153,39 +135,20 @@ const refused = (tokenType: TokenType, code: string, message: string, proven: Pr
   proven,
 });
 
-/** Answers at once for access tokens. Keeps what it made of a token's claims as long as the verdict cache keeps the claims. */
-export const createProve = (ports: ProofPorts) => {
-  const accepted = new WeakMap<Claims, Proof & { readonly ok: true }>();
-  const apiKeys = new WeakMap<ApiKeyProof, Proven>();
+const ofVerified = (verified: Verified): Proof =>
+  verified.ok
+    ? { ok: true, proven: ofAccessToken(verified.claims), inGrace: verified.inGrace }
+    : refused(
+        TokenType.TOKEN_TYPE_ACCESS,
+        verified.reason,
+        verified.message,
+        verified.claims === null ? null : ofAccessToken(verified.claims),
+      );
 
-  const provenAccess = (claims: Claims): Proof & { readonly ok: true } => {
-    let proof = accepted.get(claims);
-    if (proof === undefined) {
-      proof = { ok: true, proven: ofAccessToken(claims), inGrace: false };
-      accepted.set(claims, proof);
-    }
-    return proof;
-  };
-
-  const proveAccess = (verified: Verified): Proof => {
-    if (verified.ok) {
-      const proof = provenAccess(verified.claims);
-      return verified.inGrace ? { ...proof, inGrace: true } : proof;
-    }
-    const proven = verified.claims === null ? null : provenAccess(verified.claims).proven;
-    return refused(TokenType.TOKEN_TYPE_ACCESS, verified.reason, verified.message, proven);
-  };
-
-  const provenApiKey = (key: ApiKeyProof): Proven => {
-    let proven = apiKeys.get(key);
-    if (proven === undefined) {
-      proven = ofApiKey(key);
-      apiKeys.set(key, proven);
-    }
-    return proven;
-  };
-
-  return (request: Pick<ValidateTokenRequest, 'token' | 'certificateChain'>, now: Instant, grace: Millis): MaybePromise<Proof> => {
+/** Answers at once for access tokens. */
+export const createProve =
+  (ports: ProofPorts) =>
+  (request: Pick<ValidateTokenRequest, 'token' | 'certificateChain'>, now: Instant, grace: Millis): MaybePromise<Proof> => {
     const { token } = request;
     if (request.certificateChain !== '')
       return andThen(ports.certificates.validate(request.certificateChain, now), (found) =>
@@ -199,9 +162,8 @@ export const createProve = (ports: ProofPorts) => {
     if (API_KEY.test(token))
       return andThen(ports.apiKeys.verify(token, now), (found) =>
         found.ok
-          ? { ok: true, proven: provenApiKey(found.key), inGrace: false }
+          ? { ok: true, proven: ofApiKey(found.key), inGrace: false }
           : refused(TokenType.TOKEN_TYPE_API_KEY, found.reason, found.message ?? 'the API key is not good'),
       );
-    return proveAccess(ports.tokens.verify(token, now, grace));
+    return ofVerified(ports.tokens.verify(token, now, grace));
   };
-};

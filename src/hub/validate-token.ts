@@ -10,8 +10,8 @@ import { type LiveSubject, Verdict } from '../gen/securityhub/v1/token.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Standing, TokensDoor } from '../tokens/tokens.ts';
 import { presenterOf } from './presenter.ts';
-import { emptyResponse, encodeStill, encodeWarning, type Moment, withMoment } from './validate-token-answer.ts';
-import { createProve, type Proof, type ProofPorts, type Proven } from './validate-token-proof.ts';
+import { emptyResponse, encodeStill, encodeWarning, type Moment, type Still, withMoment } from './validate-token-answer.ts';
+import { createProve, type Proof, type ProofPorts, type Proven, shownClaims } from './validate-token-proof.ts';
 import {
   type AudienceRule,
   audienceFits,
@@ -88,9 +88,9 @@ const cappedPermissions = (credential: Credential, rights: LiveRights): string[]
   return [...new Set(held.filter((permission) => holdsNow(credential, rights, permission)))];
 };
 
-const liveSubject = (credential: Credential, facts: Facts): LiveSubject => ({
-  type: credential.subjectType,
-  id: credential.subjectId,
+const liveSubject = ({ credential, subjectType }: Proven, facts: Facts): LiveSubject => ({
+  type: subjectType,
+  id: credential.subject,
   tenantId: credential.tenantId,
   roles: [...facts.rights.roles],
   permissions: cappedPermissions(credential, facts.rights),
@@ -100,21 +100,22 @@ const liveSubject = (credential: Credential, facts: Facts): LiveSubject => ({
 });
 
 /** A valid answer without its moment, kept as long as the same rights are in force. */
-interface Still {
+interface Kept {
   readonly rights: LiveRights;
-  readonly bytes: Buffer;
+  readonly still: Still;
 }
 
 export const createValidateToken = (ports: ValidateTokenPorts) => {
   const prove = createProve(ports);
-  const stills = new WeakMap<Proven, Still>();
+  const kept = new WeakMap<Proven['source'], Kept>();
   const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
-  const bothWarnings = Buffer.concat([warnings.unchecked, warnings.grace]);
+  const bothWarnings = warnings.unchecked + warnings.grace;
 
-  const factsOf = (credential: Credential): MaybePromise<Facts> => {
-    const tenant = ports.tenant(credential.tenantId);
-    const user = credential.subjectType === 'user' ? ports.user(credential.tenantId, credential.subjectId) : ACTIVE;
-    const rights = ports.rights(credential.tenantId, { type: credential.subjectType, id: credential.subjectId });
+  const factsOf = ({ credential, subjectType }: Proven): MaybePromise<Facts> => {
+    const { tenantId, subject } = credential;
+    const tenant = ports.tenant(tenantId);
+    const user = subjectType === 'user' ? ports.user(tenantId, subject) : ACTIVE;
+    const rights = ports.rights(tenantId, { type: subjectType, id: subject });
     if (isPromise(tenant) || isPromise(user) || isPromise(rights))
       return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r }));
     return { tenant, user, rights };
@@ -155,28 +156,28 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       verdict: Verdict.VERDICT_INVALID,
       reasons: reasons.map((reason) => ({ ...reason })),
       tokenType: proof.ok ? proof.proven.tokenType : proof.tokenType,
-      claims: shown ? proven.claims() : undefined,
-      subject: shown && facts !== null ? liveSubject(proven.credential, facts) : undefined,
+      claims: shown ? shownClaims(proven) : undefined,
+      subject: shown && facts !== null ? liveSubject(proven, facts) : undefined,
     });
-    return withMoment(still, null, momentOf(now, null, facts?.rights ?? null));
+    return withMoment(still, '', momentOf(now, null, facts?.rights ?? null));
   };
 
-  const validStill = (proven: Proven, facts: Facts): Buffer => {
-    const kept = stills.get(proven);
+  const validStill = (proven: Proven, facts: Facts): Still => {
+    const found = kept.get(proven.source);
     // The rights object is replaced whenever anything in it changes.
-    if (kept !== undefined && kept.rights === facts.rights) return kept.bytes;
-    const { credential } = proven;
-    const bytes = encodeStill({
+    if (found !== undefined && found.rights === facts.rights) return found.still;
+    const { riskLevel } = proven.credential;
+    const still = encodeStill({
       ...emptyResponse(),
       valid: true,
       verdict: Verdict.VERDICT_VALID,
       tokenType: proven.tokenType,
-      claims: proven.claims(),
-      subject: liveSubject(credential, facts),
-      risk: { score: riskScore(credential.riskLevel), level: credential.riskLevel, indicators: [] },
+      claims: shownClaims(proven),
+      subject: liveSubject(proven, facts),
+      risk: { score: riskScore(riskLevel), level: riskLevel, indicators: [] },
     });
-    stills.set(proven, { rights: facts.rights, bytes });
-    return bytes;
+    kept.set(proven.source, { rights: facts.rights, still });
+    return still;
   };
 
   /** After the last wait: everything that may have changed meanwhile is asked now. */
@@ -205,7 +206,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     if (standing !== null || problems !== null)
       return invalid(proof, [...(standing === null ? [] : [standing]), ...(problems ?? [])], sight, facts, call.now);
     const unchecked = rule.kind === 'unchecked' && proven.credential.audience !== null;
-    const warning = unchecked ? (inGrace ? bothWarnings : warnings.unchecked) : inGrace ? warnings.grace : null;
+    const warning = unchecked ? (inGrace ? bothWarnings : warnings.unchecked) : inGrace ? warnings.grace : '';
     return withMoment(validStill(proven, facts), warning, momentOf(call.now, proven.credential.expiresAt, facts.rights));
   };
 
@@ -231,9 +232,9 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   ): MaybePromise<Buffer> => {
     const { credential } = proof.proven;
     const sight = sightOf(credential, rule, call.caller);
-    const facts = factsOf(credential);
+    const facts = factsOf(proof.proven);
     // Asked only where it decides: a token bound to an address.
-    const trusted = credential.boundAddress === '' ? false : ports.holds(call.caller, 'context:assert');
+    const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
     if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted)) return conclude(request, call, proof, rule, sight, facts, trusted);
     const loaded = Promise.all([sight, facts, trusted]);
     // What was at hand before the wait may be old now: once loaded, all is asked again in one go.

@@ -11,19 +11,18 @@ export interface Reason {
   readonly message: string;
 }
 
-/** A credential that has proved itself, whatever its kind. */
+/** What the rules read of a credential that has proved itself; the claims of an access token are one as they stand. */
 export interface Credential {
-  readonly kind: 'access' | 'api_key' | 'certificate';
   readonly tenantId: string;
-  readonly subjectType: 'user' | 'api_key' | 'service';
-  readonly subjectId: string;
+  /** A user's, an API key's id, or `<namespace>/<name>`. */
+  readonly subject: string;
   /** null where the kind has none: API keys and certificates are for the whole tenant. */
   readonly audience: readonly string[] | null;
   /** null where the kind has none: nothing is capped by them. */
   readonly scopes: readonly string[] | null;
   readonly confirmation: Confirmation | null;
   /** '' unless bound. */
-  readonly boundAddress: string;
+  readonly ipAddress: string;
   readonly deviceId: string;
   readonly riskLevel: string;
   /** null = no end of its own. */
@@ -128,7 +127,7 @@ export const useProblems = (
     const problem = bindingProblem(credential.confirmation, presenter);
     if (problem !== null) add(problem);
   }
-  if (credential.boundAddress !== '' && credential.boundAddress !== presenter.address)
+  if (credential.ipAddress !== '' && credential.ipAddress !== presenter.address)
     add({ code: 'IP_MISMATCH', message: 'the token is bound to another address' });
   if (credential.deviceId !== '' && presenter.deviceId !== '' && credential.deviceId !== presenter.deviceId)
     add({ code: 'DEVICE_MISMATCH', message: 'the token belongs to another device' });

@@ -79,6 +79,25 @@ export const payloadOf = (claims: Claims): Readonly<Record<string, unknown>> => 
 
 const invalid = (claim: string, wanted: string): Refusal => ({ reason: 'CLAIM_INVALID', message: `claim "${claim}" must be ${wanted}` });
 
+const EMPTY: readonly never[] = [];
+
+/** The few texts and lists that most tokens share, kept once instead of once a token. */
+const shared = new Map<string, string>();
+const sharedLists = new Map<string, readonly string[]>();
+const SHARED = 4096;
+
+const once = <T>(kept: Map<string, T>, key: string, value: T): T => {
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  if (kept.size >= SHARED) kept.clear();
+  kept.set(key, value);
+  return value;
+};
+
+const onceText = (text: string): string => once(shared, text, text);
+const onceList = (list: readonly string[]): readonly string[] =>
+  list.length === 0 ? EMPTY : once(sharedLists, JSON.stringify(list), list);
+
 /** Reads claims one by one and remembers the first that is wrong. */
 const reader = (payload: JsonObject) => {
   let problem: Refusal | null = null;
@@ -142,7 +161,6 @@ const readConfirmation = (payload: JsonObject): Confirmation | null | undefined 
   };
 };
 
-const EMPTY: readonly never[] = [];
 const split = (scope: string): readonly string[] => (scope === '' ? EMPTY : scope.split(' ').filter((part) => part !== ''));
 
 /**
@@ -157,28 +175,28 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
   const confirmation = readConfirmation(payload);
   if (confirmation === undefined) read.wrong('cnf', 'an object', null);
   const claims: Claims = {
-    issuer: iss,
+    issuer,
     subject: read.required('sub'),
-    audience: read.audience(),
+    audience: onceList(read.audience()),
     expiresAt: read.date('exp'),
     notBefore: read.date('nbf', issuedAt),
     issuedAt,
     tokenId: read.required('jti'),
-    clientId: read.required('client_id'),
-    tenantId: read.required('tenant_id'),
-    role: read.optional('role'),
-    permissions: read.list('permissions'),
-    scopes: split(read.optional('scope')),
+    clientId: onceText(read.required('client_id')),
+    tenantId: onceText(read.required('tenant_id')),
+    role: onceText(read.optional('role')),
+    permissions: onceList(read.list('permissions')),
+    scopes: onceList(split(read.optional('scope'))),
     sessionId: read.required('sid'),
     familyId: read.required('fam'),
     deviceId: read.optional('device_id'),
     ipAddress: read.optional('ip_address'),
     mfaVerified: read.flag('mfa'),
-    riskLevel: read.optional('risk_level'),
-    authMethod: read.optional('auth_method'),
+    riskLevel: onceText(read.optional('risk_level')),
+    authMethod: onceText(read.optional('auth_method')),
     authTime: read.date('auth_time', issuedAt),
-    acr: read.optional('acr'),
-    amr: read.list('amr'),
+    acr: onceText(read.optional('acr')),
+    amr: onceList(read.list('amr')),
     confirmation: confirmation ?? null,
     rsq: read.count('rsq'),
   };
