@@ -22,6 +22,8 @@ export interface Peer {
   readonly loopback: boolean;
   /** Verified by the TLS handshake against our own authority; expiry and revocation are checked on every call. */
   readonly certificate: PeerCertificate | null;
+  /** A certificate was shown that names nobody here, and why (OpenSSL's word for it); absent where none was shown. */
+  readonly refusedCertificate?: string;
 }
 
 export interface Call {

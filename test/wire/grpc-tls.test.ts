@@ -94,16 +94,16 @@ describe('TLS', () => {
   });
 
   it.each([
-    ['of another authority', () => theirs.issue({ uri: BILLING })],
-    ['that has expired', () => ours.issue({ uri: BILLING, seconds: -1 })],
-  ])('takes a certificate %s for none', async (_which, issue) => {
+    ['of another authority', () => theirs.issue({ uri: BILLING }), 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    ['that has expired', () => ours.issue({ uri: BILLING, seconds: -1 }), 'CERT_HAS_EXPIRED'],
+  ])('takes a certificate %s for none, and says why', async (_which, issue, why) => {
     const { target, toy } = await start();
     const client = connect(target, clientCredentials(issue()));
     await client.unary('Say', infoBytes(''));
     expect(toy.seen.calls.at(-1)).toMatchObject({ peer: { certificate: null }, caller: { kind: 'anonymous' } });
     const error = await failed(client.unary('Guarded', infoBytes('')));
     expect(error.code).toBe(status.UNAUTHENTICATED);
-    expect(faultOf(error).reason).toBe('CREDENTIALS_MISSING');
+    expect(faultOf(error)).toMatchObject({ reason: 'CREDENTIALS_MISSING', meta: { certificate: why } });
     client.close();
   });
 

@@ -33,12 +33,16 @@ export const describeCertificate = (certificate: X509Certificate): PeerCertifica
   notAfter: Date.parse(certificate.validTo),
 });
 
-const certificateOf = (socket: Socket): PeerCertificate | null => {
-  const { encrypted, authorized } = socket as Partial<TLSSocket>;
-  // Not required by the handshake, so checked here: only what our own authority signed names anybody.
-  if (encrypted !== true || authorized !== true) return null;
-  const certificate = (socket as TLSSocket).getPeerX509Certificate();
-  return certificate === undefined ? null : describeCertificate(certificate);
+type Shown = Pick<Peer, 'certificate' | 'refusedCertificate'>;
+const NONE: Shown = { certificate: null };
+
+const shownBy = (socket: Partial<TLSSocket>): Shown => {
+  if (socket.encrypted !== true) return NONE;
+  const certificate = socket.getPeerX509Certificate?.();
+  if (certificate === undefined) return NONE;
+  // The handshake requires none, so it is checked here: only what our own authority signed names anybody.
+  if (socket.authorized !== true) return { certificate: null, refusedCertificate: String(socket.authorizationError) };
+  return { certificate: describeCertificate(certificate) };
 };
 
 const peerOfSocket = (socket: Socket): Peer => {
@@ -46,7 +50,7 @@ const peerOfSocket = (socket: Socket): Peer => {
   if (remoteAddress === undefined)
     return socket.destroyed ? UNKNOWN : { transport: 'unix', address: 'unix', loopback: true, certificate: null };
   const address = plainAddress(remoteAddress);
-  return { transport: 'tcp', address, loopback: isLoopback(address), certificate: certificateOf(socket) };
+  return { transport: 'tcp', address, loopback: isLoopback(address), ...shownBy(socket as Partial<TLSSocket>) };
 };
 
 export type PeerOf = (call: object) => Peer;

@@ -2,7 +2,7 @@
 import type { MaybePromise } from '../../../base/call.ts';
 import { type Caller, type KnownCaller, known } from '../../../base/caller.ts';
 import { Fault } from '../../../base/fault.ts';
-import type { Route } from '../live-call.ts';
+import type { LiveCall, Route } from '../live-call.ts';
 import { andThen } from '../maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
@@ -15,6 +15,21 @@ const lacks = (permission: string): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `this call needs the permission ${permission}`, { meta: { permission } });
 
 const foreignTenant = (): Fault => new Fault('PERMISSION_DENIED', 'TENANT_FORBIDDEN', 'no such tenant for this caller');
+
+/** Whoever showed a certificate that does not count is told so, rather than that nothing was shown. */
+const knownCaller = (call: LiveCall): KnownCaller => {
+  const { refusedCertificate } = call.peer;
+  if (call.caller.kind === 'anonymous' && refusedCertificate !== undefined)
+    throw new Fault(
+      'UNAUTHENTICATED',
+      'CREDENTIALS_MISSING',
+      'the certificate of this connection was not accepted, and nothing else was shown',
+      {
+        meta: { certificate: refusedCertificate },
+      },
+    );
+  return known(call.caller);
+};
 
 /** A workload does what its entry lists, call by call. */
 const checkCalls = (caller: KnownCaller, route: Route): void => {
@@ -70,7 +85,7 @@ export const authorize = (ports: Pick<OnionPorts, 'holds'>): Layer => ({
     const checkRequest = route.wire.requestStream ? () => null : requestCheck(route, ports.holds);
 
     return (call) => {
-      const caller = known(call.caller);
+      const caller = knownCaller(call);
       if (access !== 'holder') checkCalls(caller, route);
       return andThen(permission === '' || ports.holds(caller, permission), (held) => {
         if (!held) throw lacks(permission);
