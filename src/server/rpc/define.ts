@@ -22,7 +22,7 @@ export type AuditClass = 'in-transaction' | 'required' | 'sampled' | 'none';
 /** What is shed first under lag is last here: health and revoke never are. */
 export type LimitClass = 'vital' | 'verdict' | 'check' | 'manage' | 'login' | 'crypto' | 'batch' | 'issue' | 'stream';
 
-interface Columns {
+export interface Columns {
   readonly access: Access;
   readonly audit: AuditClass;
   readonly limit: LimitClass;
