@@ -14,7 +14,7 @@ import {
   keepingAnOwner,
   makerOf,
   requireKnown,
-  roleUnknown,
+  roleNotFound,
   rolesIn,
   subjectChange,
 } from './change.ts';
@@ -25,11 +25,11 @@ import type { RoleLookup } from './role.ts';
 
 export interface AssignmentChanges {
   /**
-   * Also changes when an assignment ends. NOT_FOUND / ROLE_UNKNOWN, SUBJECT_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID;
+   * Also changes when an assignment ends. NOT_FOUND / ROLE_NOT_FOUND, SUBJECT_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID;
    * PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER when an end would be set for the last owner.
    */
   assignRole(tenantId: TenantId, given: GivenRole, call: Call): Promise<Changed<StoredAssignment>>;
-  /** Taking what is not there is no error. NOT_FOUND / ROLE_UNKNOWN; PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER. */
+  /** Taking what is not there is no error. NOT_FOUND / ROLE_NOT_FOUND; PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER. */
   unassignRole(tenantId: TenantId, subject: Subject, role: string, call: Call): Promise<Changed<null>>;
   /** The first roles of a new subject, in the transaction that creates it. `call` null: the installation itself at its first start. */
   assignRoles(tx: Tx, tenantId: TenantId, subject: Subject, roles: readonly string[], call: Call | null): Promise<Felt>;
@@ -68,7 +68,7 @@ const ALL: Holding = { holds: () => true };
 export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
   /** Under the tenant's lock. */
   const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, lookup: RoleLookup, held: Holding, call: Call | null) => {
-    if (lookup(given.role) === undefined) throw roleUnknown(given.role);
+    if (lookup(given.role) === undefined) throw roleNotFound(given.role);
     if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) requireRoleHeld(held, given.role, lookup);
     const row = { ...given, createdAt: call?.now ?? Date.now(), createdBy: makerOf(call) };
     return keepingAnOwner(rules, tx, tenantId, () => rules.assign(tx, tenantId, row));
@@ -103,7 +103,7 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         const lookup = await rolesIn(rules, tx, tenantId);
-        if (lookup(role) === undefined) throw roleUnknown(role);
+        if (lookup(role) === undefined) throw roleNotFound(role);
         requireRoleHeld(held, role, lookup);
         const there = await keepingAnOwner(rules, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
         if (!there) return { result: null };

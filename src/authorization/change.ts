@@ -74,4 +74,4 @@ export const requireKnown = async (subjects: Subjects, tenantId: TenantId, subje
     throw new Fault('NOT_FOUND', 'SUBJECT_UNKNOWN', `no ${subject.type} of that id in the tenant`, { meta: { subject: subject.id } });
 };
 
-export const roleUnknown = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_UNKNOWN', 'no such role', { meta: { role } });
+export const roleNotFound = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_NOT_FOUND', 'no such role', { meta: { role } });

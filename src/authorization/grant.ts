@@ -16,7 +16,7 @@ export interface GrantChanges {
    * FAILED_PRECONDITION / LAST_OWNER for a deny that would lock the last owner out, LIMIT_REACHED.
    */
   putGrant(tenantId: TenantId, draft: GrantDraft, call: Call): Promise<Changed<StoredGrant>>;
-  /** NOT_FOUND / GRANT_UNKNOWN; PERMISSION_DENIED / ESCALATION: taking a deny away gives. */
+  /** NOT_FOUND / GRANT_NOT_FOUND; PERMISSION_DENIED / ESCALATION: taking a deny away gives. */
   deleteGrant(tenantId: TenantId, id: string, call: Call): Promise<Changed<null>>;
 }
 
@@ -61,7 +61,7 @@ export const createGrantChanges = ({ rules, subjectsKnown, write, random, holdin
     return write(tenantId, async (tx) => {
       await rules.lock(tx, tenantId);
       const grant = await rules.grant(tx, tenantId, id);
-      if (grant === null) throw new Fault('NOT_FOUND', 'GRANT_UNKNOWN', 'no such grant');
+      if (grant === null) throw new Fault('NOT_FOUND', 'GRANT_NOT_FOUND', 'no such grant');
       requireHeld(held, [grant.permission]);
       await rules.deleteGrant(tx, tenantId, id);
       const { subject, permission, effect } = grant;

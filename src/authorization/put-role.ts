@@ -3,7 +3,7 @@ import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
-import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, roleUnknown } from './change.ts';
+import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, roleNotFound } from './change.ts';
 import { requireRoleHeld } from './escalation.ts';
 import { parsePermission, printPermission } from './permission.ts';
 import { NAME } from './resource-type.ts';
@@ -12,11 +12,11 @@ import { isBuiltInRole, roleLookup } from './snapshot.ts';
 
 export interface RoleChanges {
   /**
-   * FAILED_PRECONDITION / ROLE_BUILT_IN, LIMIT_REACHED; INVALID_ARGUMENT / ROLE_UNKNOWN (inherited), ROLE_CYCLE;
+   * FAILED_PRECONDITION / ROLE_BUILT_IN, LIMIT_REACHED; INVALID_ARGUMENT / ROLE_NOT_FOUND (inherited), ROLE_CYCLE;
    * PERMISSION_DENIED / ESCALATION when the old or the new role holds more than the caller.
    */
   putRole(tenantId: TenantId, role: RoleDraft, call: Call): Promise<Changed<Role>>;
-  /** With its assignments. NOT_FOUND / ROLE_UNKNOWN; FAILED_PRECONDITION / ROLE_BUILT_IN, ROLE_IN_USE when others inherit it. */
+  /** With its assignments. NOT_FOUND / ROLE_NOT_FOUND; FAILED_PRECONDITION / ROLE_BUILT_IN, ROLE_IN_USE when others inherit it. */
   deleteRole(tenantId: TenantId, name: string, call: Call): Promise<Changed<null>>;
 }
 
@@ -52,7 +52,7 @@ export const createRoleChanges = ({ rules, write, holding }: ChangeDeps): RoleCh
       const after = roleLookup([...others, role], types);
 
       const unknown = role.inherits.find((name) => after(name) === undefined);
-      if (unknown !== undefined) throw badField('role.inherits', 'names a role that does not exist', 'ROLE_UNKNOWN');
+      if (unknown !== undefined) throw badField('role.inherits', 'names a role that does not exist', 'ROLE_NOT_FOUND');
       const ring = ringOf(role, before);
       if (ring !== null) throw badField('role.inherits', `closes the ring ${ring.join(' → ')}`, 'ROLE_CYCLE');
       if (others.length >= ROLES_MAX)
@@ -76,7 +76,7 @@ export const createRoleChanges = ({ rules, write, holding }: ChangeDeps): RoleCh
     return write(tenantId, async (tx) => {
       await rules.lock(tx, tenantId);
       const stored = await rules.roles(tx, tenantId);
-      if (!stored.some((role) => role.name === name)) throw roleUnknown(name);
+      if (!stored.some((role) => role.name === name)) throw roleNotFound(name);
       const heir = stored.find((role) => role.inherits.includes(name));
       if (heir !== undefined)
         throw new Fault('FAILED_PRECONDITION', 'ROLE_IN_USE', 'other roles inherit from it', { meta: { role: heir.name } });

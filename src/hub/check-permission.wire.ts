@@ -12,18 +12,19 @@ import { createStanding, type StandingPorts } from './principal-standing.ts';
 export interface DecisionWiring extends StandingPorts {
   readonly authorization: Authorization;
   readonly verify: PrincipalPorts['verify'];
+  readonly tenant: PrincipalPorts['tenant'];
   readonly decisionTtl: Millis;
 }
 
 export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, wiring: DecisionWiring) => {
   const standing = createStanding(wiring);
-  const { authorization, verify, decisionTtl } = wiring;
+  const { authorization, verify, tenant, decisionTtl } = wiring;
   const count = (result: string) =>
     platform.metrics.counter('securityhub_permission_checks_total', 'Decisions of CheckPermission and BatchCheck.', { result });
   const [allows, denies] = [count('allowed'), count('denied')];
   const ports = {
     authorization,
-    principals: createPrincipals({ authorization, verify, standing }),
+    principals: createPrincipals({ authorization, verify, tenant, standing }),
     feed: platform.feed,
     decisionIds: createDecisionIds(platform.random),
     decisionTtl,

@@ -31,6 +31,7 @@ export type Presented =
 export interface PrincipalPorts {
   readonly authorization: Pick<Authorization, 'holding'>;
   readonly verify: (token: string, context: RequestContext | undefined, call: Call) => MaybePromise<Presented>;
+  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
   /** null = no such subject in that tenant. */
   readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
 }
@@ -81,6 +82,7 @@ const refuse = (tenantId: TenantId, code: string, reason: string): Refusal => ({
 /** One answer for a subject that does not exist and for everybody of a tenant that is none of the caller's. */
 const unknown = (asker: Asker): Refusal => refuse(asker.caller.tenantId, 'SUBJECT_UNKNOWN', 'no such subject');
 const suspended = (tenantId: TenantId): Refusal => refuse(tenantId, 'SUBJECT_SUSPENDED', 'the subject is not active');
+const tenantSuspended = (tenantId: TenantId): Refusal => refuse(tenantId, 'TENANT_SUSPENDED', 'the tenant is not active');
 
 const mayName = ({ caller }: Asker, tenantId: TenantId): boolean =>
   tenantId === caller.tenantId || (caller.kind === 'workload' && caller.entry?.tenants.includes(tenantId) === true);
@@ -122,7 +124,7 @@ const isSelf = (caller: KnownCaller, tenantId: TenantId, subject: Subject): bool
 const narrowed = (limits: Limits, scopes: readonly string[]): Limits =>
   scopes.length === 0 ? limits : { ...limits, scopes: [...limits.scopes, scopes] };
 
-export const createPrincipals = ({ authorization, verify, standing }: PrincipalPorts): Principals => {
+export const createPrincipals = ({ authorization, verify, tenant, standing }: PrincipalPorts): Principals => {
   const ofCaller = ({ caller }: Asker): Principal => {
     if (caller.kind === 'workload') throw badField('principal', 'a workload names the subject it asks about', 'SUBJECT_REQUIRED');
     return itself(caller, []);
@@ -153,11 +155,14 @@ export const createPrincipals = ({ authorization, verify, standing }: PrincipalP
     if (caller.kind !== 'workload' && isSelf(caller, tenantId, subject)) return itself(caller, message.scopes);
     requireCheck(asker);
     if (!mayName(asker, tenantId)) return unknown(asker);
-    return andThen(standing(tenantId, subject), (found) => {
-      if (found === null) return { ...unknown(asker), tenantId };
-      if (!found.active) return suspended(tenantId);
-      return { tenantId, holder: found.holder, limits: narrowed(found.limits, message.scopes), until: null };
-    });
+    return andThen(standing(tenantId, subject), (found) =>
+      andThen(tenant(tenantId), (home): Named => {
+        if (found === null) return { ...unknown(asker), tenantId };
+        if (home?.status !== 'active') return tenantSuspended(tenantId);
+        if (!found.active) return suspended(tenantId);
+        return { tenantId, holder: found.holder, limits: narrowed(found.limits, message.scopes), until: null };
+      }),
+    );
   };
 
   return {

@@ -194,7 +194,7 @@ describe('the bytes of a batch', () => {
         const rest = { results: [], policyRevision: 7, asOf: undefined, staleness: undefined };
         const read = BatchCheckResponse.decode(writer.finish(BatchCheckResponse.encode(rest).finish()));
         expect(read.policyRevision).toBe(7);
-        expect(read.results.map(({ decisionId: _, ...result }) => result)).toEqual(
+        expect(read.results.map((result) => ({ ...result, decisionId: '' }))).toEqual(
           items.map(([id, { allowed, code, reason, rules }]) => ({
             id,
             allowed,
@@ -204,6 +204,7 @@ describe('the bytes of a batch', () => {
             appliedPolicies: rules,
             conditions: [],
             obligations: [],
+            decisionId: '',
           })),
         );
       }),

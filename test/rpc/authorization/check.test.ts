@@ -42,7 +42,8 @@ beforeAll(async () => {
   await seed(world, 'acme', { usr_owner: ['owner'], usr_admin: ['admin'], usr_viewer: ['viewer'], usr_checker: ['viewer'] });
   await seed(world, 'partner', { usr_partner: ['admin'] });
   const invoices = { name: 'invoices', description: '', actions: [], ownerActions: ['read', 'pay'], defaultClassification: '' };
-  for (const tenantId of ['acme', 'partner']) await world.authorization.putResourceType(tenantId, invoices, callAs(user('usr_owner')));
+  for (const tenantId of ['acme', 'partner', 'closed'])
+    await world.authorization.putResourceType(tenantId, invoices, callAs(user('usr_owner')));
   await deny('usr_checker', 'config:read');
 });
 afterAll(async () => {

@@ -89,13 +89,13 @@ describe('a role', () => {
   const refusals: readonly (readonly [string, string, object, string])[] = [
     ['a built-in name', 'PutRole', role('viewer', []), 'FAILED_PRECONDITION/ROLE_BUILT_IN'],
     ['itself as a parent', 'PutRole', role('selfish', [], ['selfish']), 'INVALID_ARGUMENT/ROLE_CYCLE'],
-    ['a parent that does not exist', 'PutRole', role('orphan', [], ['nobody']), 'INVALID_ARGUMENT/ROLE_UNKNOWN'],
+    ['a parent that does not exist', 'PutRole', role('orphan', [], ['nobody']), 'INVALID_ARGUMENT/ROLE_NOT_FOUND'],
     ['a permission that is none', 'PutRole', role('broken', ['users']), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['every right over the installation', 'PutRole', role('broken', ['installation:*']), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['a name with a comma', 'PutRole', role('a,b', []), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['deleting a built-in one', 'DeleteRole', { tenantId: '', name: 'owner' }, 'FAILED_PRECONDITION/ROLE_BUILT_IN'],
-    ['deleting what does not exist', 'DeleteRole', { tenantId: '', name: 'nobody' }, 'NOT_FOUND/ROLE_UNKNOWN'],
-    ['assigning what does not exist', 'AssignRole', assignment('usr_plain', 'nobody'), 'NOT_FOUND/ROLE_UNKNOWN'],
+    ['deleting what does not exist', 'DeleteRole', { tenantId: '', name: 'nobody' }, 'NOT_FOUND/ROLE_NOT_FOUND'],
+    ['assigning what does not exist', 'AssignRole', assignment('usr_plain', 'nobody'), 'NOT_FOUND/ROLE_NOT_FOUND'],
     ['a subject that does not exist', 'AssignRole', assignment('usr_ghost', 'viewer'), 'NOT_FOUND/SUBJECT_UNKNOWN'],
     ['a subject of another tenant', 'AssignRole', assignment('usr_foreign', 'viewer'), 'NOT_FOUND/SUBJECT_UNKNOWN'],
     ['an end in the past', 'AssignRole', assignment('usr_plain', 'viewer', { seconds: 1, nanos: 0 }), 'INVALID_ARGUMENT/EXPIRY_INVALID'],
@@ -245,7 +245,7 @@ describe('a grant', () => {
     expect(await holds('usr_plain', 'workloads:read')).toBe(true);
     await world.call('DeleteGrant', { tenantId: '', grantId: grant?.id }, owner);
     expect(await holds('usr_plain', 'workloads:read')).toBe(false);
-    expect(await faultOf(world.call('DeleteGrant', { tenantId: '', grantId: grant?.id }, owner))).toBe('NOT_FOUND/GRANT_UNKNOWN');
+    expect(await faultOf(world.call('DeleteGrant', { tenantId: '', grantId: grant?.id }, owner))).toBe('NOT_FOUND/GRANT_NOT_FOUND');
   });
 
   it('names only resource types that exist', async () =>

@@ -1,5 +1,5 @@
 // What the authorization tests stand on: a tenant with its people on real stores, and the decisions joined as in the hub.
-import { authorizationConfig } from '../../../src/authorization/authorization.config.ts';
+import type { authorizationConfig } from '../../../src/authorization/authorization.config.ts';
 import type { Authorization } from '../../../src/authorization/authorization.ts';
 import { wireAuthorization } from '../../../src/authorization/authorization.wire.ts';
 import type { Call } from '../../../src/base/call.ts';
@@ -36,6 +36,7 @@ export const USERS: ReadonlyMap<string, string> = new Map([
   ['acme/usr_deleted', 'deleted'],
   ['other/usr_foreign', 'active'],
   ['partner/usr_partner', 'active'],
+  ['closed/usr_closed', 'active'],
 ]);
 
 export const entryOf = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
@@ -44,7 +45,7 @@ export const entryOf = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
   name: 'billing',
   audiences: ['billing'],
   anyAudience: false,
-  tenants: ['partner'],
+  tenants: ['partner', 'closed'],
   resourceTypes: ['invoices'],
   calls: ['CheckPermission', 'BatchCheck'],
   permissions: ['encryption_key:encrypt'],
@@ -111,6 +112,7 @@ export const createWorld = async (
     authorization,
     verify,
     decisionTtl: settings.decisionTtl,
+    tenant: (tenantId) => ({ status: tenantId === 'closed' ? 'suspended' : 'active' }),
     user: (tenantId, id) => {
       const status = USERS.get(`${tenantId}/${id}`);
       return status === undefined ? null : { status };

@@ -2867,7 +2867,7 @@ export const AuthorizationServiceService = {
   /**
    * Creates a resource type, or replaces the one of that name.
    * Callers: config:write.
-   * Reasons: the common ones.
+   * Reasons: RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED.
    * Retry: safe.
    */
   putResourceType: {
@@ -2883,7 +2883,7 @@ export const AuthorizationServiceService = {
   },
   /**
    * Lists resource types by name.
-   * Callers: authz:read.
+   * Callers: config:read.
    * Reasons: PAGE_TOKEN_INVALID.
    * Retry: safe.
    */
@@ -2901,7 +2901,7 @@ export const AuthorizationServiceService = {
   /**
    * Creates a role, or replaces the one of that name. Built-in roles cannot be replaced.
    * Callers: users:roles; nobody puts a permission into a role that the caller does not hold.
-   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited), ROLE_CYCLE.
+   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited), ROLE_CYCLE, ESCALATION, LIMIT_REACHED.
    * Retry: safe.
    */
   putRole: {
@@ -2931,7 +2931,7 @@ export const AuthorizationServiceService = {
   /**
    * Deletes a role with its assignments. A role that others inherit from stays.
    * Callers: users:roles.
-   * Reasons: ROLE_NOT_FOUND, ROLE_BUILT_IN, ROLE_IN_USE.
+   * Reasons: ROLE_NOT_FOUND, ROLE_BUILT_IN, ROLE_IN_USE, ESCALATION.
    * Retry: safe; a second delete answers ROLE_NOT_FOUND.
    */
   deleteRole: {
@@ -2946,7 +2946,7 @@ export const AuthorizationServiceService = {
   /**
    * Gives a subject a role, or changes when the assignment ends.
    * Callers: users:roles; nobody gives a role that holds more than the caller does.
-   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID.
+   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner).
    * Retry: safe.
    */
   assignRole: {
@@ -2961,7 +2961,7 @@ export const AuthorizationServiceService = {
   /**
    * Takes a role from a subject. Taking what is not there is no error. The last owner keeps its role.
    * Callers: users:roles; nobody takes a role that holds more than the caller does.
-   * Reasons: ROLE_NOT_FOUND, LAST_OWNER.
+   * Reasons: ROLE_NOT_FOUND, LAST_OWNER, ESCALATION.
    * Retry: safe.
    */
   unassignRole: {
@@ -2994,7 +2994,7 @@ export const AuthorizationServiceService = {
   /**
    * Grants or denies a subject a permission, or replaces the one of the same subject, permission, resource and effect. A deny wins.
    * Callers: users:roles; nobody grants a permission that the caller does not hold.
-   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID.
+   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (a deny that locks it out), LIMIT_REACHED.
    * Retry: safe.
    */
   putGrant: {
@@ -3009,7 +3009,7 @@ export const AuthorizationServiceService = {
   /**
    * Deletes a grant or a deny.
    * Callers: users:roles.
-   * Reasons: GRANT_NOT_FOUND.
+   * Reasons: GRANT_NOT_FOUND, ESCALATION (taking a deny away gives).
    * Retry: safe; a second delete answers GRANT_NOT_FOUND.
    */
   deleteGrant: {
@@ -3042,13 +3042,13 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Creates a resource type, or replaces the one of that name.
    * Callers: config:write.
-   * Reasons: the common ones.
+   * Reasons: RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED.
    * Retry: safe.
    */
   putResourceType: handleUnaryCall<PutResourceTypeRequest, PutResourceTypeResponse>;
   /**
    * Lists resource types by name.
-   * Callers: authz:read.
+   * Callers: config:read.
    * Reasons: PAGE_TOKEN_INVALID.
    * Retry: safe.
    */
@@ -3056,7 +3056,7 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Creates a role, or replaces the one of that name. Built-in roles cannot be replaced.
    * Callers: users:roles; nobody puts a permission into a role that the caller does not hold.
-   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited), ROLE_CYCLE.
+   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited), ROLE_CYCLE, ESCALATION, LIMIT_REACHED.
    * Retry: safe.
    */
   putRole: handleUnaryCall<PutRoleRequest, PutRoleResponse>;
@@ -3070,21 +3070,21 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Deletes a role with its assignments. A role that others inherit from stays.
    * Callers: users:roles.
-   * Reasons: ROLE_NOT_FOUND, ROLE_BUILT_IN, ROLE_IN_USE.
+   * Reasons: ROLE_NOT_FOUND, ROLE_BUILT_IN, ROLE_IN_USE, ESCALATION.
    * Retry: safe; a second delete answers ROLE_NOT_FOUND.
    */
   deleteRole: handleUnaryCall<DeleteRoleRequest, DeleteRoleResponse>;
   /**
    * Gives a subject a role, or changes when the assignment ends.
    * Callers: users:roles; nobody gives a role that holds more than the caller does.
-   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID.
+   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner).
    * Retry: safe.
    */
   assignRole: handleUnaryCall<AssignRoleRequest, AssignRoleResponse>;
   /**
    * Takes a role from a subject. Taking what is not there is no error. The last owner keeps its role.
    * Callers: users:roles; nobody takes a role that holds more than the caller does.
-   * Reasons: ROLE_NOT_FOUND, LAST_OWNER.
+   * Reasons: ROLE_NOT_FOUND, LAST_OWNER, ESCALATION.
    * Retry: safe.
    */
   unassignRole: handleUnaryCall<UnassignRoleRequest, UnassignRoleResponse>;
@@ -3098,14 +3098,14 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Grants or denies a subject a permission, or replaces the one of the same subject, permission, resource and effect. A deny wins.
    * Callers: users:roles; nobody grants a permission that the caller does not hold.
-   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID.
+   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (a deny that locks it out), LIMIT_REACHED.
    * Retry: safe.
    */
   putGrant: handleUnaryCall<PutGrantRequest, PutGrantResponse>;
   /**
    * Deletes a grant or a deny.
    * Callers: users:roles.
-   * Reasons: GRANT_NOT_FOUND.
+   * Reasons: GRANT_NOT_FOUND, ESCALATION (taking a deny away gives).
    * Retry: safe; a second delete answers GRANT_NOT_FOUND.
    */
   deleteGrant: handleUnaryCall<DeleteGrantRequest, DeleteGrantResponse>;

@@ -2983,9 +2983,10 @@ export const SecurityHubService = {
    * May this subject do this to that? Decided on live rights, capped by the token's scopes and delegation.
    * Callers: anyone known about itself; authz:check about others.
    * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_CLASSIFICATION, DENIED_CONDITION, DENIED_CONDITION_ERROR,
-   * DENIED_TIME_WINDOW, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's), MFA_REQUIRED, SCOPE_MISSING, and for a token
-   * ValidateToken's reasons. As errors: SUBJECT_REQUIRED (a workload named no principal), RESOURCE_TYPE_UNKNOWN (NOT_FOUND),
-   * REVISION_UNKNOWN (min_policy_revision above the newest), UNAVAILABLE beyond max_staleness or below min_policy_revision.
+   * DENIED_TIME_WINDOW, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's), SUBJECT_SUSPENDED, TENANT_SUSPENDED,
+   * MFA_REQUIRED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token ValidateToken's reasons.
+   * As errors: SUBJECT_REQUIRED (a workload named no principal), RESOURCE_TYPE_UNKNOWN (NOT_FOUND), RESOURCE_TYPE_FORBIDDEN (a workload
+   * that is not registered for the type), PERMISSION_MISSING (about others without authz:check), REVISION_UNKNOWN (min_policy_revision above the newest), UNAVAILABLE beyond max_staleness or below min_policy_revision.
    * Retry: safe.
    */
   checkPermission: {
@@ -3081,9 +3082,10 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * May this subject do this to that? Decided on live rights, capped by the token's scopes and delegation.
    * Callers: anyone known about itself; authz:check about others.
    * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_CLASSIFICATION, DENIED_CONDITION, DENIED_CONDITION_ERROR,
-   * DENIED_TIME_WINDOW, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's), MFA_REQUIRED, SCOPE_MISSING, and for a token
-   * ValidateToken's reasons. As errors: SUBJECT_REQUIRED (a workload named no principal), RESOURCE_TYPE_UNKNOWN (NOT_FOUND),
-   * REVISION_UNKNOWN (min_policy_revision above the newest), UNAVAILABLE beyond max_staleness or below min_policy_revision.
+   * DENIED_TIME_WINDOW, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's), SUBJECT_SUSPENDED, TENANT_SUSPENDED,
+   * MFA_REQUIRED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token ValidateToken's reasons.
+   * As errors: SUBJECT_REQUIRED (a workload named no principal), RESOURCE_TYPE_UNKNOWN (NOT_FOUND), RESOURCE_TYPE_FORBIDDEN (a workload
+   * that is not registered for the type), PERMISSION_MISSING (about others without authz:check), REVISION_UNKNOWN (min_policy_revision above the newest), UNAVAILABLE beyond max_staleness or below min_policy_revision.
    * Retry: safe.
    */
   checkPermission: handleUnaryCall<CheckPermissionRequest, CheckPermissionResponse>;
