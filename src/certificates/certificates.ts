@@ -50,6 +50,8 @@ export interface Certificates {
   bundle(now: Instant): TrustBundle;
   /** The certificate of a connection, or a PEM chain (leaf first): whose it is now, or why it is refused. Cheap when asked again. */
   identify(presented: PeerCertificate | string, now: Instant): MaybePromise<Identified>;
+  /** The same for a chain that somebody shows us of somebody else. */
+  validate(chainPem: string, now: Instant): MaybePromise<Identified>;
 }
 
 export interface CertificatesDeps extends EntitleDeps, Pick<IssueDeps, 'keys' | 'mayGenerate' | 'record' | 'claim'> {
@@ -85,5 +87,6 @@ export const createCertificates = (deps: CertificatesDeps): Certificates => {
       return { trustDomain, pem: certificatePem(bundle(ring, now).map(({ der }) => der)), sequence: bundleSequence(ring, now) };
     },
     identify,
+    validate: identify,
   };
 };

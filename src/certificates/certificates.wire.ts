@@ -24,8 +24,10 @@ export interface CertificatesWire {
   readonly services: readonly Service[];
   /** For the row of SecurityHub/IssueServiceCert. */
   readonly issueServiceCert: ReturnType<typeof issueServiceCertHandler>;
-  /** The hub's own certificate; also a TlsSource. */
+  /** The hub's own certificate, renewed by itself: a source for the transport's TLS. */
   readonly serverIdentity: () => ServerIdentity;
+  /** Why nothing can be issued or known, or null. */
+  notReady(): string | null;
   /** Loads or makes the authority and the server certificate. After migrations and the master key's check, before anything listens. */
   start(): Promise<void>;
   /** Makes what is due of authorities; the schedule does it as well. */
@@ -39,7 +41,7 @@ const HUB = 'security-hub';
 const REVOCATIONS_KEPT = 1_000_000;
 const SWEPT_AT_ONCE = 5000;
 
-export const wireCertificates = (
+export const createCertificatesWired = (
   platform: Platform,
   config: Values<typeof certificatesConfig> & { readonly serviceName: string },
   ports: EntitlementPorts,
@@ -139,6 +141,10 @@ export const wireCertificates = (
     services: certificateServices(door),
     issueServiceCert: issueServiceCertHandler(door),
     serverIdentity: () => server.identity,
+    notReady() {
+      if (!started) return 'the certificate authority is not loaded';
+      return revocations.full ? 'too many certificates are revoked' : null;
+    },
     async start() {
       await keeper.keep();
       server.renew();

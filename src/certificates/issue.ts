@@ -163,8 +163,10 @@ export const createIssue = (deps: IssueDeps) => {
 
   const again = async (tx: Tx, tenantId: TenantId, serialNumber: string, now: Instant): Promise<Issued> => {
     const stored = await deps.certificates.find(tx, tenantId, serialNumber);
-    if (stored?.certificate == null) throw new Fault('FAILED_PRECONDITION', 'IDEMPOTENCY_KEY_REUSED', 'that certificate is long gone');
-    return answer(stored, stored.certificate, '', now, true);
+    const der = stored?.certificate ?? null;
+    if (stored === null || der === null)
+      throw new Fault('FAILED_PRECONDITION', 'IDEMPOTENCY_KEY_REUSED', 'this idempotency key belongs to a certificate that is long gone');
+    return answer(stored, der, '', now, true);
   };
 
   /** Signs. Nothing is stored yet. */

@@ -32,7 +32,10 @@ export const createKeyThread = (): KeyThread => {
 
   const proceed = (): void => {
     current = waiting.shift() ?? null;
-    if (current === null) return void worker?.unref();
+    if (current === null) {
+      worker?.unref();
+      return;
+    }
     worker ??= spawn();
     worker.ref();
     worker.postMessage(current.bits);

@@ -1,6 +1,6 @@
 // The key to certify: from a signing request whose signature proves that the sender holds it. Pure.
 import { verify } from 'node:crypto';
-import { badField, Fault } from '../base/fault.ts';
+import { badField, type Fault } from '../base/fault.ts';
 import { type PublicKey, publicKeyOf } from './public-key.ts';
 import { type Codec, SIGNATURE_HASH, type SigningRequest } from './x509.ts';
 
