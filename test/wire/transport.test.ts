@@ -1,5 +1,7 @@
 // What each variable of the transport does, from the environment to the socket.
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -122,6 +124,31 @@ describe('the transport', () => {
     const { ports } = await start({ MAX_IN_FLIGHT: '10' }, null, () => sleep(300, Buffer.alloc(0)));
     const answers = await Promise.all(Array.from({ length: 12 }, () => post(ports.http, VALIDATE, {})));
     expect(answers.map(({ status }) => status)).toEqual(expect.arrayContaining([200, 429]));
+  });
+
+  it('MAX_CONNECTIONS closes the door behind so many', async () => {
+    const { ports } = await start({ MAX_CONNECTIONS: '1' });
+    const first = connect(ports.grpc, '127.0.0.1');
+    ends.push(async () => void first.destroy());
+    await once(first, 'connect');
+    const second = connect(ports.grpc, '127.0.0.1');
+    second.on('error', () => {});
+    await once(second, 'close');
+    expect(first.closed).toBe(false);
+  });
+
+  it.each([
+    ['1', 429],
+    ['0', 200],
+  ])('SHED_LAG_MILLISECONDS=%s on an event loop that is late answers %i', async (threshold, status) => {
+    const { ports } = await start({ SHED_LAG_MILLISECONDS: threshold });
+    const busy = setInterval(() => {
+      const until = performance.now() + 30;
+      while (performance.now() < until);
+    }, 35);
+    ends.push(async () => clearInterval(busy));
+    await sleep(400);
+    expect((await post(ports.http, '/securityhub.v1.UserService/ListUsers', {})).status).toBe(status);
   });
 
   it('DRAIN_DELAY_SECONDS is how long it answers on while it says that it leaves', async () => {

@@ -2,6 +2,7 @@
 import { apiKeysConfig } from '../../api-keys/api-keys.config.ts';
 import { auditConfig } from '../../audit/audit.config.ts';
 import { authorizationConfig } from '../../authorization/authorization.config.ts';
+import { certificatesConfig } from '../../certificates/certificates.config.ts';
 import { encryptionConfig } from '../../encryption/encryption.config.ts';
 import { identityConfig } from '../../identity/identity.config.ts';
 import { storageConfig } from '../../storage/storage.config.ts';
@@ -20,6 +21,7 @@ export const schema = {
   apiKeys: apiKeysConfig,
   authorization: authorizationConfig,
   encryption: encryptionConfig,
+  certificates: certificatesConfig,
   audit: auditConfig,
   reserved: reservedConfig,
 } as const satisfies Schema;
