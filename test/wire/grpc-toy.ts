@@ -60,7 +60,11 @@ export const waitBytes = (milliseconds: number): Buffer =>
   );
 
 const millisecondsOf = ({ retryDelay }: RetryInfo): number => (retryDelay?.seconds ?? 0) * 1000 + (retryDelay?.nanos ?? 0) / 1e6;
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Does not keep the test process alive for a call that was given up. */
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds).unref();
+  });
 
 export interface Seen {
   readonly calls: Call[];
