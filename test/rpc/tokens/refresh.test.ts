@@ -147,6 +147,7 @@ describe('refreshing', () => {
         code: 'UNAUTHENTICATED',
         reason: 'REFRESH_TOKEN_INVALID',
       });
+    await expect(silent.door.refresh(tokens.refreshToken, null, call())).rejects.not.toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(await family(tokens)).toMatchObject({ generation: 1, revoked_at: null });
   });
 
