@@ -2,16 +2,18 @@
 import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
-import { badField, Fault } from '../base/fault.ts';
+import { badField } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { StoredAssignment } from './authorization.ts';
 import { OWNER } from './builtin.ts';
 import {
+  ableOwners,
   type Changed,
   type ChangeDeps,
   type Felt,
   keepingAnOwner,
+  lastOwner,
   makerOf,
   requireKnown,
   roleNotFound,
@@ -66,12 +68,14 @@ const firstOwner = (role: string, held: Holding, owners: readonly string[]): boo
 const ALL: Holding = { holds: () => true };
 
 export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
+  const guard = { rules, subjectsKnown };
+
   /** Under the tenant's lock. */
   const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, lookup: RoleLookup, held: Holding, call: Call | null) => {
     if (lookup(given.role) === undefined) throw roleNotFound(given.role);
     if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) requireRoleHeld(held, given.role, lookup);
     const row = { ...given, createdAt: call?.now ?? Date.now(), createdBy: makerOf(call) };
-    return keepingAnOwner(rules, tx, tenantId, () => rules.assign(tx, tenantId, row));
+    return keepingAnOwner(guard, tx, tenantId, () => rules.assign(tx, tenantId, row));
   };
 
   const ownersOf = async (tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {
@@ -105,7 +109,7 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
         const lookup = await rolesIn(rules, tx, tenantId);
         if (lookup(role) === undefined) throw roleNotFound(role);
         requireRoleHeld(held, role, lookup);
-        const there = await keepingAnOwner(rules, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
+        const there = await keepingAnOwner(guard, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
         if (!there) return { result: null };
         return {
           result: null,
@@ -132,7 +136,7 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
 
     async forgetSubject(tx, tenantId, subject, call) {
       await rules.lock(tx, tenantId);
-      const rows = await keepingAnOwner(rules, tx, tenantId, () => rules.forget(tx, tenantId, subject));
+      const rows = await keepingAnOwner(guard, tx, tenantId, () => rules.forget(tx, tenantId, subject));
       if (rows === 0) return { changes: [], events: [] };
       const resource = `${subject.type}:${subject.id}`;
       return {
@@ -144,8 +148,8 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
     ownersOf,
     async requireOtherOwner(tx, tenantId, userId) {
       const owners = await ownersOf(tx, tenantId);
-      if (owners.length === 1 && owners[0] === userId)
-        throw new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
+      if (!owners.includes(userId)) return;
+      if ((await ableOwners(guard, tx, tenantId)).every((owner) => owner === userId)) throw lastOwner();
     },
   };
 };

@@ -99,6 +99,8 @@ export interface GrantFilter {
 export interface Subjects {
   /** Does this user or service exist in the tenant? */
   known(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
+  /** Those of the users that can act, read from the table: a suspended owner keeps no tenant. Left out, all can. */
+  readonly active?: (tenantId: TenantId, userIds: readonly string[]) => Promise<readonly string[]>;
 }
 
 export interface AuthorizationDeps extends ResolveDeps {

@@ -56,15 +56,27 @@ export const subjectChange = (kind: 'assignment' | 'grant', tenantId: TenantId, 
 export const rolesIn = async (rules: Rules, tx: Tx, tenantId: TenantId): Promise<RoleLookup> =>
   roleLookup(await rules.roles(tx, tenantId), await rules.types(tx, tenantId));
 
+type Guard = Pick<ChangeDeps, 'rules' | 'subjectsKnown'>;
+
+/** Owners without end who can act. Under the tenant's lock, which whoever suspends one takes as well. */
+export const ableOwners = async ({ rules, subjectsKnown }: Guard, tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {
+  const owners = await rules.owners(tx, tenantId);
+  return owners.length === 0 || subjectsKnown.active === undefined ? owners : subjectsKnown.active(tenantId, owners);
+};
+
+export const lastOwner = (): Fault => new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
+
 /**
  * Under the tenant's lock: whatever `work` does, a tenant that had an owner has one afterwards. FAILED_PRECONDITION / LAST_OWNER.
  * Two callers who remove each other take turns, and the second is refused.
  */
-export const keepingAnOwner = async <T>(rules: Rules, tx: Tx, tenantId: TenantId, work: () => Promise<T>): Promise<T> => {
-  const before = await rules.owners(tx, tenantId);
+export const keepingAnOwner = async <T>(guard: Guard, tx: Tx, tenantId: TenantId, work: () => Promise<T>): Promise<T> => {
+  const before = await guard.rules.owners(tx, tenantId);
   const result = await work();
-  if (before.length > 0 && (await rules.owners(tx, tenantId)).length === 0)
-    throw new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
+  if (before.length === 0) return result;
+  const after = await guard.rules.owners(tx, tenantId);
+  // Who can act is asked only when an owner went.
+  if (after.length < before.length && (await ableOwners(guard, tx, tenantId)).length === 0) throw lastOwner();
   return result;
 };
 

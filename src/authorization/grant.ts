@@ -46,7 +46,7 @@ export const createGrantChanges = ({ rules, subjectsKnown, write, random, holdin
         throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a subject has at most ${GRANTS_MAX} grants and denies`);
 
       const row = { ...draft, permission, id: random.id('grt'), createdAt: call.now, createdBy: makerOf(call) };
-      const result = await keepingAnOwner(rules, tx, tenantId, () => rules.putGrant(tx, tenantId, row));
+      const result = await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.putGrant(tx, tenantId, row));
       const details = { permission, effect: draft.effect, resource_id: draft.resourceId, expires_at: draft.expiresAt, grant_id: result.id };
       return {
         result,

@@ -39,7 +39,7 @@ export const readRole = ({ name, description, permissions, inherits }: RoleDraft
   return { name, description, permissions: [...new Set(read)].sort(), inherits: [...new Set(inherits)].sort(), builtIn: false };
 };
 
-export const createRoleChanges = ({ rules, write, holding }: ChangeDeps): RoleChanges => ({
+export const createRoleChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): RoleChanges => ({
   async putRole(tenantId, draft, call) {
     if (isBuiltInRole(draft.name)) throw builtIn(draft.name);
     const role = readRole(draft);
@@ -82,7 +82,7 @@ export const createRoleChanges = ({ rules, write, holding }: ChangeDeps): RoleCh
         throw new Fault('FAILED_PRECONDITION', 'ROLE_IN_USE', 'other roles inherit from it', { meta: { role: heir.name } });
       requireRoleHeld(held, name, roleLookup(stored, await rules.types(tx, tenantId)));
 
-      await keepingAnOwner(rules, tx, tenantId, () => rules.deleteRole(tx, tenantId, name));
+      await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.deleteRole(tx, tenantId, name));
       return {
         result: null,
         // Whoever had it has it no more: all subjects of the tenant are read again.

@@ -202,6 +202,12 @@ describe('the last owner', () => {
     expect(await faultOf(forget)).toBe('FAILED_PRECONDITION/LAST_OWNER');
   });
 
+  it('does not go when the only other owner is suspended', async () => {
+    await seed(world, 'acme', { usr_suspended: ['owner'] });
+    expect(await faultOf(world.call('UnassignRole', assignment('usr_owner', 'owner'), owner))).toBe('FAILED_PRECONDITION/LAST_OWNER');
+    await world.call('UnassignRole', assignment('usr_suspended', 'owner'), owner);
+  });
+
   it('may go when there is another one, but of two who remove each other at once one stays', async () => {
     await world.call('AssignRole', assignment('usr_second', 'owner'), owner);
     const both = await Promise.all([

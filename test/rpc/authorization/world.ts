@@ -106,7 +106,10 @@ export const createWorld = async (
 ): Promise<World> => {
   const platform = await createTestPlatform({ database, ...options });
   const { authorization, services } = wireAuthorization(platform, settings, {
-    subjects: { known: (tenantId, { type, id }) => (type === 'user' ? USERS.has(`${tenantId}/${id}`) : id === 'default/billing') },
+    subjects: {
+      known: (tenantId, { type, id }) => (type === 'user' ? USERS.has(`${tenantId}/${id}`) : id === 'default/billing'),
+      active: async (tenantId, ids) => ids.filter((id) => USERS.get(`${tenantId}/${id}`) === 'active'),
+    },
   });
   const decisions = wireDecisions(platform, {
     authorization,
