@@ -41,7 +41,7 @@ const HUB = 'security-hub';
 const REVOCATIONS_KEPT = 1_000_000;
 const SWEPT_AT_ONCE = 5000;
 
-export const createCertificatesWired = (
+export const wireCertificates = (
   platform: Platform,
   config: Values<typeof certificatesConfig> & { readonly serviceName: string },
   ports: EntitlementPorts,
