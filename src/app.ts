@@ -2,6 +2,7 @@
 import { wireApiKeys } from './api-keys/api-keys.wire.ts';
 import { wireAudit } from './audit/audit.wire.ts';
 import { wireAuthorization } from './authorization/authorization.wire.ts';
+import { andThen } from './base/maybe.ts';
 import { createPager } from './base/page.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import { type Clock, systemClock } from './base/time.ts';
@@ -63,7 +64,7 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
 
   // The doors know one another by ports; those that stand further down are called through, never copied.
   const { authorization, services: authorizationServices } = wireAuthorization(platform, config.authorization, {
-    subjects: { known: async (tenantId, subject) => (await standing(tenantId, subject)) !== null },
+    subjects: { known: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found !== null) },
   });
   const tokens = createTokensWired(platform, config.tokens, {
     user: (tenantId, userId) => identity.door.user(tenantId, userId),
@@ -81,10 +82,17 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
   const standing = createStanding({ user: identity.door.user, workload: identity.door.workload, apiKey: apiKeys.door.usable });
   const { encryption, services: encryptionServices } = wireEncryption(
     platform,
-    { holds: authorization.holds, defaultKeyName: async (tenantId) => (await identity.door.tenant(tenantId))?.defaultKeyName ?? '' },
+    {
+      holds: authorization.holds,
+      defaultKeyName: (tenantId) => andThen(identity.door.tenant(tenantId), (tenant) => tenant?.defaultKeyName ?? ''),
+    },
     config.encryption,
   );
-  const certificates = wireCertificates(platform, config.certificates, { ...identity.door, holds: authorization.holds });
+  const certificates = wireCertificates(
+    platform,
+    { ...config.certificates, serviceName: server.serviceName },
+    { ...identity.door, holds: authorization.holds },
+  );
   const hub = createHub(platform, {
     tokens: tokens.door,
     apiKeys: apiKeys.door,
@@ -99,7 +107,7 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
     issueServiceCert: certificates.issueServiceCert,
   });
 
-  const own = certificates.tls;
+  const own = certificates.serverIdentity();
   const files = { cert: server.tlsCertPath, key: server.tlsKeyPath, ca: config.grpc.tlsCaPath };
   const source = () => (files.cert === '' ? own : tlsFromFiles(files, () => own.current().ca, log));
   const tlsOf = (host: string) => (tlsWanted({ production, tls: server.tls }, host) ? source() : null);
@@ -147,7 +155,8 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
   const writers = {
     name: 'writers',
     stop: async () => {
-      await Promise.all([identity.close(), apiKeys.close(), audit.recorder.flush()]);
+      await Promise.all([identity.close(), apiKeys.close(), certificates.close()]);
+      await audit.recorder.flush();
       await storage.flushOutbox();
     },
   };
