@@ -64,7 +64,10 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
 
   // The doors know one another by ports; those that stand further down are called through, never copied.
   const { authorization, services: authorizationServices } = wireAuthorization(platform, config.authorization, {
-    subjects: { known: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found !== null) },
+    subjects: {
+      known: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found !== null),
+      active: (tenantId, userIds) => identity.door.activeUsers(tenantId, userIds),
+    },
   });
   const tokens = createTokensWired(platform, config.tokens, {
     user: (tenantId, userId) => identity.door.user(tenantId, userId),

@@ -67,6 +67,13 @@ export const createLookUps = ({ db, tracked, tenants, tenantLists, users, worklo
     workload(namespace: string, name: string): MaybePromise<Workload | null> {
       return andThen(namespaceOwner(namespace), (owner) => entryOf(owner, namespace, name));
     },
+    /** Those of the users that are active, from the table itself. */
+    activeUsers: (tenantId: TenantId, userIds: readonly string[]): Promise<readonly string[]> =>
+      db.tenant(tenantId, async (tx) => {
+        const active: string[] = [];
+        for (const userId of userIds) if ((await users.find(tx, tenantId, userId))?.status === 'active') active.push(userId);
+        return active;
+      }),
     /** From the table itself, for people who look: NOT_FOUND where there is none. */
     async getTenant(tenantId: TenantId): Promise<Tenant> {
       const found = await db.tenant(tenantId, (tx) => tenants.find(tx, tenantId));

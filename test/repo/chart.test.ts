@@ -6,7 +6,9 @@ import { parse } from 'yaml';
 
 const root = join(import.meta.dirname, '../..');
 const chart = join(root, 'helm/security-hub');
-const templates = readdirSync(join(chart, 'templates')).map((file) => [file, readFileSync(join(chart, 'templates', file), 'utf8')] as const);
+const templates = readdirSync(join(chart, 'templates')).map(
+  (file) => [file, readFileSync(join(chart, 'templates', file), 'utf8')] as const,
+);
 const reference = readFileSync(join(root, 'docs/config.md'), 'utf8');
 
 /** Names of environment variables in a template: `name: UPPER_CASE`. */
@@ -31,7 +33,9 @@ describe('the chart', () => {
 
   it('describes every value by the schema, and no others', () => {
     const values = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown>;
-    const schema = JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8')) as { properties: Record<string, { properties?: Record<string, unknown> }> };
+    const schema = JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8')) as {
+      properties: Record<string, { properties?: Record<string, unknown> }>;
+    };
     for (const [name, value] of Object.entries(values)) {
       expect(Object.keys(schema.properties)).toContain(name);
       const inner = schema.properties[name]?.properties;

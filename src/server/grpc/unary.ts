@@ -1,6 +1,6 @@
 // Unary methods as grpc-js wants them: bytes in, bytes out; never a raw promise, for a rejected one would hang the call.
 import type { handleUnaryCall } from '@grpc/grpc-js';
-import { isPromise } from '../rpc/maybe.ts';
+import { isPromise } from '../../base/maybe.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import { echoRequestId, incomingOf, refusal } from './incoming.ts';
 import type { PeerOf } from './peer.ts';

@@ -5,7 +5,7 @@ import { decode, encode } from './decode.ts';
 import type { BidiRow, ClientStreamRow, StreamRow, UnaryRow } from './define.ts';
 import { type CheckRequest, requestCheck } from './layers/authorize.ts';
 import type { LiveCall, Route, Sink } from './live-call.ts';
-import { isPromise } from './maybe.ts';
+import { isPromise } from '../../base/maybe.ts';
 import type { OnionPorts, Step } from './onion.ts';
 
 type CorePorts = Pick<OnionPorts, 'validate' | 'holds'>;

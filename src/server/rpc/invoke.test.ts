@@ -8,7 +8,7 @@ import { type Columns, type Service, service, type UnaryRow } from './define.ts'
 import { createInvoker } from './invoke.ts';
 import { eventType } from './layers/record.ts';
 import type { Incoming } from './live-call.ts';
-import { isPromise } from './maybe.ts';
+import { isPromise } from '../../base/maybe.ts';
 import { checkOrder, type Layer, type OnionPorts } from './onion.ts';
 
 interface Message {

@@ -1,7 +1,7 @@
 // Is there room for this call now? Under lag and at the in-flight cap the least needed classes are refused first, vital ones never.
 import { Fault } from '../../../base/fault.ts';
 import type { LimitClass } from '../define.ts';
-import { isPromise } from '../maybe.ts';
+import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /**

@@ -2,7 +2,7 @@
 import type { Caller } from '../../../base/caller.ts';
 import { Fault } from '../../../base/fault.ts';
 import type { LiveCall } from '../live-call.ts';
-import { isPromise } from '../maybe.ts';
+import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 const ANONYMOUS: Caller = { kind: 'anonymous' };

@@ -3,7 +3,7 @@ import type { MaybePromise } from '../../../base/call.ts';
 import { type Caller, type KnownCaller, known } from '../../../base/caller.ts';
 import { Fault } from '../../../base/fault.ts';
 import type { LiveCall, Route } from '../live-call.ts';
-import { andThen } from '../maybe.ts';
+import { andThen } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /** Reserved: no wildcard covers it. */

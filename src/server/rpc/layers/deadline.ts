@@ -1,7 +1,7 @@
 // Nobody works for a caller who has stopped waiting: the sooner of its deadline and our cap, its going away, or our drain ends the call.
 import { Fault } from '../../../base/fault.ts';
 import type { LiveCall } from '../live-call.ts';
-import { isPromise } from '../maybe.ts';
+import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /** setTimeout keeps no longer delay. */

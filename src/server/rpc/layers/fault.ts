@@ -3,7 +3,7 @@ import { eventOf } from '../../../base/event.ts';
 import { type Fault, toFault } from '../../../base/fault.ts';
 import type { Millis } from '../../../base/time.ts';
 import type { LiveCall } from '../live-call.ts';
-import { isPromise } from '../maybe.ts';
+import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /** Ours to mend, not the caller's: these are logged, and recorded as errors rather than refusals. */

@@ -1,6 +1,6 @@
 // Outermost: every call that starts is counted once when it ends, under the names gRPC dashboards expect.
 import type { Code, Fault } from '../../../base/fault.ts';
-import { isPromise } from '../maybe.ts';
+import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /** `PERMISSION_DENIED` → `PermissionDenied`, as go-grpc-prometheus prints `grpc_code`. */

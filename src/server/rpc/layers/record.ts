@@ -1,7 +1,7 @@
 // What succeeded is kept as its row says: durable before the answer, or sampled. Changes record themselves; refusals are the fault layer's.
 import { type AuditEntry, eventOf } from '../../../base/event.ts';
 import type { LiveCall, Route } from '../live-call.ts';
-import { andThen } from '../maybe.ts';
+import { andThen } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /** `ValidateToken` → `call.validate_token` */
