@@ -41,10 +41,15 @@ const fault = (reason: string, message: string): Fault => new Fault('UNAUTHENTIC
 const REUSED = refused('REFRESH_TOKEN_REUSED', 'a refresh token of this session was used twice: the session is ended');
 const ENDED = 'the session of this refresh token has ended';
 
-/** Racers are believed to be one client when the same credential sends them: the calling workload, or nobody. */
-const senderOf = (call: Call): string => {
-  const { type, id } = subjectOf(call.caller);
-  return call.caller.kind === 'anonymous' ? 'anonymous' : `${type}:${call.caller.tenantId}:${id}`;
+/**
+ * Racers are believed to be one client when the same credential sends them: the calling workload or key. The user's own access token
+ * is no other sender than none at all: it may have expired between a request and its retry.
+ */
+const senderOf = ({ caller }: Call, token: RefreshToken): string => {
+  const own = caller.kind === 'user' && caller.tenantId === token.tenantId && caller.userId === token.userId;
+  if (caller.kind === 'anonymous' || own) return 'anonymous';
+  const { type, id } = subjectOf(caller);
+  return `${type}:${caller.tenantId}:${id}`;
 };
 
 const event = (call: Call, family: Family, type: string, over: Partial<AuditEntry> = {}): AuditEntry =>
@@ -183,7 +188,7 @@ export const refreshTokens =
     const presented: Presented = {
       generation: token.generation,
       hash: hashOf(deps.refreshKeys, token),
-      sender: senderOf(call),
+      sender: senderOf(call, token),
       deviceId: device?.deviceId ?? '',
       fingerprint: fingerprintOf(token.tenantId, device?.fingerprint ?? ''),
     };

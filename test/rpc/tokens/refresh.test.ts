@@ -89,6 +89,12 @@ describe('refreshing', () => {
     await expect(refresh(first.refreshToken, other)).rejects.toMatchObject({ reason: 'REFRESH_TOKEN_REUSED' });
   });
 
+  it('takes the user’s own access token, sent along or expired meanwhile, for no other sender', async () => {
+    const first = await hub.login();
+    const winner = await refresh(first.refreshToken, callAs(userCaller(TENANT, ANNA), { now: clock.now() }));
+    expect((await refresh(first.refreshToken)).refreshToken).toBe(winner.refreshToken);
+  });
+
   it('leaves other sessions of the user alone when one family ends', async () => {
     const stolen = await hub.login();
     const kept = await hub.login();
