@@ -130,7 +130,8 @@ export const revokeToken =
     const named = nameOf(deps, revocation, call);
     const may = named.shown || (await deps.holds(call.caller, PERMISSION));
     const { tenantId, tokenId } = named;
-    const { scope } = revocation;
+    // A refresh token lives in its family: to end the one is to end the other.
+    const scope = revocation.scope === 'token' && revocation.token.startsWith(REFRESH_PREFIX) ? 'family' : revocation.scope;
 
     const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
       // The same row lock as a refresh: whichever comes second sees what the first did.

@@ -15,13 +15,13 @@ import { loadSigningKeys } from './signing-keys.ts';
 import type { tokensConfig } from './tokens.config.ts';
 import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
-import { createVerifier } from './verify.ts';
+import { createVerifier, MAX_GRACE } from './verify.ts';
 import { watermarkUntil } from './watermark.ts';
 
 export interface TokensWired {
   readonly door: TokensDoor;
   readonly services: readonly Service[];
-  /** The longest life of an access token that is accepted anywhere. */
+  /** The longest that an access token is accepted anywhere after its issue, grace included. */
   readonly longest: Millis;
   /** Makes or loads the signing keys. Before the first call; the mirror fills when the feed starts. */
   start(): Promise<void>;
@@ -113,5 +113,5 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
   metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
 
-  return { door, services: [tokenService(door)], longest, start: () => loadSigningKeys(keys, true) };
+  return { door, services: [tokenService(door)], longest: longest + MAX_GRACE, start: () => loadSigningKeys(keys, true) };
 };

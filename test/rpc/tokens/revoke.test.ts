@@ -60,6 +60,13 @@ describe('revoking', () => {
     expect(refusal(await refresh(tokens))).toBeUndefined();
   });
 
+  it('ends the family of a refresh token that is to end alone', async () => {
+    const tokens = await hub.login();
+    await hub.door.revoke(revocation({ token: tokens.refreshToken, scope: 'token' }), by(anna));
+    expect(refusal(tokens)).toBe('TOKEN_REVOKED');
+    await expect(refresh(tokens)).rejects.toMatchObject({ reason: 'SESSION_ENDED' });
+  });
+
   it('ends a session by a refresh token, and by its own id', async () => {
     const [one, two] = [await hub.login(), await hub.login()];
     await hub.door.revoke(revocation({ token: one.refreshToken, scope: 'session' }), by(mallory));
