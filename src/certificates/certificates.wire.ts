@@ -32,6 +32,8 @@ export interface CertificatesWire {
   start(): Promise<void>;
   /** Makes what is due of authorities; the schedule does it as well. */
   keepAuthority(): Promise<void>;
+  /** Forgets certificates and join tokens that ended long ago; the schedule does it as well. */
+  sweep(): Promise<void>;
   /** Waits for certificates under way, ends the key thread. */
   close(): Promise<void>;
 }
@@ -151,6 +153,7 @@ export const wireCertificates = (
       started = true;
     },
     keepAuthority: keeper.keep,
+    sweep,
     async close() {
       await group.drain();
       await keys.close();
