@@ -1,15 +1,18 @@
 // Login with a password. Unknown, wrong, locked, suspended: one answer, in one time, and no more guesses than the limit.
 import { isIP } from 'node:net';
 import type { Call, MaybePromise } from '../base/call.ts';
+import { lengthPrefixed } from '../base/canonical.ts';
 import type { TenantId } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { ReadHead, Write } from '../storage/storage.ts';
 import type { Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
 import { type Candidate, type CandidatePorts, lookUp, proven, whyNot } from './candidate.ts';
+import { nameKey } from './names.ts';
 import type { Passwords } from './password.ts';
 import { sourceOfAddress } from './source.ts';
 import type { Attempts, TenantStore, UserStore } from './stores.ts';
+import { createTurns } from './turns.ts';
 
 export interface LoginRequest {
   /** '' = the only active tenant there is. */
@@ -47,7 +50,12 @@ const checkScopes = (scopes: readonly string[]): void => {
   if (at >= 0) throw badField(`scopes[${at}]`, 'must be a scope: printable ASCII without blanks, quotes and backslashes');
 };
 
-const sourceOf = async ({ holds }: LoginPorts, request: LoginRequest, call: Call): Promise<{ address: string; userAgent: string }> => {
+interface Source {
+  readonly address: string;
+  readonly userAgent: string;
+}
+
+const sourceOf = async ({ holds }: LoginPorts, request: LoginRequest, call: Call): Promise<Source> => {
   const said = request.context.ipAddress;
   const trusted = said !== '' && call.caller.kind !== 'anonymous' && (await holds(call, 'context:assert'));
   if (trusted && isIP(said) === 0) throw badField('context.ip_address', 'must be an IP address');
@@ -76,11 +84,9 @@ const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: 
   return credentialsInvalid();
 };
 
-export const login =
+const attempt =
   (ports: LoginPorts) =>
-  async (request: LoginRequest, call: Call): Promise<Tokens> => {
-    checkScopes(request.scopes);
-    const { address, userAgent } = await sourceOf(ports, request, call);
+  async (request: LoginRequest, { address, userAgent }: Source, call: Call): Promise<Tokens> => {
     const candidate = await lookUp(ports, request, sourceOfAddress(address));
     const { tenantId, account, counter } = candidate;
     const record = await proven(ports, candidate, request.password, call);
@@ -120,3 +126,17 @@ export const login =
     if (result === null) throw refuse(ports, candidate, address, call);
     return result;
   };
+
+/** Logins of one account from one place that may wait for one another. */
+const LINE = 64;
+
+export const login = (ports: LoginPorts) => {
+  const turns = createTurns(LINE);
+  const one = attempt(ports);
+  return async (request: LoginRequest, call: Call): Promise<Tokens> => {
+    checkScopes(request.scopes);
+    const source = await sourceOf(ports, request, call);
+    const line = lengthPrefixed([request.tenantId, nameKey(request.username), sourceOfAddress(source.address)]).toString('base64');
+    return turns(line, () => one(request, source, call));
+  };
+};
