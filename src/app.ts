@@ -114,10 +114,11 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
   const files = { cert: server.tlsCertPath, key: server.tlsKeyPath, ca: config.grpc.tlsCaPath };
   const source = () => (files.cert === '' ? own : tlsFromFiles(files, () => own.current().ca, log));
   const tlsOf = (host: string) => (tlsWanted({ production, tls: server.tls }, host) ? source() : null);
+  const held = new Set<string>();
   const missing = (): readonly string[] => {
     const state = storage.feed.state();
     const news = state.kind === 'not_ready' ? state.reason : state.kind === 'stale' ? 'news of revocations is too old' : null;
-    return [news, tokens.door.notReady(), certificates.notReady()].filter((reason) => reason !== null);
+    return [...held, ...[news, tokens.door.notReady(), certificates.notReady()].filter((reason) => reason !== null)];
   };
   const transport = createTransport({
     config,
@@ -183,6 +184,11 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
     apiKeys: apiKeys.door,
     /** Stores and keys without a socket: for commands that work on the data. */
     open: inner,
+    /** Not ready for this reason until the answer is called. */
+    hold(reason: string): () => void {
+      held.add(reason);
+      return () => void held.delete(reason);
+    },
     /** For a command that opened nothing. */
     close: () => storage.stop(),
     /** Everything. */

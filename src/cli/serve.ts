@@ -31,8 +31,11 @@ ${CONFIG_HELP}`,
       const { drain, drainDelay } = config.grpc;
       exitOnSignals({ log: app.log, stop: app.stop, atMost: drain + drainDelay + SLACK, exit: (code) => (app.log.flush(), resolve(code)) });
     });
+    // Whoever waits for readiness finds bootstrap.json written.
+    const release = app.hold('the first start is under way');
     await app.start();
     if (config.server.environment !== 'production') await firstStart(app, terminal);
+    release();
     const code = await ended;
     // Whatever still holds the event loop open has had its time.
     process.exit(code);
