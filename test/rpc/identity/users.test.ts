@@ -96,7 +96,7 @@ describe('creating a user', () => {
     );
     const hr = await newUser(world, home, { username: 'hr', roles: ['admin'] });
     expect(await outcome(newUser(world, home, { username: 'boss', roles: ['owner'] }, as(hr)))).toBe('PERMISSION_DENIED/ESCALATION');
-    expect(await outcome(newUser(world, home, { username: 'boss', roles: ['no-such-role'] }))).toContain('ROLE_UNKNOWN');
+    expect(await outcome(newUser(world, home, { username: 'boss', roles: ['no-such-role'] }))).toContain('ROLE_NOT_FOUND');
     expect(await outcome(newUser(world, home, { username: 'boss' }))).toBe('ok');
   });
 
