@@ -81,12 +81,11 @@ export const createKeeper = ({ store, sealer, codec, clock, random, trustDomain,
     return ring;
   };
 
-  const use = (ring: Ring): Ring => {
+  const use = (ring: Ring): void => {
     const ids = (of: Ring | null): string => of?.authorities.map(({ authorityId }) => authorityId).join() ?? '';
     const changed = ids(ring) !== ids(current);
     current = ring;
     if (changed) for (const listener of listeners) listener();
-    return ring;
   };
 
   const make = async (ring: Ring, kind: AuthorityKind): Promise<Ring> => {
@@ -106,20 +105,25 @@ export const createKeeper = ({ store, sealer, codec, clock, random, trustDomain,
     return load();
   };
 
+  // One at a time: what was read earlier must not replace what was read later.
+  let last: Promise<void> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>) => (): Promise<void> => {
+    last = last.then(work, work);
+    return last;
+  };
+
   return {
     ring() {
       if (current === null) throw unavailable('AUTHORITY_MISSING', 'the certificate authority is not loaded');
       return current;
     },
-    async keep() {
-      let ring = await load();
-      ring = await make(ring, 'root');
-      ring = await make(ring, 'intermediate');
-      use(ring);
-    },
-    async reload() {
+    keep: inTurn(async () => {
+      const rooted = await make(await load(), 'root');
+      use(await make(rooted, 'intermediate'));
+    }),
+    reload: inTurn(async () => {
       use(await load());
-    },
+    }),
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
