@@ -21,7 +21,7 @@ import { createMetrics } from './server/observability/metrics.ts';
 import type { Platform, Recorder } from './server/platform.ts';
 import { createLifecycle } from './server/process/lifecycle.ts';
 import { createTransport } from './server/transport.ts';
-import { createStorage } from './storage/storage.wire.ts';
+import { createStorage, type Storage } from './storage/storage.wire.ts';
 import { createTokensWired } from './tokens/tokens.wire.ts';
 
 export interface Overrides {
@@ -56,7 +56,27 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
     metrics,
     insertEvents: async (tx, events) => late.recorder?.insert(tx, events),
   });
-  await sealer.check(storage.db);
+  try {
+    await sealer.check(storage.db);
+    return join({ config, clock, random, log, metrics, sealer, storage, late });
+  } catch (error) {
+    // Open connections, and a database of our own, would keep the process alive.
+    await storage.stop();
+    throw error;
+  }
+};
+
+interface Foundation extends Required<Overrides> {
+  readonly config: Config;
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly sealer: ReturnType<typeof openMasterKey>;
+  readonly storage: Storage;
+  readonly late: { recorder?: Recorder };
+}
+
+const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Foundation) => {
+  const { server } = config;
+  const production = server.environment === 'production';
   const ground = { ...storage, clock, random, log, metrics, production, sealer, pager: createPager(sealer.derive('page-token')) };
   const audit = wireAudit(ground, config.audit);
   late.recorder = audit.recorder;
@@ -148,7 +168,15 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
     },
   });
 
-  const stores = { name: 'storage', start: () => storage.start(), stop: () => storage.stop() };
+  const stores = {
+    name: 'storage',
+    start: () =>
+      storage.start().catch(async (error: unknown) => {
+        await storage.stop();
+        throw error;
+      }),
+    stop: () => storage.stop(),
+  };
   const keys = {
     name: 'keys',
     start: async () => {
@@ -182,6 +210,7 @@ export const createApp = async (config: Config, overrides: Overrides = {}) => {
     identity: identity.door,
     tokens: tokens.door,
     apiKeys: apiKeys.door,
+    trustBundle: () => certificates.door.bundle(clock.now()).pem,
     /** Stores and keys without a socket: for commands that work on the data. */
     open: inner,
     /** Not ready for this reason until the answer is called. */

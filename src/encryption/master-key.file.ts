@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Fault } from '../base/fault.ts';
+import { openToOthers } from '../base/private-file.ts';
 import type { Random } from '../base/random.ts';
 import { MASTER_KEY_SIZE, type MasterKey, parseMasterKey, printDevKey } from './master-key.ts';
 
@@ -32,11 +33,8 @@ const fault = (reason: string, message: string, cause?: unknown): Fault =>
 
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? 'unknown';
 
-// Kubernetes mounts a secret for an unprivileged process as root's file, readable by the pod's group: that is not "others".
-const mountedForUs = (stats: Stats): boolean => stats.uid === 0 && process.getuid?.() !== 0 && (stats.mode & 0o777 & ~0o440) === 0;
-
 const checkMode = (path: string, stats: Stats): void => {
-  if (process.platform === 'win32' || (stats.mode & 0o077) === 0 || mountedForUs(stats)) return;
+  if (!openToOthers(stats, process.getuid?.())) return;
   const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
   throw fault('KEY_FILE_MODE', `${path} has mode ${mode}, so others can read the master key. Run: chmod 600 ${path}`);
 };

@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
+import { openToOthers } from '../base/private-file.ts';
 import type { KeyFiles } from './signing-keys.ts';
 
 const unusable = (name: string, path: string, what: string, cause?: unknown): Fault =>
@@ -28,8 +29,7 @@ export const readKeyFiles = (privatePath: string, publicPath: string): KeyFiles 
     return null;
   }
   const privateKey = read('JWT_PRIVATE_KEY_PATH', privatePath, createPrivateKey);
-  // Others must not read it. The group may: Kubernetes gives secrets to the pod's group (fsGroup), never wider.
-  if ((statSync(privatePath).mode & 0o037) !== 0)
-    throw unusable('JWT_PRIVATE_KEY_PATH', privatePath, 'is open to others: chmod 600 (or 640 for a mounted secret)');
+  if (openToOthers(statSync(privatePath), process.getuid?.()))
+    throw unusable('JWT_PRIVATE_KEY_PATH', privatePath, `is open to others. Run: chmod 600 ${privatePath}`);
   return { privateKey, publicKey: publicPath === '' ? null : read('JWT_PUBLIC_KEY_PATH', publicPath, createPublicKey) };
 };
