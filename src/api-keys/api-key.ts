@@ -50,7 +50,7 @@ export const judge = (key: ApiKey, tenant: Standing | null, owner: Standing | nu
   return owner?.status === 'active' ? { ok: true, key } : { ok: false, reason: 'SUBJECT_SUSPENDED' };
 };
 
-export const apiKeyNotFound = (): Fault => new Fault('NOT_FOUND', 'API_KEY_UNKNOWN', 'no such API key');
+export const apiKeyNotFound = (): Fault => new Fault('NOT_FOUND', 'API_KEY_NOT_FOUND', 'no such API key');
 
 const wrongExpiry = (field: string, description: string): Fault => badField(field, description, 'EXPIRY_INVALID');
 

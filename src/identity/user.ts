@@ -28,7 +28,7 @@ export interface User {
   readonly lockedUntil: Instant | null;
 }
 
-export const userNotFound = (): Fault => new Fault('NOT_FOUND', 'USER_UNKNOWN', 'no such user');
+export const userNotFound = (): Fault => new Fault('NOT_FOUND', 'USER_NOT_FOUND', 'no such user');
 
 const CONTROL = /\p{Cc}/u;
 

@@ -15,7 +15,7 @@ export interface Workload extends WorkloadEntry {
 
 export type NewWorkload = Omit<Workload, 'createdAt' | 'updatedAt'>;
 
-export const workloadNotFound = (): Fault => new Fault('NOT_FOUND', 'WORKLOAD_UNKNOWN', 'no such workload');
+export const workloadNotFound = (): Fault => new Fault('NOT_FOUND', 'WORKLOAD_NOT_FOUND', 'no such workload');
 
 /** The SPIFFE ID that the certificates of a workload carry (SPIFFE-ID §2). */
 export const spiffeIdOf = (trustDomain: string, namespace: string, name: string): string =>

@@ -217,7 +217,7 @@ describe('revoking an API key', () => {
     const two = await made({}, owner);
     expect(await outcome(revoke(one.keyId, plain))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
     expect(await outcome(revoke('key_none', plain))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
-    expect(await outcome(revoke('key_none'))).toBe('NOT_FOUND/API_KEY_UNKNOWN');
+    expect(await outcome(revoke('key_none'))).toBe('NOT_FOUND/API_KEY_NOT_FOUND');
     expect(await outcome(revoke(one.keyId, owner))).toBe('ok');
     const itself: Caller = { kind: 'api_key', tenantId: home.tenantId, keyId: two.keyId, ownerId: 'usr_x', permissions: [], scopes: [] };
     expect(await outcome(revoke(two.keyId, itself))).toBe('ok');
@@ -225,8 +225,8 @@ describe('revoking an API key', () => {
 
   it('reads a key of another tenant as unknown', async () => {
     const { keyId, secret } = await made();
-    expect(await outcome(revoke(keyId, elsewhere.admin, elsewhere.tenantId))).toBe('NOT_FOUND/API_KEY_UNKNOWN');
-    expect(await outcome(world.apiKeys.get(elsewhere.tenantId, keyId, callAs(elsewhere.admin)))).toBe('NOT_FOUND/API_KEY_UNKNOWN');
+    expect(await outcome(revoke(keyId, elsewhere.admin, elsewhere.tenantId))).toBe('NOT_FOUND/API_KEY_NOT_FOUND');
+    expect(await outcome(world.apiKeys.get(elsewhere.tenantId, keyId, callAs(elsewhere.admin)))).toBe('NOT_FOUND/API_KEY_NOT_FOUND');
     expect(await verify(secret)).toBe('ok');
   });
 });

@@ -118,16 +118,16 @@ describe('creating a user', () => {
   });
 
   it('needs a tenant that exists', async () => {
-    expect(await outcome(newUser(world, { ...home, tenantId: 'no-such' }))).toBe('NOT_FOUND/TENANT_UNKNOWN');
+    expect(await outcome(newUser(world, { ...home, tenantId: 'no-such' }))).toBe('NOT_FOUND/TENANT_NOT_FOUND');
   });
 });
 
 describe('looking at users', () => {
   it('reads a user of another tenant as unknown', async () => {
     const userId = await newUser(world, home);
-    expect(await outcome(world.identity.getUser(elsewhere.tenantId, userId))).toBe('NOT_FOUND/USER_UNKNOWN');
+    expect(await outcome(world.identity.getUser(elsewhere.tenantId, userId))).toBe('NOT_FOUND/USER_NOT_FOUND');
     expect(await world.identity.user(elsewhere.tenantId, userId)).toBeNull();
-    expect(await outcome(change(userId, 'suspended', callAs(elsewhere.admin), elsewhere.tenantId))).toBe('NOT_FOUND/USER_UNKNOWN');
+    expect(await outcome(change(userId, 'suspended', callAs(elsewhere.admin), elsewhere.tenantId))).toBe('NOT_FOUND/USER_NOT_FOUND');
   });
 
   it('lists all of a tenant and nobody else, page by page', async () => {

@@ -115,10 +115,10 @@ describe('looking a workload up', () => {
 
   it('reads one of another tenant as unknown', async () => {
     await put({ name: 'walled' });
-    expect(await outcome(world.identity.getWorkload(elsewhere.tenantId, namespace, 'walled'))).toBe('NOT_FOUND/WORKLOAD_UNKNOWN');
+    expect(await outcome(world.identity.getWorkload(elsewhere.tenantId, namespace, 'walled'))).toBe('NOT_FOUND/WORKLOAD_NOT_FOUND');
     expect(
       await outcome(world.identity.deleteWorkload({ tenantId: elsewhere.tenantId, namespace, name: 'walled' }, callAs(elsewhere.admin))),
-    ).toBe('NOT_FOUND/WORKLOAD_UNKNOWN');
+    ).toBe('NOT_FOUND/WORKLOAD_NOT_FOUND');
   });
 });
 
