@@ -21,10 +21,16 @@ export interface Tenant {
   readonly updatedAt: Instant;
 }
 
-export const tenantNotFound = (): Fault => new Fault('NOT_FOUND', 'TENANT_UNKNOWN', 'no such tenant');
+export const tenantNotFound = (): Fault => new Fault('NOT_FOUND', 'TENANT_NOT_FOUND', 'no such tenant');
 
-/** What may become a tenant's id: a label, as it stands in keys, secrets and events. */
-export const newTenantId = (text: string): TenantId => label('id', text);
+/** The name under which operators search the events that belong to no tenant: a tenant of that name would hide its own. */
+const RESERVED = 'installation';
+
+/** What may become a tenant's id: a label, as it stands in keys, secrets and events. INVALID_ARGUMENT that names the field otherwise. */
+export const newTenantId = (text: string, field = 'id'): TenantId => {
+  if (text === RESERVED) throw badField(field, 'is a reserved name');
+  return label(field, text);
+};
 
 const MAX_NAMESPACES = 256;
 

@@ -37,7 +37,7 @@ describe('creating a tenant', () => {
     expect(world.entries.at(-1)).toMatchObject({ type: 'tenant.created', tenantId: 'acme', resource: 'tenant:acme' });
   });
 
-  it.each([['-a'], ['a-'], ['A'], ['a_b'], [''], ['x'.repeat(64)]])('refuses the id %j', async (id) => {
+  it.each([['-a'], ['a-'], ['A'], ['a_b'], [''], ['x'.repeat(64)], ['installation']])('refuses the id %j', async (id) => {
     await expect(create(id)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', violations: [{ field: 'id' }] });
   });
 
@@ -49,7 +49,7 @@ describe('creating a tenant', () => {
   it('refuses the namespace of another tenant and leaves nothing behind', async () => {
     await create('first', { namespaces: ['shared-ns'] });
     expect(await outcome(create('second', { namespaces: ['own-ns', 'shared-ns'] }))).toBe('ALREADY_EXISTS/NAMESPACE_TAKEN');
-    expect(await outcome(world.identity.getTenant('second'))).toBe('NOT_FOUND/TENANT_UNKNOWN');
+    expect(await outcome(world.identity.getTenant('second'))).toBe('NOT_FOUND/TENANT_NOT_FOUND');
     expect(await world.identity.namespaceOwner('own-ns')).toBeNull();
   });
 
@@ -152,6 +152,6 @@ describe('a suspended tenant', () => {
     const suspend = (tenantId: string) =>
       world.identity.changeTenantStatus({ tenantId, status: 'suspended', reason: '' }, callAs(home.admin));
     expect(await outcome(suspend(home.tenantId))).toBe('FAILED_PRECONDITION/OWN_TENANT');
-    expect(await outcome(suspend('no-such'))).toBe('NOT_FOUND/TENANT_UNKNOWN');
+    expect(await outcome(suspend('no-such'))).toBe('NOT_FOUND/TENANT_NOT_FOUND');
   });
 });
