@@ -8,6 +8,7 @@ import type { Change, Feed, Outcome, Tx, Write } from '../storage/storage.ts';
 import type { DenyList } from './deny-list.ts';
 import type { Families } from './families.ts';
 import { familyOfTokenId, tokenIdOf } from './family.ts';
+import type { Standing } from './refresh.ts';
 import { REFRESH_PREFIX, type RefreshKeys, readRefreshToken } from './refresh-token.ts';
 import type { Verifier } from './verify.ts';
 import { PROPAGATION, type Watermarks, watermark } from './watermark.ts';
@@ -47,6 +48,8 @@ export interface RevokeDeps {
   readonly denyList: DenyList;
   readonly watermarks: Watermarks;
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
+  /** null where there is no such user in that tenant. */
+  user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
 }
 
 /** What a revocation names, before anything is looked up. */
@@ -188,6 +191,8 @@ export const revokeUser =
   (deps: RevokeDeps) =>
   async (tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
     if (!isSelf(call, tenantId, userId) && !(await deps.holds(call.caller, PERMISSION))) throw forbidden();
+    // A watermark stays in every replica's memory: none for names that somebody made up.
+    if ((await deps.user(tenantId, userId)) === null) throw new Fault('NOT_FOUND', 'USER_NOT_FOUND', 'no such user');
     const { revision } = await deps.write(
       tenantId,
       async (tx): Promise<Outcome<null>> => ({

@@ -102,6 +102,16 @@ describe('revoking', () => {
     await expect(refresh(late)).rejects.toMatchObject({ reason: 'SESSION_ENDED' });
   });
 
+  it('knows nobody of another tenant, and keeps nothing about names that were made up', async () => {
+    const before = await database.sql('SELECT seq FROM change_head');
+    for (const userId of ['usr_olaf', 'usr_none', 'x'.repeat(100)])
+      await expect(hub.door.revokeUser(TENANT, userId, '', 0, by(root))).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+        reason: 'USER_NOT_FOUND',
+      });
+    expect(await database.sql('SELECT seq FROM change_head')).toEqual(before);
+  });
+
   it('lets nobody end what is not theirs, and says nothing of what exists', async () => {
     const tokens = await hub.login();
     for (const tokenId of [tokens.tokenId, 'fam_0000000000000000000000.1'])
