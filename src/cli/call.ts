@@ -7,7 +7,7 @@ import { type DescMethod, fromBinary, fromJson, type JsonValue, toBinary, toJson
 import { Fault } from '../base/fault.ts';
 import { descriptorBytes, descriptors } from '../server/descriptors/registry.ts';
 import { faultOf } from '../server/grpc/status.ts';
-import { type Command, usageFault, words } from './command.ts';
+import { type Command, didYouMean, usageFault, words } from './command.ts';
 
 const OPTIONS = {
   address: { type: 'string', short: 'a' },
@@ -20,6 +20,8 @@ const OPTIONS = {
   timeout: { type: 'string' },
 } as const;
 
+const OURS = 'securityhub.v1.';
+
 interface Bootstrap {
   readonly grpc?: string;
   readonly access_token?: string;
@@ -31,13 +33,23 @@ const bootstrapOf = (dataDir: string): Bootstrap => {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Bootstrap) : {};
 };
 
+const methodNames = (): string[] =>
+  [...descriptors().registry].flatMap((type) =>
+    type.kind === 'service' ? type.methods.map((method) => `${type.typeName.replace(OURS, '')}/${method.name}`) : [],
+  );
+
+/** `SecurityHub/ValidateToken`, `securityhub.v1.SecurityHub/ValidateToken`, `securityhub.v1.SecurityHub.ValidateToken`. */
 const resolveMethod = (name: string): { readonly definition: MethodDefinition<object, object>; readonly desc: DescMethod } => {
-  const [service = '', method = ''] = name.replace(/^\//, '').split(/[/]|\.(?=[^.]+$)/);
-  const full = service.includes('.') ? service : `securityhub.v1.${service}`;
+  const bare = name.replace(/^\//, '');
+  const [service = '', method = ''] = (bare.includes('/') ? bare : bare.replace(/\.(?=[^.]*$)/, '/')).split('/');
+  const full = service.includes('.') ? service : `${OURS}${service}`;
   const loaded = loadFileDescriptorSetFromBuffer(descriptorBytes());
   const definition = (loaded[full] as Record<string, MethodDefinition<object, object>> | undefined)?.[method];
   const desc = descriptors().method(`${full}/${method}`);
-  if (definition === undefined || desc === undefined) throw usageFault(`no method ${full}/${method}; grpcurl describe or docs list them`);
+  if (definition === undefined || desc === undefined) {
+    const short = `${full.replace(OURS, '')}/${method}`;
+    throw usageFault(`there is no method ${short}${didYouMean(short, methodNames())}`);
+  }
   if (definition.requestStream || definition.responseStream) throw usageFault(`${full}/${method} is a stream; use grpcurl`);
   return { definition, desc };
 };
@@ -52,23 +64,50 @@ const requestBytes = (desc: DescMethod, text: string): Buffer => {
   try {
     return Buffer.from(toBinary(desc.input, fromJson(desc.input, json, { registry: descriptors().registry })));
   } catch (error) {
-    throw usageFault(`the request does not fit ${desc.input.typeName}: ${(error as Error).message}`);
+    const said = (error as Error).message.replace(/^cannot decode message \S+ from JSON: /, '');
+    throw usageFault(`the request does not fit ${desc.input.typeName}: ${said}`);
   }
 };
 
-const channelOf = (values: Readonly<Record<string, string | boolean | undefined>>, address: string): ChannelCredentials => {
-  const file = (name: string): Buffer | null => (typeof values[name] === 'string' ? readFileSync(values[name]) : null);
-  const secured = values['ca'] !== undefined || values['cert'] !== undefined;
-  const local = /^(127\.|localhost|\[::1\]|unix:)/.test(address);
-  if (values['plaintext'] === true || (!secured && local)) return credentials.createInsecure();
-  return credentials.createSsl(file('ca'), file('key'), file('cert'));
+const isLocal = (address: string): boolean => /^(127\.|localhost(:|$)|\[::1\]|unix:)/.test(address);
+
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+const fileOf = (values: Values, name: string): Buffer | null => {
+  const path = values[name];
+  if (typeof path !== 'string') return null;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw usageFault(`--${name}: ${path} cannot be read (${(error as { code?: string }).code ?? 'unknown'})`);
+  }
+};
+
+const channelOf = (values: Values, address: string): ChannelCredentials => {
+  const [ca, key, cert] = ['ca', 'key', 'cert'].map((name) => fileOf(values, name));
+  if ((key === null) !== (cert === null)) throw usageFault('--cert and --key belong together');
+  if (values['plaintext'] === true || (ca === null && cert === null && isLocal(address))) return credentials.createInsecure();
+  try {
+    return credentials.createSsl(ca, key, cert);
+  } catch (error) {
+    throw usageFault(`--ca, --cert and --key must be PEM, and the key the certificate's: ${(error as Error).message}`);
+  }
 };
 
 /** Code, reason, sentence, fields: what somebody at a terminal needs. */
-const printFault = (error: ServiceError): string => {
+const printFault = (error: ServiceError, address: string): string => {
   const { code, reason, message, violations } = faultOf(error);
-  const fields = violations.map((one) => `\n  ${one.field}: ${one.description}`).join('');
-  return `${code}${reason === '' ? '' : ` / ${reason}`}: ${message}${fields}`;
+  // Nobody of ours has spoken.
+  if (code === 'UNAVAILABLE' && reason === '')
+    return `UNAVAILABLE: no connection to ${address}: ${message.replace(/\.? Resolution note: *$/, '')}\n  Is the hub running there? A port with TLS needs --ca, or --cert and --key.`;
+  const fields = violations.filter((one) => message !== `${one.field}: ${one.description}`);
+  return `${code}${reason === '' ? '' : ` / ${reason}`}: ${message}${fields.map((one) => `\n  ${one.field}: ${one.description}`).join('')}`;
+};
+
+const patienceOf = (given: string): number => {
+  const value = Number(given);
+  if (!(value > 0 && value <= 3600)) throw usageFault('--timeout must be a number of seconds, up to 3600');
+  return value * 1000;
 };
 
 export const callCommand: Command = {
@@ -79,9 +118,11 @@ export const callCommand: Command = {
 SERVICE may be short: SecurityHub/ValidateToken.
 
   -a, --address HOST:PORT   default: what bootstrap.json says, else 127.0.0.1:50052; unix:PATH works
-  -t, --token TOKEN         access token or API key; default SECURITY_HUB_TOKEN, else bootstrap.json; '' sends none
-      --ca, --cert, --key   PEM files for TLS and for mTLS
-      --plaintext           no TLS (the default on loopback without --ca)
+  -t, --token TOKEN         access token or API key; '' sends none. Default: SECURITY_HUB_TOKEN, else, on this machine and
+                            without --cert, the token in bootstrap.json
+      --ca FILE             PEM of the authorities to verify the hub with; default: those of this machine
+      --cert, --key FILE    PEM of a client certificate and its key, for mTLS
+      --plaintext           no TLS (the default on this machine without --ca and --cert)
       --data-dir DIR        where bootstrap.json is; default DATA_DIR or ./data
       --timeout SECONDS     default 10`,
   async run(argv, terminal) {
@@ -90,15 +131,19 @@ SERVICE may be short: SecurityHub/ValidateToken.
     if (name === undefined || surplus !== undefined) throw usageFault('say SERVICE/METHOD and at most one request');
     const bootstrap = bootstrapOf(values['data-dir'] ?? terminal.env['DATA_DIR'] ?? './data');
     const address = values.address ?? bootstrap.grpc ?? '127.0.0.1:50052';
-    const token = values.token ?? terminal.env['SECURITY_HUB_TOKEN'] ?? (values.cert === undefined ? bootstrap.access_token : '') ?? '';
+    // What a development start left behind is nobody else's business.
+    const ours = values.cert === undefined && isLocal(address) ? bootstrap.access_token : '';
+    const token = values.token ?? terminal.env['SECURITY_HUB_TOKEN'] ?? ours ?? '';
     const { definition, desc } = resolveMethod(name);
+    const patience = patienceOf(values.timeout ?? '10');
+    const channel = channelOf(values, address);
     const bytes = requestBytes(desc, request === '-' ? readFileSync(0, 'utf8') : request);
 
     const metadata = new Metadata();
     if (token !== '') metadata.set('authorization', `Bearer ${token}`);
     const Client = makeGenericClientConstructor({}, 'call');
-    const client = new Client(address, channelOf(values, address), { 'grpc.enable_http_proxy': 0 });
-    const deadline = Date.now() + Number(values.timeout ?? 10) * 1000;
+    const client = new Client(address, channel, { 'grpc.enable_http_proxy': 0 });
+    const deadline = Date.now() + patience;
     const raw = (value: Buffer): Buffer => value;
     try {
       const answer = await new Promise<Buffer>((resolve, reject) => {
@@ -110,7 +155,7 @@ SERVICE may be short: SecurityHub/ValidateToken.
       terminal.out(JSON.stringify(json, null, 2));
       return 0;
     } catch (error) {
-      throw new Fault('UNAVAILABLE', 'CALL_FAILED', printFault(error as ServiceError));
+      throw new Fault('UNAVAILABLE', 'CALL_FAILED', printFault(error as ServiceError, address));
     } finally {
       client.close();
     }

@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { toFault } from '../base/fault.ts';
+import { openToOthers } from '../base/private-file.ts';
 import { CLOCK_SKEW, days, type Instant } from '../base/time.ts';
 
 export interface Finding {
@@ -33,14 +34,14 @@ export const look = async (name: string, next: string, check: () => Promise<Find
 /** A private key that others can read is no secret any more. */
 export const keyFile = (name: string, path: string): Finding => {
   if (!existsSync(path)) return fault(name, `${path} does not exist`, `create it, or correct ${name}`);
-  const { mode } = statSync(path);
-  return (mode & 0o077) === 0
-    ? fine(name, `${path} is readable by its owner alone`)
-    : fault(
+  const stats = statSync(path);
+  return openToOthers(stats, process.getuid?.())
+    ? fault(
         name,
-        `${path} has mode ${(mode & 0o777).toString(8)}: others can read it`,
-        `chmod 600 ${path}, and rotate the key if others could have read it`,
-      );
+        `${path} has mode ${(stats.mode & 0o777).toString(8).padStart(4, '0')}: others can read it`,
+        `chmod 600 ${path}, and replace the key if others could have read it`,
+      )
+    : fine(name, `${path} is nobody else's to read`);
 };
 
 /** The certificate is in time, with a week to spare, and belongs to the key. */
@@ -65,5 +66,9 @@ export const clockSkew = (own: Instant, database: Instant): Finding => {
   const said = `this machine and the database differ by ${(skew / 1000).toFixed(1)} s`;
   return skew <= CLOCK_SKEW
     ? fine('clock', said)
-    : fault('clock', `${said}; more than ${CLOCK_SKEW / 1000} s is refused in tokens`, 'start NTP on both machines');
+    : fault(
+        'clock',
+        `${said}; tokens and certificates bear ${CLOCK_SKEW / 1000} s at most`,
+        'synchronise both clocks (chronyc tracking, timedatectl status), this machine first',
+      );
 };

@@ -1,40 +1,53 @@
 // `security-hub doctor`: what is wrong with this configuration and its stores, and what to do next.
-import { dirname } from 'node:path';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
+import { systemRandom } from '../base/random.ts';
+import { openMasterKey } from '../encryption/master-key.wire.ts';
 import type { Config } from '../server/config/schema.ts';
 import { refusals } from '../server/config/refusals.ts';
 import { probeRedis } from '../storage/connection.redis.ts';
 import { checkRole, databaseTime, migrationStatus } from '../storage/migrate.postgres.ts';
-import { certificatePair, clockSkew, fault, fine, type Finding, keyFile, look, warning } from './checks.ts';
+import { certificatePair, clockSkew, fault, fine, type Finding, keyFile, look } from './checks.ts';
 import type { Command } from './command.ts';
 import { CONFIG_HELP, configuration } from './configuration.ts';
 import { postureOf } from './posture.ts';
 
 const production = (config: Config): boolean => config.server.environment === 'production';
 
+/** Each refusal reads «what is wrong: what would help». */
 const settings = (config: Config): Finding[] => {
   const reasons = refusals(postureOf(config));
-  return reasons.length === 0
-    ? [fine('settings', production(config) ? 'fit for production' : 'fit for development')]
-    : reasons.map((reason) => fault('settings', reason, 'serve would refuse to start with it'));
+  if (reasons.length === 0) return [fine('settings', production(config) ? 'fit for production' : 'fit for development')];
+  return reasons.map((reason) => {
+    const at = reason.indexOf(': ');
+    return fault('settings', reason.slice(0, at), reason.slice(at + 2));
+  });
+};
+
+/** Host and database, never the password. */
+const placeOf = (uri: string): string => {
+  const { host, pathname } = new URL(uri);
+  return `${host}${pathname}`;
 };
 
 const postgres = async (config: Config): Promise<Finding[]> => {
   const { postgresUri: uri, migrationPostgresUri } = config.storage;
   if (uri === '') return [fine('postgres', `embedded, in ${config.server.dataDir}`)];
   const before = Date.now();
-  const reached = await look('postgres', 'is it running, and is POSTGRES_URI right? A firewall between?', async () => {
+  const place = placeOf(uri);
+  const next = `start it, or correct POSTGRES_URI; psql "$POSTGRES_URI" from this machine must work`;
+  const reached = await look('postgres', next, async () => {
     const there = await databaseTime(uri);
     return clockSkew((before + Date.now()) / 2, there);
   });
-  if (reached.state === 'fault' && reached.name === 'postgres') return [reached];
+  if (reached.state === 'fault' && reached.name === 'postgres') return [{ ...reached, detail: `${reached.detail} (${place})` }];
   const role = await look('role', 'see docs/operating.md, "Roles of the database"', async () => {
     const { login, problems } = await checkRole(uri);
     if (problems.length === 0) return fine('role', `${login} stands behind the tenants' walls`);
-    const said = problems.join('; ');
-    const next = 'create a role for the service alone (NOSUPERUSER, owns nothing), migrate as another (docs/operating.md)';
-    return production(config) ? fault('role', said, next) : warning('role', `${said}; production refuses it`, next);
+    const next =
+      'connect as a role that is NOSUPERUSER and owns nothing, and migrate as another one (docs/operating.md, "Roles of the database")';
+    return fault('role', `${problems.join('; ')}; production refuses it`, next);
   });
   const pending = await look('migrations', 'run security-hub migrate plan', async () => {
     const plan = await migrationStatus(migrationPostgresUri || uri);
@@ -46,19 +59,32 @@ const postgres = async (config: Config): Promise<Finding[]> => {
           'run security-hub migrate',
         );
   });
-  return [fine('postgres', 'reachable'), reached, role, pending];
+  return [fine('postgres', `answers at ${place}`), reached, role, pending];
 };
 
 const redis = (config: Config): Promise<Finding> =>
   config.storage.redisUrl === ''
     ? Promise.resolve(fine('redis', 'none: news by polling, limits per replica'))
-    : look('redis', 'is it running, and is REDIS_URL right? Without it everything works, news takes up to 2 s', async () =>
+    : look('redis', 'start it, or correct REDIS_URL; until then everything works, and news takes up to 2 s', async () =>
         fine('redis', await probeRedis(config.storage.redisUrl)),
       );
 
+/** As serve will read it: whose the file is, its form, and that production does not get one made for development. */
+const masterKey = async (config: Config): Promise<Finding[]> => {
+  const { keyPath, key } = config.encryption;
+  if (keyPath === '' && key === '') return [];
+  const file = keyPath === '' ? [] : [keyFile('ENCRYPTION_KEY_PATH', keyPath)];
+  if (file.some((one) => one.state === 'fault')) return file;
+  const next = 'use the key that this database was made with; docs/operating.md, "First start in production", says how to make the first';
+  const opened = await look('master key', next, () => {
+    openMasterKey(config, systemRandom);
+    return fine('master key', 'is one');
+  });
+  return [...file, opened];
+};
+
 const keys = (config: Config): Finding[] =>
   [
-    ['ENCRYPTION_KEY_PATH', config.encryption.keyPath],
     ['JWT_PRIVATE_KEY_PATH', config.tokens.privateKeyPath],
     ['TLS_KEY_PATH', config.server.tlsKeyPath],
   ]
@@ -77,9 +103,14 @@ const certificate = async (config: Config): Promise<Finding[]> => {
 
 const dataDir = (config: Config): Finding => {
   const { dataDir: path } = config.server;
-  return existsSync(path) || existsSync(dirname(path))
-    ? fine('data', path)
-    : fault('data', `${path} cannot be made: its parent does not exist`, 'create it, or set DATA_DIR');
+  let there = resolve(path);
+  while (!existsSync(there)) there = dirname(there);
+  try {
+    accessSync(there, constants.W_OK);
+    return fine('data', path);
+  } catch {
+    return fault('data', `${there} is not writable`, 'let this user write there, or set DATA_DIR');
+  }
 };
 
 const MARK = { ok: 'ok  ', warning: 'warn', fault: 'FAIL' } as const;
@@ -89,7 +120,7 @@ export const doctorCommand: Command = {
   summary: 'Say what is wrong, and the next step.',
   usage: 'doctor [OPTIONS]',
   help: `Looks at the configuration, the stores, the database role, migrations, key files, certificates and the clock.
-Changes nothing. Exit code 0 when nothing is wrong, 1 otherwise.
+Changes nothing. Exit code 0 when nothing is wrong, else 1, with the next step for each fault.
 
 ${CONFIG_HELP}`,
   async run(argv, terminal) {
@@ -99,6 +130,7 @@ ${CONFIG_HELP}`,
       dataDir(config),
       ...(await postgres(config)),
       await redis(config),
+      ...(await masterKey(config)),
       ...keys(config),
       ...(await certificate(config)),
     ];
@@ -107,7 +139,7 @@ ${CONFIG_HELP}`,
       if (one.next !== '') terminal.out(`      next: ${one.next}`);
     }
     const wrong = findings.filter((one) => one.state === 'fault').length;
-    if (wrong > 0) throw new Fault('FAILED_PRECONDITION', 'UNHEALTHY', `${wrong} thing(s) to mend`);
+    if (wrong > 0) throw new Fault('FAILED_PRECONDITION', 'UNHEALTHY', wrong === 1 ? 'one thing to mend' : `${wrong} things to mend`);
     return 0;
   },
 };

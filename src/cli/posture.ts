@@ -2,12 +2,11 @@
 import type { Posture } from '../server/config/refusals.ts';
 import type { Config } from '../server/config/schema.ts';
 
-export const postureOf = ({ server, storage, encryption }: Config, developmentKeys = false): Posture => ({
+export const postureOf = ({ server, storage, encryption }: Config): Posture => ({
   production: server.environment === 'production',
   postgresUri: storage.postgresUri,
   redisUrl: storage.redisUrl,
   masterKey: encryption.keyPath !== '' || encryption.key !== '',
-  developmentKeys,
   grpcHost: server.grpcHost,
   httpHost: server.httpHost,
   tls: server.tls,

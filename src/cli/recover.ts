@@ -1,21 +1,24 @@
 // `security-hub recover`: after the database was restored to an earlier point, a new generation of the change feed.
 import { createApp } from '../app.ts';
-import { Fault } from '../base/fault.ts';
 import { hours } from '../base/time.ts';
-import { type Command, words } from './command.ts';
-import { configuration } from './configuration.ts';
+import { type Command, takeOptions, usageFault } from './command.ts';
+import { CONFIG_HELP, configuration } from './configuration.ts';
 
 export const recoverCommand: Command = {
   name: 'recover',
   summary: 'After a restore of the database: start a new generation.',
-  usage: 'recover --yes',
+  usage: 'recover --yes [OPTIONS]',
   help: `A database restored to an earlier point has forgotten what was revoked since. Replicas notice and are not ready.
 This starts a new generation: every access token issued until now is refused, people log in again, and replicas become ready.
-Say --yes: it cannot be taken back.`,
+Say --yes: it cannot be taken back.
+
+Needs the database and the master key, as serve does.
+
+${CONFIG_HELP}`,
   async run(argv, terminal) {
-    const { values } = words(argv, { yes: { type: 'boolean' } });
-    if (values.yes !== true) throw new Fault('INVALID_ARGUMENT', 'USAGE', 'this refuses every access token issued until now: say --yes');
-    const { config } = configuration([], terminal);
+    const { values, rest } = takeOptions(argv, ['yes'], ['yes']);
+    if (values.yes !== 'true') throw usageFault('this refuses every access token issued until now: say --yes');
+    const { config } = configuration(rest, terminal);
     const app = await createApp(config);
     try {
       const seq = await app.recover(Date.now() + hours(12));

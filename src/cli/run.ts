@@ -1,8 +1,8 @@
 // The table of commands, help, and the one place that turns a fault into an exit code.
 import { inspect } from 'node:util';
-import { toFault } from '../base/fault.ts';
+import { type Fault, toFault } from '../base/fault.ts';
 import { callCommand } from './call.ts';
-import type { Command, Terminal } from './command.ts';
+import { type Command, didYouMean, type Terminal } from './command.ts';
 import { doctorCommand } from './doctor.ts';
 import { initCommand } from './init.ts';
 import { migrateCommand } from './migrate.ts';
@@ -33,6 +33,9 @@ const overview = (): string =>
 
 const helpOf = (command: Command): string => `Usage: security-hub ${command.usage}\n\n${command.summary}\n\n${command.help}`;
 
+/** A store that is away, or does not let us in. */
+const doctorKnows = ({ reason }: Fault): boolean => reason === 'STORE_UNAVAILABLE' || reason === 'STORE_REFUSED';
+
 const wantsHelp = (argv: readonly string[]): boolean => argv.includes('--help') || argv.includes('-h');
 
 export const run = async (argv: readonly string[], terminal: Terminal): Promise<number> => {
@@ -44,7 +47,9 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
   if (name === '--version' || name === '-v') return versionCommand.run([], terminal);
   const command = COMMANDS.find((one) => one.name === name);
   if (command === undefined) {
-    terminal.err(`security-hub: no command ${name}. Commands: ${COMMANDS.map((one) => one.name).join(', ')}.`);
+    const names = COMMANDS.map((one) => one.name);
+    terminal.err(`security-hub: no command ${name}${didYouMean(name, names)}`);
+    terminal.err(`Commands: ${names.join(', ')}. security-hub --help says more.`);
     return 2;
   }
   if (wantsHelp(rest)) {
@@ -58,7 +63,9 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
     // An internal error on a terminal is somebody's own machine: the cause helps, and nobody else sees it.
     const cause = fault.code === 'INTERNAL' ? `: ${inspect(fault.cause)}` : '';
     terminal.err(`security-hub ${name}: ${fault.message}${cause}`);
-    if (fault.reason === 'USAGE') terminal.err(`Usage: security-hub ${command.usage}`);
-    return fault.reason === 'USAGE' ? 2 : 1;
+    const usage = fault.reason === 'USAGE';
+    if (usage) terminal.err(`Usage: security-hub ${command.usage}\nsecurity-hub ${name} --help says more.`);
+    else if (doctorKnows(fault)) terminal.err('security-hub doctor, with the same settings, says what is wrong and the next step.');
+    return usage ? 2 : 1;
   }
 };

@@ -34,7 +34,12 @@ ${CONFIG_HELP}`,
     // Whoever waits for readiness finds bootstrap.json written.
     const release = app.hold('the first start is under way');
     await app.start();
-    if (config.server.environment !== 'production') await firstStart(app, terminal);
+    try {
+      if (config.server.environment !== 'production') await firstStart(app, terminal);
+    } catch (error) {
+      await app.stop();
+      throw error;
+    }
     release();
     const code = await ended;
     // Whatever still holds the event loop open has had its time.

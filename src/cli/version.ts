@@ -1,6 +1,6 @@
 // `security-hub version`: what this is and what it runs on.
 import { readFileSync } from 'node:fs';
-import type { Command } from './command.ts';
+import { type Command, usageFault, words } from './command.ts';
 
 /** The version of the package this file belongs to. */
 export const productVersion = (): string =>
@@ -11,8 +11,10 @@ export const versionCommand: Command = {
   summary: 'Print the version.',
   usage: 'version',
   help: 'Prints the version of Security Hub, of Node and of OpenSSL.',
-  run: (_argv, terminal) => {
+  async run(argv, terminal) {
+    const [surplus] = words(argv, {}).positionals;
+    if (surplus !== undefined) throw usageFault(`version does not know ${surplus}`);
     terminal.out(`security-hub ${productVersion()} (node ${process.versions.node}, openssl ${process.versions.openssl})`);
-    return Promise.resolve(0);
+    return 0;
   },
 };

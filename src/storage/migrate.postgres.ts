@@ -24,6 +24,14 @@ export const migrationsHash = (files: readonly Migration[]): string =>
     .toString('hex')
     .slice(0, 16);
 
+/** Whom the database does not let in, or what it does not have: for whoever holds the address to mend. */
+const refused = (error: unknown): Fault | null =>
+  /^28|^3D000$|^42501$/.test(sqlState(error))
+    ? new Fault('FAILED_PRECONDITION', 'STORE_REFUSED', `the database refuses: ${String(Reflect.get(Object(error), 'message'))}`, {
+        cause: error,
+      })
+    : null;
+
 const withClient = async <T>(uri: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
   const client = new pg.Client({ connectionString: uri, connectionTimeoutMillis: 5000, application_name: 'security-hub migrate', types });
   client.on('error', () => {});
@@ -31,7 +39,7 @@ const withClient = async <T>(uri: string, work: (client: pg.Client) => Promise<T
     await client.connect();
     return await work(client);
   } catch (error) {
-    throw fromDatabase(error);
+    throw refused(error) ?? fromDatabase(error);
   } finally {
     await client.end().catch(() => {});
   }
@@ -83,7 +91,9 @@ const applyNext = (client: pg.Client, files: readonly Migration[]): Promise<stri
     } catch (error) {
       if (sqlState(error) === '55P03')
         throw new Fault('ABORTED', 'MIGRATION_BLOCKED', `${next.name} waited more than 5 s for a lock: a long transaction is in its way`);
-      throw new Error(`${next.name}.sql: ${String(Reflect.get(Object(error), 'message'))}`, { cause: error });
+      throw new Fault('FAILED_PRECONDITION', 'MIGRATION_FAILED', `${next.name}.sql: ${String(Reflect.get(Object(error), 'message'))}`, {
+        cause: error,
+      });
     }
     await client.query('INSERT INTO schema_migration (version, name, checksum, additive) VALUES ($1, $2, $3, $4)', [
       next.version,

@@ -1,14 +1,24 @@
 // The storage's slice of the configuration.
 import { integer, secondsField, secret } from '../server/config/field.ts';
+import { parseRedisUrl, REDIS_URL_FORMS } from './redis-url.ts';
+
+const POSTGRES = {
+  accepts: (given: string): boolean => /^postgres(ql)?:\/\//.test(given) && URL.canParse(given),
+  hint: 'postgres://user:password@host:5432/name',
+};
 
 export const storageConfig = {
   postgresUri: secret('POSTGRES_URI', {
+    ...POSTGRES,
     doc: 'The database, postgres://user:password@host:5432/name. Through PgBouncer in transaction mode is fine. Not set: a Postgres of our own in DATA_DIR, for this machine only.',
   }),
   migrationPostgresUri: secret('MIGRATION_POSTGRES_URI', {
+    ...POSTGRES,
     doc: 'The same database for `migrate`: a direct address and the role that owns the tables. Not set: POSTGRES_URI.',
   }),
   redisUrl: secret('REDIS_URL', {
+    accepts: (given) => parseRedisUrl(given) !== null,
+    hint: REDIS_URL_FORMS,
     doc: 'redis://, rediss://, redis-sentinel://host,host/name or redis-cluster://host,host. Not set: kept in this process.',
   }),
   redisPrefix: {

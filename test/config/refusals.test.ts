@@ -6,7 +6,6 @@ const good: Posture = {
   postgresUri: 'postgres://db/hub',
   redisUrl: 'redis://cache',
   masterKey: true,
-  developmentKeys: false,
   grpcHost: '0.0.0.0',
   httpHost: '0.0.0.0',
   tls: 'auto',
@@ -30,7 +29,6 @@ describe('a start', () => {
   it.each<[string, Posture, string]>([
     ['production on the embedded database', { ...good, postgresUri: '' }, 'set POSTGRES_URI'],
     ['production without Redis', { ...good, redisUrl: '' }, 'set REDIS_URL'],
-    ['production with development keys', { ...good, developmentKeys: true }, 'development keys'],
     ['production in the clear beyond loopback', { ...good, tls: 'off' }, 'in the clear'],
     ['a named database without a master key, even in development', { ...laptop, postgresUri: 'x' }, 'ENCRYPTION_KEY_PATH'],
     ['the embedded database opened to others', { ...laptop, grpcHost: '0.0.0.0' }, 'this machine only'],

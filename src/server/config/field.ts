@@ -39,13 +39,17 @@ export const text = (name: string, about: About & { readonly pattern?: RegExp; r
 });
 
 /** Never printed; also read from the file named by `<NAME>_FILE`. */
-export const secret = (name: string, about: About): Field<string> => ({
+export const secret = (
+  name: string,
+  about: About & { readonly accepts?: (given: string) => boolean; readonly hint?: string },
+): Field<string> => ({
   name,
   default: about.default ?? '',
   doc: about.doc,
   secret: true,
   type: 'secret',
-  parse: (given) => ({ value: given }),
+  parse: (given) =>
+    given === '' || about.accepts?.(given) !== false ? { value: given } : { problem: `must be ${about.hint ?? 'another'}` },
 });
 
 const number = (name: string, about: Bounds, unit: string, scale: number): Field<number> => ({

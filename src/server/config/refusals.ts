@@ -8,8 +8,6 @@ export interface Posture {
   readonly redisUrl: string;
   /** Whether a master key was given, by file, environment or module. */
   readonly masterKey: boolean;
-  /** Whether the keys in the stores are marked `dev`; known only after they are open. */
-  readonly developmentKeys: boolean;
   readonly grpcHost: string;
   readonly httpHost: string;
   readonly tls: 'auto' | 'on' | 'off';
@@ -48,7 +46,6 @@ export const refusals = (posture: Posture): readonly string[] => {
   if (!posture.production) return reasons;
   refuse(posture.postgresUri === '', 'production does not run on the embedded database: set POSTGRES_URI');
   refuse(posture.redisUrl === '', 'production does not run on the in-process cache: set REDIS_URL');
-  refuse(posture.developmentKeys, 'the keys in this database are marked as development keys: use a database of its own for production');
   refuse(
     posture.tls === 'off' && !isLoopback(posture.grpcHost),
     'production does not speak in the clear beyond loopback: set TLS to on, or GRPC_HOST to a loopback address',
