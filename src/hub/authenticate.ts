@@ -1,13 +1,13 @@
 // Who is calling: an API key or access token in the header, else the certificate of the connection.
 import type { ApiKeys } from '../api-keys/api-keys.ts';
-import type { MaybePromise, PeerCertificate } from '../base/call.ts';
+import type { MaybePromise, Peer, PeerCertificate } from '../base/call.ts';
 import type { Caller, TenantId, WorkloadEntry } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant } from '../base/time.ts';
 import type { Presented } from '../server/rpc/onion.ts';
 import type { Feed } from '../storage/storage.ts';
-import type { TokensDoor } from '../tokens/tokens.ts';
+import type { Claims, TokensDoor } from '../tokens/tokens.ts';
 
 export interface Identified {
   readonly spiffeId: string;
@@ -17,7 +17,7 @@ export interface Identified {
 }
 
 export interface AuthenticatePorts {
-  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'digestOf'>;
   readonly apiKeys: Pick<ApiKeys, 'verify'>;
   /** The identity of a certificate of ours as it stands now, or why it is refused. */
   readonly identify: (
@@ -31,41 +31,72 @@ export interface AuthenticatePorts {
   readonly audiences: readonly string[];
 }
 
-export const API_KEY_PREFIX = 'shk_';
 const SCHEME = /^bearer +/i;
+const API_KEY = /^bearer +shk_/i;
+
+/** What a connection showed last, and who that was. */
+interface Shown {
+  readonly authorization: string;
+  readonly token: string;
+  readonly digest: string;
+  claims: Claims | null;
+  caller: Caller | null;
+}
+
+const callerOf = (claims: Claims): Caller => ({
+  kind: 'user',
+  tenantId: claims.tenantId,
+  userId: claims.subject,
+  sessionId: claims.sessionId,
+  tokenId: claims.tokenId,
+  clientId: claims.clientId,
+  scopes: claims.scopes,
+  mfaVerified: claims.mfaVerified,
+  expiresAt: claims.expiresAt,
+});
 
 const refused = (reason: string, message: string): Fault => new Fault('UNAUTHENTICATED', reason, message);
 
 export const createAuthenticate = (ports: AuthenticatePorts) => {
   const { tokens, apiKeys, feed, audiences } = ports;
 
-  const byToken = (token: string, { peer, now }: Presented): Caller => {
-    const verified = tokens.verify(token, now);
+  // A connection mostly shows the same token call after call: comparing it with its own last one costs less than hashing it again.
+  // Only the digest and the look of the caller are kept; whether the token is still good is asked each time.
+  const lately = new WeakMap<Peer, Shown>();
+
+  const shownOn = (peer: Peer, authorization: string): Shown => {
+    const last = lately.get(peer);
+    if (last !== undefined && last.authorization === authorization) return last;
+    const token = authorization.replace(SCHEME, '');
+    const shown: Shown = { authorization, token, digest: tokens.digestOf(token), claims: null, caller: null };
+    lately.set(peer, shown);
+    return shown;
+  };
+
+  const checkBinding = (claims: Claims, { certificate, address }: Peer): void => {
+    if (claims.ipAddress !== '' && claims.ipAddress !== address) throw refused('IP_MISMATCH', 'the token is bound to another address');
+    const bound = claims.confirmation;
+    if (bound === null) return;
+    if (certificate === null) throw refused('BINDING_MISSING', 'the token is bound to a key that this connection does not show');
+    const shown = Buffer.from(certificate.sha256, 'hex').toString('base64url');
+    if (bound.x5tS256 !== shown) throw refused('BINDING_MISMATCH', 'the token is bound to another key');
+  };
+
+  const byToken = ({ authorization, peer, now }: Presented): Caller => {
+    const shown = shownOn(peer, authorization);
+    const verified = tokens.verify(shown.token, now, 0, shown.digest);
     if (!verified.ok) throw refused(verified.reason, verified.message);
     const { claims } = verified;
     const revoked = tokens.revoked(claims);
     if (revoked !== null) throw refused(revoked.reason, revoked.message);
+    feed.assertFresh();
+    if (shown.claims === claims && shown.caller !== null) return shown.caller;
     if (!claims.audience.some((name) => audiences.includes(name)))
       throw refused('AUDIENCE_MISMATCH', 'the token is meant for somebody else');
-    if (claims.ipAddress !== '' && claims.ipAddress !== peer.address) throw refused('IP_MISMATCH', 'the token is bound to another address');
-    const bound = claims.confirmation;
-    if (bound !== null) {
-      if (peer.certificate === null) throw refused('BINDING_MISSING', 'the token is bound to a key that this connection does not show');
-      const shown = Buffer.from(peer.certificate.sha256, 'hex').toString('base64url');
-      if (bound.x5tS256 !== shown) throw refused('BINDING_MISMATCH', 'the token is bound to another key');
-    }
-    feed.assertFresh();
-    return {
-      kind: 'user',
-      tenantId: claims.tenantId,
-      userId: claims.subject,
-      sessionId: claims.sessionId,
-      tokenId: claims.tokenId,
-      clientId: claims.clientId,
-      scopes: claims.scopes,
-      mfaVerified: claims.mfaVerified,
-      expiresAt: claims.expiresAt,
-    };
+    checkBinding(claims, peer);
+    shown.claims = claims;
+    shown.caller = callerOf(claims);
+    return shown.caller;
   };
 
   const byApiKey = (secret: string, now: Instant): MaybePromise<Caller> =>
@@ -94,7 +125,7 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     const { authorization, peer, now } = presented;
     if (authorization === '') return peer.certificate === null ? { kind: 'anonymous' } : byCertificate(peer.certificate, now);
     if (!SCHEME.test(authorization)) throw refused('CREDENTIALS_MALFORMED', 'authorization must be: Bearer <access token or API key>');
-    const credential = authorization.replace(SCHEME, '');
-    return credential.startsWith(API_KEY_PREFIX) ? byApiKey(credential, now) : byToken(credential, presented);
+    if (!API_KEY.test(authorization)) return byToken(presented);
+    return byApiKey(authorization.replace(SCHEME, ''), now);
   };
 };

@@ -1,7 +1,10 @@
 // Window of the six calls: one row each.
-import { seconds } from '../base/time.ts';
+import { type Millis, seconds } from '../base/time.ts';
 import { SecurityHubService } from '../gen/securityhub/v1/security_hub.ts';
 import { type Rows, type Service, service } from '../server/rpc/define.ts';
+
+/** Longer than the storage waits for a database that stands still: then the answer is UNAVAILABLE, which says what is wrong, and not that time is up. */
+const PATIENCE: Millis = seconds(5);
 
 export type Handlers = { readonly [N in keyof Rows<typeof SecurityHubService>]: Rows<typeof SecurityHubService>[N]['handle'] };
 
@@ -11,7 +14,7 @@ export const hubService = (handlers: Handlers): Service =>
       access: 'known',
       audit: 'sampled',
       limit: 'verdict',
-      deadline: seconds(2),
+      deadline: PATIENCE,
       idempotency: 'safe',
       handle: handlers.validateToken,
     },
@@ -19,7 +22,7 @@ export const hubService = (handlers: Handlers): Service =>
       access: 'known',
       audit: 'sampled',
       limit: 'check',
-      deadline: seconds(2),
+      deadline: PATIENCE,
       idempotency: 'safe',
       handle: handlers.checkPermission,
     },
@@ -27,7 +30,7 @@ export const hubService = (handlers: Handlers): Service =>
       access: 'known',
       audit: 'sampled',
       limit: 'batch',
-      deadline: seconds(5),
+      deadline: PATIENCE,
       idempotency: 'safe',
       handle: handlers.batchCheck,
     },
@@ -35,7 +38,7 @@ export const hubService = (handlers: Handlers): Service =>
       access: 'known',
       audit: 'sampled',
       limit: 'crypto',
-      deadline: seconds(5),
+      deadline: PATIENCE,
       idempotency: 'idempotent',
       handle: handlers.encrypt,
     },
@@ -43,7 +46,7 @@ export const hubService = (handlers: Handlers): Service =>
       access: 'known',
       audit: 'required',
       limit: 'crypto',
-      deadline: seconds(5),
+      deadline: PATIENCE,
       idempotency: 'idempotent',
       handle: handlers.decrypt,
     },

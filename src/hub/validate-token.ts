@@ -26,7 +26,7 @@ import {
 
 export interface ValidateTokenPorts extends ProofPorts {
   readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
-  readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'cursor'>;
+  readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'applied' | 'cursor'>;
   /** Live rights: of a user, a service (`<namespace>/<name>`) or an API key. */
   rights(tenantId: TenantId, subject: { readonly type: string; readonly id: string }): MaybePromise<LiveRights>;
   user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
@@ -56,6 +56,8 @@ interface Facts {
   /** null also where the kind has no user behind it that could be suspended. */
   readonly user: Standing | null;
   readonly rights: LiveRights;
+  /** How many changes had been applied before they were asked for. */
+  readonly applied: number;
 }
 
 /** What the caller may see of this credential. */
@@ -103,7 +105,13 @@ const liveSubject = ({ credential, subjectType }: Proven, facts: Facts): LiveSub
 interface Kept {
   readonly rights: LiveRights;
   readonly still: Still;
+  /** Good until then, or until the next change is applied. */
+  readonly facts: Facts;
+  readonly until: Instant;
 }
+
+/** Facts are put together anew at least this often, so that what bounds the caches bounds them too. */
+const FACTS_KEPT: Millis = seconds(1);
 
 export const createValidateToken = (ports: ValidateTokenPorts) => {
   const prove = createProve(ports);
@@ -111,14 +119,17 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
   const bothWarnings = warnings.unchecked + warnings.grace;
 
-  const factsOf = ({ credential, subjectType }: Proven): MaybePromise<Facts> => {
+  const factsOf = ({ credential, subjectType, source }: Proven, now: Instant): MaybePromise<Facts> => {
+    const known = kept.get(source);
+    if (known !== undefined && now < known.until && known.facts.applied === ports.feed.applied()) return known.facts;
+    const applied = ports.feed.applied();
     const { tenantId, subject } = credential;
     const tenant = ports.tenant(tenantId);
     const user = subjectType === 'user' ? ports.user(tenantId, subject) : ACTIVE;
     const rights = ports.rights(tenantId, { type: subjectType, id: subject });
     if (isPromise(tenant) || isPromise(user) || isPromise(rights))
-      return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r }));
-    return { tenant, user, rights };
+      return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r, applied }));
+    return { tenant, user, rights, applied };
   };
 
   const sightOf = (credential: Credential, rule: AudienceRule, caller: Caller): MaybePromise<Sight> => {
@@ -162,10 +173,17 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     return withMoment(still, '', momentOf(now, null, facts?.rights ?? null));
   };
 
-  const validStill = (proven: Proven, facts: Facts): Still => {
+  const validStill = (proven: Proven, facts: Facts, now: Instant): Still => {
     const found = kept.get(proven.source);
     // The rights object is replaced whenever anything in it changes.
-    if (found !== undefined && found.rights === facts.rights) return found.still;
+    if (found !== undefined && found.facts === facts) return found.still;
+    const { rights } = facts;
+    const until = Math.min(now + FACTS_KEPT, rights.validUntil ?? Number.POSITIVE_INFINITY);
+    const fresh = { rights, facts, until };
+    if (found !== undefined && found.rights === rights) {
+      kept.set(proven.source, { ...fresh, still: found.still });
+      return found.still;
+    }
     const { riskLevel } = proven.credential;
     const still = encodeStill({
       ...emptyResponse(),
@@ -176,7 +194,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       subject: liveSubject(proven, facts),
       risk: { score: riskScore(riskLevel), level: riskLevel, indicators: [] },
     });
-    kept.set(proven.source, { rights: facts.rights, still });
+    kept.set(proven.source, { ...fresh, still });
     return still;
   };
 
@@ -207,7 +225,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       return invalid(proof, [...(standing === null ? [] : [standing]), ...(problems ?? [])], sight, facts, call.now);
     const unchecked = rule.kind === 'unchecked' && proven.credential.audience !== null;
     const warning = unchecked ? (inGrace ? bothWarnings : warnings.unchecked) : inGrace ? warnings.grace : '';
-    return withMoment(validStill(proven, facts), warning, momentOf(call.now, proven.credential.expiresAt, facts.rights));
+    return withMoment(validStill(proven, facts, call.now), warning, momentOf(call.now, proven.credential.expiresAt, facts.rights));
   };
 
   const judgeRefused = (
@@ -232,7 +250,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   ): MaybePromise<Buffer> => {
     const { credential } = proof.proven;
     const sight = sightOf(credential, rule, call.caller);
-    const facts = factsOf(proof.proven);
+    const facts = factsOf(proof.proven, call.now);
     // Asked only where it decides: a token bound to an address.
     const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
     if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted)) return conclude(request, call, proof, rule, sight, facts, trusted);

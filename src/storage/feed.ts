@@ -77,6 +77,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   let stamp: string | null = null;
   // Numbers above the cursor that were applied early (by our own write or by the stream).
   const early = new Set<number>();
+  let applied = 0;
   let loaded = false;
   // What a load found that must keep this replica from answering.
   let obstacle: string | null = null;
@@ -103,13 +104,17 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     for (const change of changes) {
       if (change.seq <= cursor || early.has(change.seq)) continue;
       early.add(change.seq);
+      applied += 1;
       listeners.tell(change);
     }
   };
 
   const take = (row: FeedRow): void => {
     if (!isKnown(row)) block(unknownKind(row));
-    else if (!early.delete(row.seq)) listeners.tell(row);
+    else if (!early.delete(row.seq)) {
+      applied += 1;
+      listeners.tell(row);
+    }
     cursor = row.seq;
     stamp = row.stamp;
   };
@@ -133,6 +138,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   /** Everything from the start: caches empty, live revocations again. No answers meanwhile; the poll that follows allows them. */
   const load = async (): Promise<void> => {
     loaded = false;
+    applied += 1;
     const at = await source.head();
     if (at.recovery) throw standby();
     obstacle = null;
@@ -251,6 +257,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       await source.farewell().catch(() => {});
     },
     cursor: () => cursor,
+    applied: () => applied,
     age: () => fresh.age(),
     state: () => fresh.state(),
     assertFresh: (maxStaleness = 0) => fresh.assert(maxStaleness),

@@ -12,7 +12,7 @@ import type { Marked } from './mirror.ts';
 import { mintAccess, type Opening, openSession } from './open.ts';
 import { type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
-import type { Verified } from './verify.ts';
+import { digestOf, type Verified } from './verify.ts';
 
 export type { Claims, Confirmation } from './claims.ts';
 export type { Device } from './family.ts';
@@ -34,7 +34,9 @@ export interface TokensDoor {
    * Everything that can be said of an access token without I/O: shape, key, signature, issuer, claims, time. Never audience, revocation
    * or binding. `grace` (at most 60 s) keeps an expired one usable that long. Always answers at once.
    */
-  verify(token: string, now: Instant, grace?: Millis): Verified;
+  verify(token: string, now: Instant, grace?: Millis, digest?: string): Verified;
+  /** By what a token is known to `verify`, for whoever sees the same one again and again. */
+  digestOf(token: string): string;
   /** Why the mirror refuses it, or null; at once. UNAVAILABLE / MIRROR_FULL when the mirror can promise nothing. */
   revoked(claims: Marked): Refusal | null;
   /** The next refresh token and an access token; the same ones for everybody who presents the same token in its window. UNAUTHENTICATED otherwise. */
@@ -82,7 +84,8 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
   return {
     open: openSession(deps),
     mint: async (opening) => mint({ ...opening, rsq: await deps.head(opening.tenantId) }),
-    verify: (token, now, grace) => deps.verifier.verify(token, now, grace),
+    verify: (token, now, grace, digest) => deps.verifier.verify(token, now, grace, digest),
+    digestOf,
     revoked(claims) {
       if (deps.mirror.full) throw unavailable('MIRROR_FULL', 'too many live revocations: no verdict can be given');
       return deps.mirror.refusal(claims);

@@ -14,6 +14,12 @@ let hub: TokensHub;
 let validate: ReturnType<typeof createValidateToken>;
 /** Live rights by subject id; a change is another object, as the authorization capability makes it. */
 const rights = new Map<string, LiveRights>();
+let changes = 0;
+/** As it comes to a replica: with a number of the feed. */
+const become = (id: string, now: LiveRights): void => {
+  changes += 1;
+  rights.set(id, now);
+};
 /** What callers hold. */
 const held = new Set<string>();
 
@@ -31,7 +37,7 @@ beforeAll(async () => {
   hub = await tokensHub(database, { clock });
   validate = createValidateToken({
     tokens: hub.door,
-    feed: hub.platform.feed,
+    feed: { ...hub.platform.feed, applied: () => changes },
     rights: (_, { id }) => rights.get(id) ?? rightsTo(),
     user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
     tenant: (tenantId) => hub.who.tenants.get(tenantId) ?? null,
@@ -55,6 +61,7 @@ afterAll(async () => {
 afterEach(() => {
   held.clear();
   rights.clear();
+  changes += 1;
   hub.who.users.set(`${TENANT}/${ANNA}`, { status: 'active', watermark: 0 });
   hub.who.tenants.set(TENANT, { status: 'active', watermark: 0 });
 });
@@ -96,7 +103,7 @@ const token = async (over: Parameters<TokensHub['login']>[0] = {}): Promise<stri
 
 describe('ValidateToken', () => {
   it('says who it is, what it may do now, as of when, and how long that may be kept', async () => {
-    rights.set(ANNA, rightsTo('users:read', 'users:write'));
+    become(ANNA, rightsTo('users:read', 'users:write'));
     const given = await answer({ token: await token({ scopes: ['users:read'] }) });
     expect(given).toMatchObject({
       valid: true,
@@ -160,15 +167,15 @@ describe('ValidateToken', () => {
     const shown = await token();
     const asked = { token: shown, requiredPermissions: ['conversations:read'] };
     expect(await codes(asked)).toEqual(['PERMISSION_MISSING']);
-    rights.set(ANNA, rightsTo('conversations:read'));
+    become(ANNA, rightsTo('conversations:read'));
     expect(await codes(asked)).toEqual([]);
-    rights.set(ANNA, rightsTo());
+    become(ANNA, rightsTo());
     expect(await codes(asked)).toEqual(['PERMISSION_MISSING']);
     expect((await answer({ token: shown })).subject?.permissions).toEqual([]);
   });
 
   it('caps live rights by the scopes of the token', async () => {
-    rights.set(ANNA, rightsTo('users:read', 'users:write'));
+    become(ANNA, rightsTo('users:read', 'users:write'));
     const narrow = await token({ scopes: ['users:read'] });
     expect(await codes({ token: narrow, requiredPermissions: ['users:read'] })).toEqual([]);
     expect(await codes({ token: narrow, requiredPermissions: ['users:write'] })).toEqual(['PERMISSION_MISSING']);
@@ -259,7 +266,7 @@ describe('ValidateToken', () => {
   });
 
   it('takes API keys and certificates alike', async () => {
-    rights.set('key_1', rightsTo('users:read'));
+    become('key_1', rightsTo('users:read'));
     expect(await answer({ token: 'shk_good', requiredPermissions: ['users:read'] })).toMatchObject({
       valid: true,
       tokenType: 2,
