@@ -2,6 +2,7 @@
 import { fromBinary, fromJsonString, toBinary, toJsonString, type DescMessage } from '@bufbuild/protobuf';
 import { Fault } from '../../base/fault.ts';
 import type { Descriptors } from '../descriptors/registry.ts';
+import { LOST } from '../rpc/decode.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import { type HttpRequest, type HttpRoute, json } from './route.ts';
 
@@ -31,12 +32,24 @@ const explain = (thrown: unknown): Fault => {
   return malformed('', type === null ? 'the body is not valid JSON' : `the body has no valid ${type[1]}`);
 };
 
+/** Maps and Structs lose this name on the way to bytes, as `decode` says; only they may have names that are no fields. */
+const refuseLost = (body: string): void => {
+  if (!body.includes(LOST) && !body.includes('\\u')) return;
+  JSON.parse(body, (name, value: unknown) => {
+    if (name === LOST) throw malformed(LOST, 'is no name here');
+    return value;
+  });
+};
+
 export const readJson = (message: DescMessage, body: string, { registry }: Descriptors): Uint8Array => {
+  let bytes: Uint8Array;
   try {
-    return toBinary(message, fromJsonString(message, body, { registry }));
+    bytes = toBinary(message, fromJsonString(message, body, { registry }));
   } catch (thrown) {
     throw explain(thrown);
   }
+  refuseLost(body);
+  return bytes;
 };
 
 /** Fields without presence are printed even when they hold their default: `"allowed": false` must not look like an absent answer. */

@@ -1,7 +1,7 @@
 // Bytes of a request → message, strictly: what the proto does not allow is refused, never repaired.
 import { isUtf8 } from 'node:buffer';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { Fault } from '../../base/fault.ts';
+import { badField, Fault } from '../../base/fault.ts';
 import type { Method } from './define.ts';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
@@ -17,14 +17,66 @@ const strictText = (bytes: Uint8Array): string => {
   return text;
 };
 
-/** INVALID_ARGUMENT / REQUEST_MALFORMED for truncated bytes, bad UTF-8 and integers beyond ±2⁵³. */
-export const decode = (method: Method, bytes: Uint8Array): unknown => {
+const read = (method: Method, reader: BinaryReader): unknown => {
   try {
     // Generated decoders take a reader wherever they take bytes; the reader carries our text decoder into every nested message.
-    return method.requestDeserialize(new BinaryReader(asBuffer(bytes), strictText) as unknown as Buffer);
+    const message = method.requestDeserialize(reader as unknown as Buffer);
+    // They take a zero tag for the end and pass over what follows.
+    if (reader.pos !== reader.len) throw new Error('the message goes on after its end');
+    return message;
   } catch (cause) {
     throw new Fault('INVALID_ARGUMENT', 'REQUEST_MALFORMED', 'the request is not a valid message of this method', { cause });
   }
+};
+
+/**
+ * Generated decoders keep maps and Structs as plain objects, which take this name for their prototype: what a caller puts under it
+ * would be gone, and an encryption context without it would open. So it is no name here.
+ */
+export const LOST = '__proto__';
+const LOST_BYTES = Buffer.from(LOST);
+const FOUND = `\0${LOST}`;
+
+/** Reads that text as another one, which no object takes for anything. */
+const showing = (bytes: Buffer): BinaryReader => {
+  const reader = new BinaryReader(bytes, strictText);
+  const text = reader.string.bind(reader);
+  reader.string = (strict) => {
+    const read = text(strict);
+    return read === LOST ? FOUND : read;
+  };
+  return reader;
+};
+
+const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** The path of the map or Struct with that name in it, null where there is none. */
+const holderOf = (value: unknown, path: string): string | null => {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return null;
+  if (Object.hasOwn(value, FOUND)) return path;
+  for (const [name, inner] of Object.entries(value)) {
+    const chosen = inner as { readonly $case?: unknown; readonly value?: unknown } | null | undefined;
+    const isChoice = typeof chosen?.$case === 'string' && 'value' in chosen;
+    const step = isChoice ? String(chosen.$case) : name;
+    const below = Array.isArray(value) ? `${path}[${step}]` : path === '' ? snake(step) : `${path}.${snake(step)}`;
+    const found = holderOf(isChoice ? chosen.value : inner, below);
+    if (found !== null) return found;
+  }
+  return null;
+};
+
+/**
+ * INVALID_ARGUMENT / REQUEST_MALFORMED for truncated bytes, bad UTF-8 and integers beyond ±2⁵³; INVALID_ARGUMENT that names the
+ * field for a map or Struct with a name that cannot be kept.
+ */
+export const decode = (method: Method, bytes: Uint8Array): unknown => {
+  const buffer = asBuffer(bytes);
+  const message = read(method, new BinaryReader(buffer, strictText));
+  if (!buffer.includes(LOST_BYTES)) return message;
+  // As a value the text does no harm.
+  const holder = holderOf(read(method, showing(buffer)), '');
+  if (holder !== null) throw badField(holder, `must not have the name ${LOST}`);
+  return message;
 };
 
 /** Bytes are an answer already encoded. */

@@ -23,8 +23,11 @@ const definition = {
     path: PATH,
     requestStream: false,
     responseStream: false,
-    requestDeserialize: (bytes: Buffer): Message =>
-      JSON.parse(Buffer.from((bytes as unknown as { buf: Buffer }).buf).toString()) as Message,
+    requestDeserialize(bytes: Buffer): Message {
+      const reader = bytes as unknown as { readonly buf: Buffer; pos: number; readonly len: number };
+      reader.pos = reader.len;
+      return JSON.parse(Buffer.from(reader.buf).toString()) as Message;
+    },
     responseSerialize: (value: Message): Buffer => Buffer.from(JSON.stringify(value)),
   },
 } as const;
