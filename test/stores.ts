@@ -32,7 +32,7 @@ const startPostgres = async (stores: TestStores): Promise<string> => {
   return new URL('/postgres', postgres.uri).href;
 };
 
-const redisBinary = (): string => {
+export const redisBinary = (): string => {
   for (const name of ['redis-server', 'valkey-server']) {
     try {
       return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
