@@ -10,9 +10,6 @@ export interface Terminal {
 }
 
 export interface Command {
-  readonly name: string;
-  /** One line for the list. */
-  readonly summary: string;
   /** What `--help` prints below the usage line. */
   readonly usage: string;
   readonly help: string;

@@ -116,8 +116,6 @@ const dataDir = (config: Config): Finding => {
 const MARK = { ok: 'ok  ', warning: 'warn', fault: 'FAIL' } as const;
 
 export const doctorCommand: Command = {
-  name: 'doctor',
-  summary: 'Say what is wrong, and the next step.',
   usage: 'doctor [OPTIONS]',
   help: `Looks at the configuration, the stores, the database role, migrations, key files, certificates and the clock.
 Changes nothing. Exit code 0 when nothing is wrong, else 1, with the next step for each fault.

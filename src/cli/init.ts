@@ -6,8 +6,6 @@ import { CONFIG_HELP, configuration } from './configuration.ts';
 import { localCall } from './local-call.ts';
 
 export const initCommand: Command = {
-  name: 'init',
-  summary: 'Make the first tenant and its owner in production.',
   usage: 'init [--redeem TOKEN --tenant ID --username NAME [--namespace NAME,…]] [OPTIONS]',
   help: `init                   prints a single-use set-up token, good for 15 minutes (SETUP_TOKEN_SECONDS)
 init --redeem TOKEN --tenant ID --username NAME [--namespace NAME,…]

@@ -5,8 +5,6 @@ import { type Command, didYouMean, usageFault } from './command.ts';
 import { CONFIG_HELP, configuration } from './configuration.ts';
 
 export const migrateCommand: Command = {
-  name: 'migrate',
-  summary: 'Bring the database to this release.',
   usage: 'migrate [plan] [OPTIONS]',
   help: `migrate        applies what is pending, one transaction a file; safe to run twice and at the same time
 migrate plan   prints what is pending and changes nothing; exit code 0 when nothing is, else 1

@@ -1,23 +1,33 @@
 // The table of commands, help, and the one place that turns a fault into an exit code.
 import { inspect } from 'node:util';
 import { type Fault, toFault } from '../base/fault.ts';
-import { callCommand } from './call.ts';
 import { type Command, didYouMean, type Terminal } from './command.ts';
-import { doctorCommand } from './doctor.ts';
-import { initCommand } from './init.ts';
-import { migrateCommand } from './migrate.ts';
-import { recoverCommand } from './recover.ts';
-import { serveCommand } from './serve.ts';
 import { versionCommand } from './version.ts';
 
-const COMMANDS: readonly Command[] = [
-  serveCommand,
-  migrateCommand,
-  initCommand,
-  callCommand,
-  doctorCommand,
-  recoverCommand,
-  versionCommand,
+interface Listed {
+  readonly name: string;
+  /** One line for the list. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+// Loaded when they are called: what one command needs is no weight on the others, least of all on serve.
+const COMMANDS: readonly Listed[] = [
+  { name: 'serve', summary: 'Run the hub.', load: async () => (await import('./serve.ts')).serveCommand },
+  { name: 'migrate', summary: 'Bring the database to this release.', load: async () => (await import('./migrate.ts')).migrateCommand },
+  {
+    name: 'init',
+    summary: 'Make the first tenant and its owner in production.',
+    load: async () => (await import('./init.ts')).initCommand,
+  },
+  { name: 'call', summary: 'Make one call and print its answer as JSON.', load: async () => (await import('./call.ts')).callCommand },
+  { name: 'doctor', summary: 'Say what is wrong, and the next step.', load: async () => (await import('./doctor.ts')).doctorCommand },
+  {
+    name: 'recover',
+    summary: 'After a restore of the database: start a new generation.',
+    load: async () => (await import('./recover.ts')).recoverCommand,
+  },
+  { name: 'version', summary: 'Print the version.', load: async () => versionCommand },
 ];
 
 const overview = (): string =>
@@ -31,7 +41,7 @@ const overview = (): string =>
     'security-hub COMMAND --help says more. The configuration is described in docs/config.md.',
   ].join('\n');
 
-const helpOf = (command: Command): string => `Usage: security-hub ${command.usage}\n\n${command.summary}\n\n${command.help}`;
+const helpOf = (summary: string, command: Command): string => `Usage: security-hub ${command.usage}\n\n${summary}\n\n${command.help}`;
 
 /** A store that is away, or does not let us in. */
 const doctorKnows = ({ reason }: Fault): boolean => reason === 'STORE_UNAVAILABLE' || reason === 'STORE_REFUSED';
@@ -45,15 +55,16 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') return versionCommand.run([], terminal);
-  const command = COMMANDS.find((one) => one.name === name);
-  if (command === undefined) {
+  const listed = COMMANDS.find((one) => one.name === name);
+  if (listed === undefined) {
     const names = COMMANDS.map((one) => one.name);
     terminal.err(`security-hub: no command ${name}${didYouMean(name, names)}`);
     terminal.err(`Commands: ${names.join(', ')}. security-hub --help says more.`);
     return 2;
   }
+  const command = await listed.load();
   if (wantsHelp(rest)) {
-    terminal.out(helpOf(command));
+    terminal.out(helpOf(listed.summary, command));
     return 0;
   }
   try {

@@ -3,6 +3,7 @@ import { createApp } from '../app.ts';
 import { Fault } from '../base/fault.ts';
 import { refusals } from '../server/config/refusals.ts';
 import { exitOnSignals } from '../server/process/lifecycle.ts';
+import { settle } from '../server/process/settle.ts';
 import type { Command } from './command.ts';
 import { CONFIG_HELP, configuration } from './configuration.ts';
 import { firstStart } from './first-start.ts';
@@ -12,8 +13,6 @@ import { postureOf } from './posture.ts';
 const SLACK = 10_000;
 
 export const serveCommand: Command = {
-  name: 'serve',
-  summary: 'Run the hub.',
   usage: 'serve [OPTIONS]',
   help: `Without POSTGRES_URI and REDIS_URL it runs on embedded stores, for this machine alone.
 In development the first start makes the tenant dev and an administrator; every start prints lines to copy.
@@ -40,6 +39,7 @@ ${CONFIG_HELP}`,
       await app.stop();
       throw error;
     }
+    settle();
     release();
     const code = await ended;
     // Whatever still holds the event loop open has had its time.

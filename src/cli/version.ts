@@ -7,8 +7,6 @@ export const productVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 export const versionCommand: Command = {
-  name: 'version',
-  summary: 'Print the version.',
   usage: 'version',
   help: 'Prints the version of Security Hub, of Node and of OpenSSL.',
   async run(argv, terminal) {

@@ -3,8 +3,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import forge from 'node-forge';
 import type { ServerIdentity } from '../../src/server/grpc/credentials.ts';
 
-/** For localhost and 127.0.0.1, valid now; `name` tells one from another. */
-export const selfSigned = (name: string): ServerIdentity => {
+const HOUR = 3_600_000;
+
+/** For localhost and 127.0.0.1, valid now unless told otherwise; `name` tells one from another. */
+export const selfSigned = (
+  name: string,
+  { notBefore = Date.now() - 60_000, notAfter = Date.now() + HOUR }: { readonly notBefore?: number; readonly notAfter?: number } = {},
+): ServerIdentity => {
   const pair = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -13,8 +18,8 @@ export const selfSigned = (name: string): ServerIdentity => {
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(pair.publicKey);
   certificate.serialNumber = '01';
-  certificate.validity.notBefore = new Date(Date.now() - 60_000);
-  certificate.validity.notAfter = new Date(Date.now() + 3_600_000);
+  certificate.validity.notBefore = new Date(notBefore);
+  certificate.validity.notAfter = new Date(notAfter);
   const subject = [{ name: 'commonName', value: name }];
   certificate.setSubject(subject);
   certificate.setIssuer(subject);
