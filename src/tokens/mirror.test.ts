@@ -43,6 +43,17 @@ describe('the mirror', () => {
     expect(reason(mirrorWith({ kind, key, detail }))).toBe(expected);
   });
 
+  it('refuses everybody by a watermark of the installation, until its end', () => {
+    const mirror = mirrorWith({ kind: 'tenant', tenantId: '', key: '', detail: 'recovered' });
+    expect([reason(mirror), reason(mirror, { tenantId: 'other' }), reason(mirror, { rsq: 11 })]).toEqual([
+      'SESSION_ENDED',
+      'SESSION_ENDED',
+      undefined,
+    ]);
+    mirror.sweep(11 * MINUTE, 100);
+    expect(reason(mirror)).toBeUndefined();
+  });
+
   it('compares places in the feed, never seconds: equal passes, one more refuses', () => {
     expect([reason(mirrorWith({ seq: 10 })), reason(mirrorWith({ seq: 11 }))]).toEqual([undefined, 'SESSION_ENDED']);
   });

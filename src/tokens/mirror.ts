@@ -23,7 +23,7 @@ export type Marked = Pick<Claims, 'tenantId' | 'clientId' | 'subject' | 'session
 
 export interface Mirror {
   apply(change: Watermark): void;
-  /** Why a token is refused, or null. Six look-ups at most, none where its tenant has no watermark. */
+  /** Why a token is refused, or null. Seven look-ups at most, one where its tenant has no watermark. */
   refusal(token: Marked): Refusal | null;
   /** Forgets what has ended, at most `limit` entries a call, so that the event loop is never held. True when more is due. */
   sweep(now: Instant, limit: number): boolean;
@@ -49,6 +49,13 @@ const ENDED: Refusal = { reason: 'SESSION_ENDED', message: 'the session has ende
 const REVOKED: Refusal = { reason: 'TOKEN_REVOKED', message: 'the token was revoked' };
 const TENANT: Refusal = { reason: 'TENANT_SUSPENDED', message: 'the tenant is suspended, or ended all its sessions' };
 const SUSPENDED: Refusal = { reason: 'SUBJECT_SUSPENDED', message: 'the subject was suspended' };
+const RESTORED: Refusal = {
+  reason: 'SESSION_ENDED',
+  message: 'the installation was restored to an earlier state, which ended all sessions',
+};
+
+/** Under no tenant: a watermark of the whole installation, as `recover` writes it. */
+const INSTALLATION: TenantId = '';
 
 /** Words in the detail of a user's change that mean more than "signed out everywhere". */
 const SUSPENDING = ['suspended', 'locked', 'deleted', 'inactive', 'erased'];
@@ -123,9 +130,11 @@ export const createMirror = (capacity: number): Mirror => {
     },
 
     refusal(token) {
+      const { rsq } = token;
+      const everywhere = tenants.get(INSTALLATION)?.tenant;
+      if (everywhere && newest(everywhere) > rsq) return RESTORED;
       const marks = tenants.get(token.tenantId);
       if (marks === undefined) return null;
-      const { rsq } = token;
       if (marks.tenant !== null && newest(marks.tenant) > rsq) return TENANT;
       if (marks.user !== null && (marks.user.get(token.subject) ?? 0) > rsq)
         return suspended.get(marks.user)?.has(token.subject) ? SUSPENDED : REVOKED;
