@@ -9,10 +9,10 @@ import type { Instant, Millis } from '../base/time.ts';
 import type { Change, Database, Tx, Write } from '../storage/storage.ts';
 import { checkPassword, insertUser, type AssignRoles } from './create-user.ts';
 import { insertTenant } from './create-tenant.ts';
-import { label, username } from './names.ts';
+import { username } from './names.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
 import type { SetupTokens, TenantStore, UserStore } from './stores.ts';
-import { tenantChanges } from './tenant.ts';
+import { newTenantId, tenantChanges } from './tenant.ts';
 import { userChanges } from './user.ts';
 
 export interface FirstTenant {
@@ -53,18 +53,23 @@ interface Ports {
   readonly assignRoles: AssignRoles;
 }
 
-/** 24 base62 characters in groups: 142 random bits, satisfies every policy we can be configured to. */
-const madeUp = (random: Random): string => [0, 1, 2, 3].map(() => base62(6, (size) => random.bytes(size))).join('-');
+const GROUP = 6;
+
+/** At least 24 base62 characters in groups: 142 random bits, satisfies every policy we can be configured to. */
+const madeUp = (random: Random, { minLength }: PasswordPolicy): string => {
+  const groups = Math.max(4, Math.ceil((minLength + 1) / (GROUP + 1)));
+  return Array.from({ length: groups }, () => base62(GROUP, (size) => random.bytes(size))).join('-');
+};
 
 export const bootstrap =
   (ports: Ports) =>
   /** null where the tenant is there already: nothing is changed then. */
   async (first: FirstTenant, call: Call, firstApiKey?: FirstApiKey): Promise<FirstCreated | null> => {
     const { db, write, tenants, users, passwords, random } = ports;
-    const tenantId = label('tenant_id', first.tenantId);
+    const tenantId = newTenantId(first.tenantId, 'tenant_id');
     const name = username(first.username, '');
     if ((await db.tenant(tenantId, (tx) => tenants.find(tx, tenantId))) !== null) return null;
-    const password = first.password === '' ? madeUp(random) : first.password;
+    const password = first.password === '' ? madeUp(random, ports.policy) : first.password;
     checkPassword(ports.policy, 'password', password, [name]);
     const passwordHash = await passwords.hash(password, call.deadline);
     const userId = random.id('usr');
@@ -114,7 +119,8 @@ export const redeemSetupToken = (ports: Ports) => {
   return async (token: string, first: FirstTenant, call: Call): Promise<FirstCreated> => {
     const refused = (): Fault => new Fault('UNAUTHENTICATED', 'SETUP_TOKEN_INVALID', 'the set-up token is unknown, spent or too old');
     if (!token.startsWith(SETUP) || token.length > 64) throw refused();
-    checkPassword(ports.policy, 'password', first.password, [first.username]);
+    newTenantId(first.tenantId, 'tenant_id');
+    if (first.password !== '') checkPassword(ports.policy, 'password', first.password, [first.username]);
     if (!(await ports.db.jobs((tx) => ports.setupTokens.redeem(tx, sha256(token))))) throw refused();
     const created = await make(first, call);
     if (created === null) throw new Fault('ALREADY_EXISTS', 'TENANT_EXISTS', 'there is a tenant of this id');

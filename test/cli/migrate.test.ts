@@ -33,7 +33,8 @@ it('three at the same time apply each file once', async () => {
   const ran = await Promise.all([0, 1, 2].map(() => runCli(['migrate'], env)));
   expect(ran.map(({ code }) => code)).toEqual([0, 0, 0]);
   const applied = ran.flatMap(({ out }) => [...out.matchAll(/^applied {2}(\S+)$/gm)].map((match) => match[1]));
-  expect(applied.toSorted()).toEqual(files.toSorted());
+  expect(applied).toHaveLength(files.length);
+  expect(new Set(applied)).toEqual(new Set(files));
 });
 
 it('again does nothing, and says so', async () => {
