@@ -4,7 +4,7 @@ import { type Caller, known, type KnownCaller, subjectOf, type TenantId, tenantO
 import type { AuditEntry } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Millis } from '../base/time.ts';
-import type { OwnNames, Permitted } from './names.ts';
+import { namespaceIn, type OwnNames, type Permitted } from './names.ts';
 import { parseSpiffeId, type ServiceName, spiffeIdOf } from './spiffe-id.ts';
 
 /** What the certificates ask of others. */
@@ -56,6 +56,17 @@ export const createAdmission = (deps: EntitleDeps) => {
     if (tenant?.status !== 'active') throw new Fault('PERMISSION_DENIED', 'TENANT_SUSPENDED', 'the tenant is suspended');
   };
 
+  /** Registered names without those of another tenant's services: whoever may register workloads may write anything there. */
+  const ownOf = async (tenantId: TenantId, names: readonly string[]): Promise<readonly string[]> => {
+    const kept: string[] = [];
+    for (const name of names) {
+      const { namespace, within } = namespaceIn(name);
+      const owner = namespace === '' ? null : await deps.namespaceOwner(namespace);
+      if (owner === tenantId || (owner === null && !within)) kept.push(name);
+    }
+    return kept;
+  };
+
   const admit = async (
     tenantId: TenantId,
     name: ServiceName,
@@ -73,7 +84,7 @@ export const createAdmission = (deps: EntitleDeps) => {
       issuedBy,
       actor,
       attestation,
-      permitted: { name, registered: entry?.dnsNames ?? [], anyInNamespace, development, own },
+      permitted: { name, registered: await ownOf(tenantId, entry?.dnsNames ?? []), anyInNamespace, development, own },
       ttl: { default: registeredLife > 0 ? most : Math.min(life.default, most), most },
     };
   };

@@ -30,6 +30,18 @@ const ZONES = ['svc', 'svc.cluster.local'];
 export const clusterNames = ({ namespace, service }: ServiceName): readonly string[] =>
   ZONES.map((zone) => `${service}.${namespace}.${zone}`);
 
+/**
+ * The label of a name that a cluster would read as a namespace, '' where there is none. `within`: the name lies in a cluster's zone
+ * for sure, so the namespace must be one's own; else it must only not be another tenant's (`payments.other` is found by search domains,
+ * `payments.other.svc.corp` in clusters with a domain of their own).
+ */
+export const namespaceIn = (name: string): { readonly namespace: string; readonly within: boolean } => {
+  const labels = name.split('.');
+  const zone = labels.lastIndexOf('svc');
+  if (zone > 0) return { namespace: labels[zone - 1] ?? '', within: ZONES.some((one) => name.endsWith(`.${one}`)) };
+  return { namespace: labels.length === 2 ? (labels[1] ?? '') : '', within: false };
+};
+
 const isDnsName = (text: string): boolean => text.length <= 253 && DNS_NAME.test(text);
 
 const isOwn = (name: string, own: OwnNames): boolean => {
