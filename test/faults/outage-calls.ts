@@ -248,7 +248,7 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Users.reactivateUser, { userId: world.victimId });
   plain(Users.setPassword, { userId: world.setPasswordId, newPassword: `${PASSWORD}-${run}` });
   plain(Workloads.putWorkload, { workload: Workload.fromPartial({ namespace: 'default', name: 'billing' }) });
-  plain(Workloads.getWorkload, { namespace: 'default', name: `gone-${run}` });
+  plain(Workloads.getWorkload, { namespace: 'default', name: warm.service });
   plain(Workloads.listWorkloads, {});
   plain(Workloads.deleteWorkload, { namespace: 'default', name: `gone-${run}` });
   plain(ApiKeys.createApiKey, { name: `new-${run}`, permissions: ['conversations:read'] });
