@@ -67,9 +67,14 @@ describe('a set-up token', () => {
       );
   });
 
-  it('is not spent by a password that is too weak', async () => {
+  it('is not spent by a password that is too weak, nor by an id that no tenant may have', async () => {
     const { token } = await at(1).identity.createSetupToken(Date.now());
     const asked = { ...first, tenantId: 'careful', namespaces: [] };
+    for (const tenantId of ['installation', 'Not A Label'])
+      await expect(at(1).identity.redeemSetupToken(token, { ...asked, tenantId }, NOBODY)).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        violations: [{ field: 'tenant_id' }],
+      });
     expect(await outcome(at(1).identity.redeemSetupToken(token, { ...asked, password: 'weak' }, NOBODY))).toBe(
       'INVALID_ARGUMENT/PASSWORD_TOO_WEAK',
     );
