@@ -28,6 +28,10 @@ export interface AttestDeps {
 const invalid = (): Fault =>
   new Fault('UNAUTHENTICATED', 'ATTESTATION_INVALID', 'the attestation proves nothing: unknown, used, ended, or another’s');
 
+/** An ended certificate vouches for its own key only. */
+export const keyOfTheEndedOne = (): Fault =>
+  badField('csr', 'must be signed with the key of the certificate that has ended', 'ATTESTATION_INVALID');
+
 /** What the caller says about itself must be what the attestation says, or nothing. */
 const assertSame = (who: WhoFor, tenantId: TenantId, name: ServiceName): void => {
   const other = (['namespace', 'service'] as const).find((field) => who[field] !== '' && who[field] !== name[field]);
@@ -67,7 +71,7 @@ export const createAttest = (deps: AttestDeps) => {
 
     /** `proven` is the key of the signing request: it must be the certificate's own. */
     async byExpiredCertificate(pem: string, proven: PublicKey | null, who: WhoFor, now: Instant): Promise<Entitlement> {
-      if (proven === null) throw badField('csr', 'must be signed with the key of the certificate that has ended', 'ATTESTATION_INVALID');
+      if (proven === null) throw keyOfTheEndedOne();
       const [leaf, ...presented] = codec.readPem(pem)?.map((der) => codec.parseCertificate(der)) ?? [];
       if (leaf === null || leaf === undefined || !leaf.fields.spki.equals(proven.spki)) throw invalid();
       const others = presented.filter((one) => one !== null);

@@ -7,7 +7,7 @@ import { badField, Fault, unavailable } from '../base/fault.ts';
 import type { Random } from '../base/random.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
-import type { Attest } from './attest.ts';
+import { type Attest, keyOfTheEndedOne } from './attest.ts';
 import { bundle, certifyLeaf, type Ring, signing } from './authority.ts';
 import type { StoredCertificate } from './certificate.ts';
 import type { Entitlement, WhoFor } from './entitle.ts';
@@ -285,6 +285,8 @@ export const createIssue = (deps: IssueDeps) => {
       if (attestation?.kind === 'kubernetes_token')
         throw new Fault('FAILED_PRECONDITION', 'ATTESTATION_NOT_CONFIGURED', 'no Kubernetes cluster is configured to attest services');
       if (attestation?.kind === 'join_token') return byJoinToken(attestation.token, request, call);
+      // Nobody has proved anything yet: no key is made for whoever comes along.
+      if (attestation !== null && request.csr.length === 0) throw keyOfTheEndedOne();
       // Who may have it is settled first: signatures are checked for those who may.
       const early = attestation === null ? await deps.entitle(call, request) : null;
       const subject = await subjectOf(request);

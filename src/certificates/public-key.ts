@@ -39,6 +39,8 @@ export const publicKeyOf = (spki: Buffer): KeyVerdict => {
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < 2048 || modulusLength > 4096) return weak(`RSA of ${modulusLength} bits: 2048 to 4096 are certified`);
   if (publicExponent < 65_537n || publicExponent % 2n === 0n) return weak('the public exponent must be odd and at least 65537');
+  // A check costs as much as the exponent is long: 8 ms for one of 3072 bits, and strangers choose it.
+  if (publicExponent > 0xffff_ffffn) return weak('the public exponent must be below 2^32');
   return { ok: true, key: { spki, type: 'rsa', key } };
 };
 
