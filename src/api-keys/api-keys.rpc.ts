@@ -71,7 +71,7 @@ export const apiKeyService = (apiKeys: Door, holds: (call: Call, permission: str
     },
     getApiKey: {
       ...COLUMNS,
-      access: 'known',
+      access: { across: true },
       audit: 'none',
       idempotency: 'safe',
       async handle({ tenantId, apiKeyId }, call): Promise<GetApiKeyResponse> {
@@ -90,7 +90,7 @@ export const apiKeyService = (apiKeys: Door, holds: (call: Call, permission: str
     },
     revokeApiKey: {
       ...COLUMNS,
-      access: 'known',
+      access: { across: true },
       audit: 'in-transaction',
       // Never shed: a leaked key must be revocable under load.
       limit: 'vital',

@@ -42,7 +42,7 @@ export const tenantService = (identity: Door): Service =>
     },
     getTenant: {
       ...READ,
-      access: 'known',
+      access: { across: true },
       async handle(request, call): Promise<GetTenantResponse> {
         const across = await identity.holds(call, 'installation:tenants');
         return { tenant: printed(await identity.getTenant(tenantOf(call.caller, request.tenantId, across))) };

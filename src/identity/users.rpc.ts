@@ -72,7 +72,7 @@ export const userService = (identity: Door): Service => {
     },
     getUser: {
       ...READ,
-      access: 'known',
+      access: { across: true },
       async handle(request, call): Promise<GetUserResponse> {
         const tenantId = await tenantNamed(request.tenantId, call);
         const userId = userNamed(request.userId, call);
@@ -118,7 +118,7 @@ export const userService = (identity: Door): Service => {
     },
     setPassword: {
       ...CHANGE,
-      access: 'known',
+      access: { across: true },
       limit: 'login',
       idempotency: 'none',
       async handle(request, call): Promise<SetPasswordResponse> {

@@ -8,9 +8,10 @@ import type { Millis } from '../../base/time.ts';
  * - `known`: any caller that proved who it is; a workload needs the call in its entry.
  * - `holder`: any caller that proved who it is, workloads without an entry included (renewing one's own certificate).
  * - a permission: the caller must hold it now; a workload needs the call in its entry as well.
+ *   Without one, any known caller, and the handler looks closer: rows for oneself or for whoever may look after others.
  *   `across`: whoever holds `installation:tenants` may name any tenant.
  */
-export type Access = 'anonymous' | 'known' | 'holder' | { readonly permission: string; readonly across?: boolean };
+export type Access = 'anonymous' | 'known' | 'holder' | { readonly permission?: string; readonly across?: boolean };
 
 /**
  * How a call is kept (design §6). `in-transaction`: the use case writes its event with its change.

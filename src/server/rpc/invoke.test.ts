@@ -171,6 +171,10 @@ describe('access to a row', () => {
     ['a workload with both is let in', play, known, ['toy:play'], '', 'OK'],
     ["one's own tenant may be named", play, user, ['toy:play'], 'acme', 'OK'],
     ['a foreign tenant may not be named', play, user, ['toy:play'], 'rival', 'PERMISSION_DENIED TENANT_FORBIDDEN'],
+    ['a row across tenants without a permission is open to the known', { across: true }, user, [], '', 'OK'],
+    ['and closed to the unknown', { across: true }, anonymous, [], '', 'UNAUTHENTICATED CREDENTIALS_MISSING'],
+    ['on it a foreign tenant may not be named', { across: true }, user, [], 'rival', 'PERMISSION_DENIED TENANT_FORBIDDEN'],
+    ['but by whoever may name any', { across: true }, user, ['installation:tenants'], 'rival', 'OK'],
     ['a foreign tenant may not be named on known rows', 'known', apiKey, [], 'rival', 'PERMISSION_DENIED TENANT_FORBIDDEN'],
     [
       'the permission over all tenants counts on rows made for it alone',

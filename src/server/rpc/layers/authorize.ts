@@ -81,7 +81,7 @@ export const authorize = (ports: Pick<OnionPorts, 'holds'>): Layer => ({
   wrap(route, inner) {
     const { access } = route.row;
     if (access === 'anonymous') return inner;
-    const permission = typeof access === 'object' ? access.permission : '';
+    const permission = typeof access === 'object' ? (access.permission ?? '') : '';
     const checkRequest = route.wire.requestStream ? () => null : requestCheck(route, ports.holds);
 
     return (call) => {
