@@ -5,14 +5,15 @@ import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { requireFuture, requireSubject } from './assign.ts';
 import type { StoredGrant } from './authorization.ts';
-import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireKnown, subjectChange } from './change.ts';
-import { requireHeld } from './escalation.ts';
+import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireKnown, rolesIn, subjectChange } from './change.ts';
+import { requireHeld, requireRoleHeld } from './escalation.ts';
 import { parsePermission, printPermission } from './permission.ts';
 import { isBuiltInType } from './snapshot.ts';
 
 export interface GrantChanges {
   /**
-   * NOT_FOUND / SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID; PERMISSION_DENIED / ESCALATION;
+   * NOT_FOUND / SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID; PERMISSION_DENIED / ESCALATION, also for a deny
+   * on somebody who holds more than the caller;
    * FAILED_PRECONDITION / LAST_OWNER for a deny that would lock the last owner out, LIMIT_REACHED.
    */
   putGrant(tenantId: TenantId, draft: GrantDraft, call: Call): Promise<Changed<StoredGrant>>;
@@ -41,10 +42,19 @@ export const createGrantChanges = ({ rules, subjectsKnown, write, random, holdin
       const named =
         parsed.type === '*' || isBuiltInType(parsed.type) || (await rules.types(tx, tenantId)).some(({ name }) => name === parsed.type);
       if (!named) throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: parsed.type } });
-      const { grants } = await rules.subject(tx, tenantId, draft.subject);
+      const { assignments, grants } = await rules.subject(tx, tenantId, draft.subject);
       if (grants.length >= GRANTS_MAX)
         throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a subject has at most ${GRANTS_MAX} grants and denies`);
 
+      if (draft.effect === 'deny') {
+        // Not on somebody stronger: whoever is denied a permission cannot take that deny away, so it would stay for ever.
+        const lookup = await rolesIn(rules, tx, tenantId);
+        for (const { role } of assignments) requireRoleHeld(held, role, lookup);
+        requireHeld(
+          held,
+          grants.filter(({ effect }) => effect === 'allow').map((grant) => grant.permission),
+        );
+      }
       const row = { ...draft, permission, id: random.id('grt'), createdAt: call.now, createdBy: makerOf(call) };
       const result = await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.putGrant(tx, tenantId, row));
       const details = { permission, effect: draft.effect, resource_id: draft.resourceId, expires_at: draft.expiresAt, grant_id: result.id };

@@ -1,0 +1,21 @@
+// Attempts of a tenant's lesser people on its stronger ones, on the built hub.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createWorld, reasonOf, type World } from './world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+afterAll(() => world.stop());
+
+describe('a deny', () => {
+  it('cannot be put on somebody stronger, who could not take it away again', async () => {
+    const admin = await world.user(world.victim, 'victim', 'admin', ['admin']);
+    const { body } = await world.victim('UserService/GetUser', {});
+    const deny = (id: string) => ({ subject: { type: 'user', id }, permission: 'token:*', effect: 'EFFECT_DENY' });
+    const answer = await admin.say('AuthorizationService/PutGrant', deny(body.user.id));
+    expect([answer.status, reasonOf(answer)]).toEqual([403, 'ESCALATION']);
+    const equal = await world.user(world.victim, 'victim', 'member', ['member']);
+    expect((await admin.say('AuthorizationService/PutGrant', deny(equal.id))).status).toBe(200);
+  });
+});
