@@ -132,7 +132,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
 
   const own = certificates.serverIdentity();
   const files = { cert: server.tlsCertPath, key: server.tlsKeyPath, ca: config.grpc.tlsCaPath };
-  const source = () => (files.cert === '' ? own : tlsFromFiles(files, () => own.current().ca, log));
+  const source = () => (files.cert === '' ? own : tlsFromFiles(files, own, log));
   const tlsOf = (host: string) => (tlsWanted({ production, tls: server.tls }, host) ? source() : null);
   const held = new Set<string>();
   const missing = (): readonly string[] => {

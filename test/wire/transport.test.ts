@@ -187,10 +187,33 @@ describe('a certificate from files', () => {
       writeFileSync(caPath, ca);
     };
     put(first);
-    const source = tlsFromFiles({ cert: certPath, key: keyPath, ca: caPath }, () => own.ca, silent);
-    const withOwn = tlsFromFiles({ cert: certPath, key: keyPath, ca: '' }, () => own.ca, silent);
+    let authority = own;
+    const tellers = new Set<() => void>();
+    const ours = {
+      current: () => authority,
+      onChange(listener: () => void) {
+        tellers.add(listener);
+        return () => void tellers.delete(listener);
+      },
+    };
+    const source = tlsFromFiles({ cert: certPath, key: keyPath, ca: caPath }, ours, silent);
+    const withOwn = tlsFromFiles({ cert: certPath, key: keyPath, ca: '' }, ours, silent);
     expect(source.current()).toEqual(first);
     expect(withOwn.current()).toEqual({ ...first, ca: own.ca });
+
+    let told = 0;
+    const end = withOwn.onChange(() => (told += 1));
+    const tell = (): void => {
+      for (const teller of tellers) teller();
+    };
+    // Our own server certificate was renewed, which is not in use here; then our authority changed.
+    tell();
+    authority = selfSigned('next');
+    tell();
+    expect([told, withOwn.current()]).toEqual([1, { ...first, ca: authority.ca }]);
+    end();
+    expect(tellers.size).toBe(0);
+
     const changed = new Promise<void>((resolve) => {
       const stop = source.onChange(resolve);
       ends.push(async () => stop());

@@ -11,24 +11,35 @@ export interface TlsFiles {
   readonly ca: string;
 }
 
-/** `ownCa`: the authority whose client certificates name our workloads, where the files bring none. */
-export const tlsFromFiles = (files: TlsFiles, ownCa: () => string, log: Log): TlsSource => {
-  const paths = [files.cert, files.key, ...(files.ca === '' ? [] : [files.ca])];
+/** `own`: the authority whose client certificates name our workloads, where the files bring none; its renewals are followed too. */
+export const tlsFromFiles = (files: TlsFiles, own: Pick<TlsSource, 'current' | 'onChange'>, log: Log): TlsSource => {
+  const withOwn = files.ca === '';
+  const paths = [files.cert, files.key, ...(withOwn ? [] : [files.ca])];
   const read = (): ServerIdentity => {
     const [chain = '', key = '', ca] = paths.map((path) => readFileSync(path, 'utf8'));
-    return { chain, key, ca: ca ?? ownCa() };
+    return { chain, key, ca: ca ?? own.current().ca };
   };
   let identity = read();
   return {
     current: () => identity,
-    onChange: (listener) =>
-      watchSecret(
-        paths,
-        () => {
-          identity = read();
-          listener();
-        },
-        { onProblem: (path, cause) => log.warn({ path, cause }, 'the server certificate cannot be read; the old one stays') },
-      ),
+    onChange(listener) {
+      const change = (next: ServerIdentity): void => {
+        identity = next;
+        listener();
+      };
+      const onProblem = (path: string, cause: unknown): void =>
+        log.warn({ path, cause }, 'the server certificate cannot be read; the old one stays');
+      const ends = [watchSecret(paths, () => change(read()), { onProblem })];
+      if (withOwn)
+        ends.push(
+          own.onChange(() => {
+            const { ca } = own.current();
+            if (ca !== identity.ca) change({ ...identity, ca });
+          }),
+        );
+      return () => {
+        for (const end of ends) end();
+      };
+    },
   };
 };
