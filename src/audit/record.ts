@@ -16,8 +16,11 @@ const BATCH = 250;
 /** A store that has not answered by then has failed. */
 const REQUIRED_TIMEOUT: Millis = seconds(3);
 
-const refusalKey = (e: AuditEntry): string =>
-  `${e.tenantId}\0${e.actor.type}\0${e.actor.id}\0${e.method}\0${e.reason}\0${e.ipAddress}\0${e.type}`;
+/** Refused calls are counted by peer and reason. What a capability says about somebody (a failed login) is counted for each of them, alerts apart. */
+const refusalKey = (e: AuditEntry): string => {
+  const about = e.type === 'call.refused' ? '' : `${e.level}\0${e.resource}`;
+  return `${e.tenantId}\0${e.actor.type}\0${e.actor.id}\0${e.method}\0${e.reason}\0${e.ipAddress}\0${e.type}\0${about}`;
+};
 
 const verdictKey = (e: AuditEntry): string =>
   `${e.tenantId}\0${e.actor.type}\0${e.actor.id}\0${e.method}\0${e.resource}\0${e.action}\0${e.result}\0${e.reason}`;
