@@ -117,5 +117,8 @@ export const judge = (family: Family, presented: Presented, now: Instant): Judge
 /** The id of a generation's access token. It names its family, so that a token can be revoked by its id alone. */
 export const tokenIdOf = (familyId: string, generation: number): string => `${familyId}.${generation}`;
 
+/** The generation that a token id of ours names. */
+export const generationOfTokenId = (tokenId: string): number => Number(tokenId.slice(tokenId.lastIndexOf('.') + 1));
+
 /** The family that a token id names, or null where it is none of ours. */
 export const familyOfTokenId = (tokenId: string): string | null => /^(fam_[0-9A-Za-z]{22})\.[1-9]\d{0,9}$/.exec(tokenId)?.[1] ?? null;

@@ -4,10 +4,11 @@ import { type Caller, known, type TenantId, tenantOf } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Clock, Instant, Millis } from '../base/time.ts';
-import type { Change, Feed, Outcome, Tx, Write } from '../storage/storage.ts';
+import type { Change, Feed, Outcome, ReadHead, Tx, Write } from '../storage/storage.ts';
 import type { DenyList } from './deny-list.ts';
 import type { Families } from './families.ts';
-import { familyOfTokenId, tokenIdOf } from './family.ts';
+import { type Family, familyOfTokenId, generationOfTokenId, tokenIdOf } from './family.ts';
+import type { Mirror } from './mirror.ts';
 import type { Standing } from './refresh.ts';
 import { REFRESH_PREFIX, type RefreshKeys, readRefreshToken } from './refresh-token.ts';
 import type { Verifier } from './verify.ts';
@@ -41,6 +42,8 @@ export interface Revoked {
 export interface RevokeDeps {
   readonly clock: Clock;
   readonly write: Write;
+  readonly readHead: ReadHead;
+  readonly mirror: Mirror;
   readonly feed: Pick<Feed, 'acknowledged'>;
   readonly families: Families;
   readonly verifier: Verifier;
@@ -126,6 +129,21 @@ const entryOf = (
   details: AuditEntry['details'] = {},
 ): AuditEntry => eventOf(call, named.tenantId, type, resource, { reason: reason.slice(0, 512), details });
 
+/**
+ * What is ended already is not ended again: its watermark stands, nothing was issued since, and another one would stay in every replica's
+ * memory however often somebody asks. Answers the head, which lies above the first revocation.
+ */
+const again = async (deps: RevokeDeps, tx: Tx): Promise<Outcome<number>> => ({ result: await deps.readHead(tx) });
+
+/** Is there nothing left to end? NOT_FOUND / TOKEN_NOT_FOUND for a generation that was never issued. */
+const isOver = async (deps: RevokeDeps, tx: Tx, family: Family, tokenId: string, scope: RevocationScope | null): Promise<boolean> => {
+  const over = family.revokedAt !== null;
+  if (scope === 'family') return over;
+  if (scope !== 'token') return over && (await deps.families.session(tx, family.tenantId, family.sessionId))?.ended === true;
+  if (generationOfTokenId(tokenId) > family.access.generation) throw unknownToken();
+  return over || deps.mirror.refusal({ ...family, subject: family.userId, tokenId, rsq: family.access.rsq }) !== null;
+};
+
 export const revokeToken =
   (deps: RevokeDeps) =>
   async (revocation: Revocation, call: Call): Promise<Revoked> => {
@@ -136,7 +154,7 @@ export const revokeToken =
     // A refresh token lives in its family: to end the one is to end the other.
     const scope = revocation.scope === 'token' && revocation.token.startsWith(REFRESH_PREFIX) ? 'family' : revocation.scope;
 
-    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+    const { result, revision } = await deps.write(tenantId, async (tx): Promise<Outcome<number>> => {
       // The same row lock as a refresh: whichever comes second sees what the first did.
       const locked = await deps.families.lock(tx, named);
       const sessionId = locked?.family.sessionId ?? named.sessionId;
@@ -145,6 +163,7 @@ export const revokeToken =
       // Whoever may not end it does not learn whether it exists.
       if (!may && (owner === null || !isSelf(call, tenantId, owner))) throw forbidden();
       if (owner === null || sessionId === null) throw unknownToken();
+      if (locked !== null && (await isOver(deps, tx, locked.family, tokenId, scope))) return again(deps, tx);
       const changes: Change[] = [];
       const mark = (kind: RevocationScope, key: string): void =>
         void changes.push(watermark(deps.watermarks, kind, tenantId, key, 'revoked'));
@@ -154,29 +173,30 @@ export const revokeToken =
       if (scope === 'family') await deps.families.endFamily(tx, named, short(revocation.reason));
       if (scope === null || scope === 'session') await deps.families.endSession(tx, tenantId, sessionId, short(revocation.reason));
       const details = { scope: scope ?? 'family and session', revoked_by: revocation.revokedBy, session_id: sessionId, user_id: owner };
-      return { result: null, changes, events: [entryOf(call, named, 'token.revoked', `token:${tokenId}`, revocation.reason, details)] };
+      return { result: 0, changes, events: [entryOf(call, named, 'token.revoked', `token:${tokenId}`, revocation.reason, details)] };
     });
     if (scope === 'token') deps.denyList.denyToken(tenantId, tokenId, short(revocation.reason));
     else deps.denyList.endFamily(tenantId, named.familyId, 'revoked');
-    return told(deps, revision, revocation.wait);
+    return told(deps, Math.max(result, revision), revocation.wait);
   };
 
 export const revokeSession =
   (deps: RevokeDeps) =>
   async (tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
     const may = await deps.holds(call.caller, PERMISSION);
-    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+    const { result, revision } = await deps.write(tenantId, async (tx): Promise<Outcome<number>> => {
       const session = await deps.families.session(tx, tenantId, sessionId);
       if (!may && (session === null || !isSelf(call, tenantId, session.userId))) throw forbidden();
       if (session === null) throw new Fault('NOT_FOUND', 'SESSION_NOT_FOUND', 'no such session');
+      if (session.ended) return again(deps, tx);
       await deps.families.endSession(tx, tenantId, sessionId, short(reason));
       return {
-        result: null,
+        result: 0,
         changes: [watermark(deps.watermarks, 'session', tenantId, sessionId, 'revoked')],
         events: [entryOf(call, { tenantId }, 'session.revoked', `session:${sessionId}`, reason, { user_id: session.userId })],
       };
     });
-    return told(deps, revision, wait);
+    return told(deps, Math.max(result, revision), wait);
   };
 
 /** Inside anybody's change: the rows end here, the answered watermark ends what lives outside the database. */
@@ -211,18 +231,19 @@ export const logout =
     const token = readRefreshToken(deps.refreshKeys, text);
     if (token === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
     const { tenantId, familyId } = token;
-    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+    const { result, revision } = await deps.write(tenantId, async (tx): Promise<Outcome<number>> => {
       const locked = await deps.families.lock(tx, token);
       if (locked === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
       const { sessionId, userId } = locked.family;
+      if ((await deps.families.session(tx, tenantId, sessionId))?.ended === true) return again(deps, tx);
       await deps.families.endSession(tx, tenantId, sessionId, 'logout');
       const entry = entryOf(call, { tenantId }, 'session.ended', `session:${sessionId}`, reason);
       return {
-        result: null,
+        result: 0,
         changes: [watermark(deps.watermarks, 'session', tenantId, sessionId, 'logout')],
         events: [{ ...entry, actor: { type: 'user', id: userId, tenantId }, sessionId }],
       };
     });
     deps.denyList.endFamily(tenantId, familyId, 'logout');
-    return told(deps, revision, 0);
+    return told(deps, Math.max(result, revision), 0);
   };
