@@ -110,10 +110,11 @@ export const createBatchCheck = (ports: DecisionPorts) => {
   /** A request-wide principal that the caller may not name fails the whole; so does a store that is away. A check's own faults are its result. */
   return (request: BatchCheckRequest, call: Call): MaybePromise<Buffer> =>
     andThen(reach(feed, newest(request)), () =>
-      andThen(principals.asker(call), (asker) => {
-        const { slots, names } = callPrincipals(request, asker, call);
-        return andThen(all(names), (named) => andThen(prepare(named, call), (ready) => decideAll(request, slots, ready, asker, call)));
-      }),
+      andThen(principals.asker(call), (asker) =>
+        andThen(callPrincipals(request, asker, call), ({ slots, names }) =>
+          andThen(all(names), (named) => andThen(prepare(named, call), (ready) => decideAll(request, slots, ready, asker, call))),
+        ),
+      ),
     );
 };
 
