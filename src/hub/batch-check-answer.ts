@@ -3,7 +3,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Ruling } from '../authorization/authorization.ts';
 import type { DecisionIds } from './check-permission-id.ts';
-import { effectOf } from './check-permission.ts';
+import { effectOf } from './check-permission-answer.ts';
 
 const RESULTS = (1 << 3) | 2;
 const ID = (1 << 3) | 2;

@@ -9,6 +9,7 @@ import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import type { CheckPermissionRequest, CheckPermissionResponse, DecisionStep } from '../gen/securityhub/v1/security_hub.ts';
 import { note } from '../server/rpc/live-call.ts';
 import type { Feed } from '../storage/storage.ts';
+import { effectOf, writeDecision } from './check-permission-answer.ts';
 import type { DecisionIds } from './check-permission-id.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import type { Asker, Named, Principal, Principals } from './principal.ts';
@@ -35,9 +36,6 @@ export const duration = (length: Millis): Duration => {
 export const staleness = (max: Duration | undefined): Millis =>
   max === undefined ? 0 : Math.max(1, max.seconds * 1000 + Math.floor(max.nanos / 1_000_000));
 
-export const effectOf = ({ allowed, code }: Ruling): Effect =>
-  allowed ? Effect.EFFECT_ALLOW : code === 'MFA_REQUIRED' ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
-
 export const isPrincipal = (named: Named): named is Principal => 'holder' in named;
 
 /** Polls once where this replica is behind; mostly it is not, and no promise is made. */
@@ -54,6 +52,9 @@ const printStep = (step: Step): DecisionStep => ({
 
 const earliest = (...ends: readonly (Instant | null)[]): Instant => Math.min(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
 
+/** Encoded already, or left to the generated encoder. */
+type Answer = CheckPermissionResponse | Buffer;
+
 interface Decided {
   readonly ruling: Ruling;
   readonly until: Instant | null;
@@ -69,9 +70,8 @@ export const createCheckPermission = (ports: DecisionPorts) => {
     steps: explained ? authorization.explain(rights, principal.limits, question) : null,
   });
 
-  const print = (request: CheckPermissionRequest, { ruling, until, steps }: Decided, named: Named, call: Call): CheckPermissionResponse => {
+  const print = (request: CheckPermissionRequest, { ruling, until, steps }: Decided, named: Named, call: Call): Answer => {
     const { action, resource } = request;
-    const decisionId = ports.decisionIds.next();
     note(call, {
       resource: resource === undefined ? '' : `${resource.type}:${resource.id}`,
       action,
@@ -81,28 +81,32 @@ export const createCheckPermission = (ports: DecisionPorts) => {
     ports.counted(ruling.allowed, 1);
     // The last look, after the last await: what follows is the answer.
     feed.assertFresh(staleness(request.maxStaleness));
+    const validUntil = earliest(call.now + ports.decisionTtl, until);
+    const moment = { validUntil, policyRevision: feed.cursor(), asOf: call.now, staleness: feed.age() };
+    const said = { action, resourceType: resource?.type ?? '' };
+    // What nearly every answer is, written straight; the rest is rare enough for the generated encoder.
+    if (steps === null && isPrincipal(named)) return writeDecision(ruling, said, ports.decisionIds, moment);
     return {
       allowed: ruling.allowed,
       effect: effectOf(ruling),
       reason: ruling.reason,
       reasonCode: ruling.code,
-      action,
-      resourceType: resource?.type ?? '',
+      ...said,
       appliedPolicies: ruling.rules as string[],
       conditions: [],
       obligations: [],
       missingAttributes: [],
       stepUp: isPrincipal(named) ? undefined : named.stepUp,
       trace: steps === null ? undefined : { steps: steps.map(printStep) },
-      validUntil: timestamp(earliest(call.now + ports.decisionTtl, until)),
-      decisionId,
-      policyRevision: feed.cursor(),
-      asOf: timestamp(call.now),
-      staleness: duration(feed.age()),
+      validUntil: timestamp(moment.validUntil),
+      decisionId: ports.decisionIds.next(),
+      policyRevision: moment.policyRevision,
+      asOf: timestamp(moment.asOf),
+      staleness: duration(moment.staleness),
     };
   };
 
-  const answer = (request: CheckPermissionRequest, asker: Asker, named: Named, call: Call): MaybePromise<CheckPermissionResponse> => {
+  const answer = (request: CheckPermissionRequest, asker: Asker, named: Named, call: Call): MaybePromise<Answer> => {
     const question = readQuestion(request.action, request.resource, asker);
     if (!isPrincipal(named))
       return andThen(authorization.snapshot(named.tenantId), (snapshot: Snapshot) => {
@@ -116,7 +120,7 @@ export const createCheckPermission = (ports: DecisionPorts) => {
   };
 
   /** NOT_FOUND / RESOURCE_TYPE_UNKNOWN, the faults of `Principals.name`, FAILED_PRECONDITION / REVISION_UNKNOWN, UNAVAILABLE. */
-  return (request: CheckPermissionRequest, call: Call): MaybePromise<CheckPermissionResponse> =>
+  return (request: CheckPermissionRequest, call: Call): MaybePromise<Answer> =>
     andThen(reach(feed, request.minPolicyRevision), () =>
       andThen(principals.asker(call), (asker) =>
         andThen(principals.name(request.principal, request.tokenContext, asker, call), (named) => answer(request, asker, named, call)),

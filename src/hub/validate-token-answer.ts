@@ -5,6 +5,7 @@ import { ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import type { Claims as ClaimsMessage } from '../gen/securityhub/v1/token.ts';
 import type { Claims } from '../tokens/tokens.ts';
 import type { Reason } from './verdict.ts';
+import { instant, tagOf, varint } from './wire-bytes.ts';
 
 export const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: Math.floor((at % 1000) * 1e6) });
 
@@ -115,38 +116,6 @@ export const encodeWarning = (warning: Reason): Still => encodeStill({ ...emptyR
 /** Most bytes that a moment takes: three times two varints, two varints, a flag, with their tags. */
 const MOMENT_BYTES = 80;
 
-/** A varint of up to 2^53 at `at`; the position after it. */
-const varint = (bytes: Buffer, value: number, at: number): number => {
-  let rest = value;
-  let end = at;
-  while (rest > 0x7f) {
-    bytes[end++] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-  }
-  bytes[end++] = rest;
-  return end;
-};
-
-/** A Timestamp or Duration as a field; not negative, whole milliseconds. */
-const instant = (bytes: Buffer, tag: number, millis: number, at: number): number => {
-  bytes[at] = tag;
-  const start = at + 2;
-  let end = start;
-  const whole = Math.floor(millis / 1000);
-  const nanos = Math.floor(millis - whole * 1000) * 1_000_000;
-  if (whole > 0) {
-    bytes[end] = 0x08;
-    end = varint(bytes, whole, end + 1);
-  }
-  if (nanos > 0) {
-    bytes[end] = 0x10;
-    end = varint(bytes, nanos, end + 1);
-  }
-  bytes[at + 1] = end - start;
-  return end;
-};
-
-const tagOf = (field: number, wire: 0 | 2): number => (field << 3) | wire;
 const AS_OF = tagOf(10, 2);
 const FRESH_UNTIL = tagOf(11, 2);
 const REVOCATION_SEQ = tagOf(12, 0);

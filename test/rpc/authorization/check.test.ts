@@ -128,7 +128,7 @@ describe('an answer', () => {
 
   it('comes without a promise when everything is in memory', () => {
     const request = { ...emptyRequest, action: 'read', resource: resource('config') };
-    expect(world.decisions.checkPermission(request, callAs(user('usr_viewer'), { now: clock.now() }))).toMatchObject({ allowed: true });
+    expect(Buffer.isBuffer(world.decisions.checkPermission(request, callAs(user('usr_viewer'), { now: clock.now() })))).toBe(true);
   });
 });
 

@@ -130,8 +130,13 @@ export const createWorld = async (
     authorization,
     decisions,
     services,
-    check: async (caller, request, over) =>
-      decisions.checkPermission(hub.CheckPermissionRequest.fromPartial(request), callAs(caller, { now: now(), ...over })),
+    check: async (caller, request, over) => {
+      const answer = await decisions.checkPermission(
+        hub.CheckPermissionRequest.fromPartial(request),
+        callAs(caller, { now: now(), ...over }),
+      );
+      return Buffer.isBuffer(answer) ? hub.CheckPermissionResponse.decode(answer) : answer;
+    },
     batch: async (caller, request, over) =>
       hub.BatchCheckResponse.decode(
         await decisions.batchCheck(hub.BatchCheckRequest.fromPartial(request), callAs(caller, { now: now(), ...over })),
