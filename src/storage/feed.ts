@@ -234,8 +234,16 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     timer.unref();
   };
 
+  // One at a time, however many wait for their revocation to arrive: the poll must always find a connection free.
+  let asked: Promise<unknown> = Promise.resolve();
+  const othersAt = (seq: number): ReturnType<FeedSource['replicas']> => {
+    const turn = asked.then(() => source.replicas(seq, generation, LIVE_REPLICA));
+    asked = turn.catch(() => {});
+    return turn;
+  };
+
   const acknowledgedNow = async (seq: number): Promise<{ readonly acknowledged: number; readonly live: number }> => {
-    const others = await source.replicas(seq, generation, LIVE_REPLICA);
+    const others = await othersAt(seq);
     const here = cursor >= seq || early.has(seq) ? 1 : 0;
     return { acknowledged: others.acknowledged + here, live: others.live + 1 };
   };
