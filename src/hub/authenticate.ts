@@ -31,6 +31,7 @@ export interface AuthenticatePorts {
   readonly audiences: readonly string[];
 }
 
+const REFRESH_TOKEN_PREFIX = 'shr_';
 const SCHEME = /^bearer +/i;
 const API_KEY = /^bearer +shk_/i;
 
@@ -85,7 +86,10 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   const byToken = ({ authorization, peer, now }: Presented): Caller => {
     const shown = shownOn(peer, authorization);
     const verified = tokens.verify(shown.token, now, 0, shown.digest);
-    if (!verified.ok) throw refused(verified.reason, verified.message);
+    if (!verified.ok)
+      throw shown.token.startsWith(REFRESH_TOKEN_PREFIX)
+        ? refused('TOKEN_TYPE_WRONG', 'a refresh token is no credential of a call')
+        : refused(verified.reason, verified.message);
     const { claims } = verified;
     const revoked = tokens.revoked(claims);
     if (revoked !== null) throw refused(revoked.reason, revoked.message);
