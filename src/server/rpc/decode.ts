@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { badField, Fault } from '../../base/fault.ts';
 import type { Method } from './define.ts';
+import { pathOf } from './paths.ts';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -48,22 +49,7 @@ const showing = (bytes: Buffer): BinaryReader => {
   return reader;
 };
 
-const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
-/** The path of the map or Struct with that name in it, null where there is none. */
-const holderOf = (value: unknown, path: string): string | null => {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return null;
-  if (Object.hasOwn(value, FOUND)) return path;
-  for (const [name, inner] of Object.entries(value)) {
-    const chosen = inner as { readonly $case?: unknown; readonly value?: unknown } | null | undefined;
-    const isChoice = typeof chosen?.$case === 'string' && 'value' in chosen;
-    const step = isChoice ? String(chosen.$case) : name;
-    const below = Array.isArray(value) ? `${path}[${step}]` : path === '' ? snake(step) : `${path}.${snake(step)}`;
-    const found = holderOf(isChoice ? chosen.value : inner, below);
-    if (found !== null) return found;
-  }
-  return null;
-};
+const holdsLost = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.hasOwn(value, FOUND);
 
 /**
  * INVALID_ARGUMENT / REQUEST_MALFORMED for truncated bytes, bad UTF-8 and integers beyond ±2⁵³; INVALID_ARGUMENT that names the
@@ -74,7 +60,7 @@ export const decode = (method: Method, bytes: Uint8Array): unknown => {
   const message = read(method, new BinaryReader(buffer, strictText));
   if (!buffer.includes(LOST_BYTES)) return message;
   // As a value the text does no harm.
-  const holder = holderOf(read(method, showing(buffer)), '');
+  const holder = pathOf(read(method, showing(buffer)), holdsLost);
   if (holder !== null) throw badField(holder, `must not have the name ${LOST}`);
   return message;
 };

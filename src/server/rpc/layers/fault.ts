@@ -1,8 +1,9 @@
 // Whatever goes wrong inside leaves as a Fault: the unknown is masked and logged, every refusal is counted for the audit log.
 import { eventOf } from '../../../base/event.ts';
-import { type Fault, toFault } from '../../../base/fault.ts';
+import { badField, type Fault, toFault } from '../../../base/fault.ts';
 import type { Millis } from '../../../base/time.ts';
 import type { LiveCall } from '../live-call.ts';
+import { pathOf } from '../paths.ts';
 import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
@@ -36,11 +37,21 @@ const everySecond = (limit: number, clock: OnionPorts['clock']): (() => { skippe
   };
 };
 
+const holdsNul = (value: unknown): boolean => typeof value === 'string' && value.includes('\0');
+
+/** A store that cannot keep a text does not say which one it was; the request does. */
+const namingField = (known: Fault, { request }: LiveCall): Fault => {
+  if (known.reason !== 'REQUEST_INVALID' || known.violations.length > 0) return known;
+  const field = pathOf(request, holdsNul);
+  if (field === null) return known;
+  return badField(field, 'must not hold NUL characters');
+};
+
 export const fault = (ports: Pick<OnionPorts, 'log' | 'clock' | 'recorder'>): Layer => {
   const mayLog = everySecond(50, ports.clock);
 
   const settle = (call: LiveCall, thrown: unknown): Fault => {
-    const known = toFault(thrown);
+    const known = namingField(toFault(thrown), call);
     requestIds.set(known, call.requestId);
     const ours = OURS.has(known.code);
     if (ours && known.code !== 'CANCELLED') {
