@@ -1,7 +1,9 @@
 // Attempts of one peer on everybody's memory, on the built hub: what cannot be forgotten early must not be piled up.
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createWorld, PASSWORD, reasonOf, type World } from './world.ts';
-import { sayTo } from './world.ts';
+import { waitFor } from '../harness.ts';
+import { createWorld, PASSWORD, reasonOf, sayTo, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -55,4 +57,27 @@ describe('the watermarks that every replica keeps', () => {
     expect((await sayTo(world.hub.http, victim.accessToken)('UserService/GetUser', {})).status).toBe(401);
     expect((await world.anonymous('TokenService/RefreshToken', { refreshToken: victim.refreshToken })).status).toBe(200);
   });
+});
+
+describe('messages that never end', () => {
+  it('take no more than their share of memory from strangers, and leave the others served', async () => {
+    const resident = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${world.hub.pid}/status`, 'utf8'))?.[1]) / 1024;
+    const before = resident();
+    const session = connect(`http://${world.hub.grpc}`);
+    session.on('error', () => {});
+    const begun = Buffer.alloc(5 + 2_000_000);
+    begun.writeUInt32BE(4_000_000, 1);
+    let refused = 0;
+    for (let n = 0; n < 200; n += 1) {
+      const headers = { ':method': 'POST', ':path': '/securityhub.v1.SecurityHub/ValidateToken', 'content-type': 'application/grpc' };
+      const stream = session.request(headers);
+      stream.on('error', () => (refused += 1));
+      stream.write(begun);
+    }
+    // 400 MB are sent; 96 MiB of them may stay.
+    await waitFor(() => refused >= 140, 20_000, 'most of them are refused');
+    expect((await world.victim('UserService/GetUser', {})).status).toBe(200);
+    session.destroy();
+    expect(resident() - before).toBeLessThan(250);
+  }, 40_000);
 });

@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type ConnectionInjector, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import { mib } from '../../base/bytes.ts';
 import type { Millis } from '../../base/time.ts';
 import type { Log } from '../platform.ts';
 import type { Invoker } from '../rpc/invoke.ts';
@@ -11,6 +12,7 @@ import { type Distance, limitHttp2, serverOptions } from './options.ts';
 import { createPeers, isLoopback, type PeerOf } from './peer.ts';
 import { bidiStream, clientStream, serverStream } from './stream.ts';
 import { unary } from './unary.ts';
+import { createUnfinished, type Unfinished, watching } from './unfinished.ts';
 
 export interface GrpcServerDeps {
   readonly invoker: Invoker;
@@ -36,8 +38,11 @@ const HANDLERS = { unary, server_stream: serverStream, client_stream: clientStre
 const TYPES = { unary: 'unary', server_stream: 'serverStream', client_stream: 'clientStream', bidi_stream: 'bidi' } as const;
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf): Server => {
-  const server = new Server(serverOptions(distance));
+/** Of messages still coming in, on all connections together: a hundred callers who send the largest plaintext at the same moment. */
+const UNFINISHED = mib(96);
+
+const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, unfinished: Unfinished): Server => {
+  const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished)] });
   limitHttp2(server, distance);
   const add = ({ path, type }: Route): void => {
     const handler = HANDLERS[type](invoker, path, peerOf) as UntypedHandleCall;
@@ -66,7 +71,8 @@ const emptied = (server: NetServer | null): Promise<void> =>
 export const createGrpcServer = (deps: GrpcServerDeps): GrpcServer => {
   const { invoker, log } = deps;
   const peerOf = createPeers();
-  const servers = { near: createHttp2('near', invoker, peerOf), far: createHttp2('far', invoker, peerOf) };
+  const unfinished = createUnfinished(UNFINISHED);
+  const servers = { near: createHttp2('near', invoker, peerOf, unfinished), far: createHttp2('far', invoker, peerOf, unfinished) };
   const tls = deps.tls === null ? null : createTls(deps.tls, log);
   const clear = ServerCredentials.createInsecure();
   const tcp = {
