@@ -149,12 +149,20 @@ export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
   const one = (tenantId: TenantId, subject: Subject, now: Instant): MaybePromise<Rights> =>
     andThen(resolve([{ tenantId, subject }], now), (all) => all[0] as Rights);
 
+  // The same object as long as caller and rights are: what is found out through it can be kept beside it.
+  const holdings = new WeakMap<Caller, { readonly rights: Rights; readonly held: Holding }>();
+  const holdingOf = (caller: Caller, rights: Rights): Holding => {
+    const known = holdings.get(caller);
+    if (known?.rights === rights) return known.held;
+    const held: Holding = { holds: (permission) => callerHolds(caller, rights, permission) };
+    holdings.set(caller, { rights, held });
+    return held;
+  };
+
   const holding = (caller: Caller): MaybePromise<Holding> => {
     const subject = rightsHolder(caller);
     if (caller.kind === 'anonymous' || subject === null) return NOBODY;
-    return andThen(one(caller.tenantId, subject, deps.clock.now()), (rights) => ({
-      holds: (permission) => callerHolds(caller, rights, permission),
-    }));
+    return andThen(one(caller.tenantId, subject, deps.clock.now()), (rights) => holdingOf(caller, rights));
   };
 
   const changing = { ...deps, holding };

@@ -165,10 +165,19 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
     );
   };
 
+  // As long as the holding is the same object, what was asked of it stands.
+  const askers = new WeakMap<Holding, Asker>();
+
   return {
     asker(call) {
       const caller = known(call.caller);
-      return andThen(authorization.holding(caller), (held) => ({ caller, held, checks: held.holds(CHECK) }));
+      return andThen(authorization.holding(caller), (held) => {
+        const known = askers.get(held);
+        if (known?.caller === caller) return known;
+        const asker: Asker = { caller, held, checks: held.holds(CHECK) };
+        askers.set(held, asker);
+        return asker;
+      });
     },
     name(given, context, asker, call) {
       if (given === undefined) return ofCaller(asker);
