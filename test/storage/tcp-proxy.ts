@@ -3,6 +3,8 @@ import { connect, createServer, type Socket } from 'node:net';
 
 export interface TcpProxy {
   readonly port: number;
+  /** Connections so far. */
+  readonly accepted: number;
   /** Bytes no longer pass, connections stay open: a hung machine. */
   freeze(): void;
   thaw(): void;
@@ -16,7 +18,9 @@ export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> =>
   const sockets = new Set<Socket>();
   let frozen = false;
   let dead = false;
+  let accepted = 0;
   const server = createServer((client) => {
+    accepted += 1;
     if (dead) return void client.resetAndDestroy();
     const upstream = connect(port, host);
     for (const [from, to] of [
@@ -37,6 +41,9 @@ export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> =>
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
+    get accepted() {
+      return accepted;
+    },
     freeze() {
       frozen = true;
       for (const socket of sockets) socket.pause();
