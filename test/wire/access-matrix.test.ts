@@ -128,6 +128,12 @@ describe('a certificate for billing', () => {
     });
   });
 
+  it('validates for no audience it is not registered for', async () => {
+    const { accessToken = '' } = await world.newSession();
+    const asked = { token: accessToken, audience: 'payments' };
+    expect(said(await world.call('workload', `${HUB}/ValidateToken`, asked))).toBe('PERMISSION_DENIED AUDIENCE_FORBIDDEN');
+  });
+
   it('asks about no resource type it is not registered for', async () => {
     const check = { subject: { type: 'user', id: world.userId }, action: 'read', resource: { type: 'analytics' } };
     expect(said(await world.call('workload', `${HUB}/CheckPermission`, check))).toBe('PERMISSION_DENIED RESOURCE_TYPE_FORBIDDEN');

@@ -2965,8 +2965,9 @@ export const SecurityHubService = {
    * Reasons, in the answer: TOKEN_MALFORMED (also for an empty token), TOKEN_TOO_LARGE, TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED,
    * KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, AUDIENCE_MISMATCH, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
    * TOKEN_REVOKED, SESSION_ENDED, SESSION_IDLE, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
-   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, MFA_REQUIRED, PERMISSION_MISSING, SCOPE_MISSING, ANOMALY_BLOCKED; warnings
-   * AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: RATE_LIMITED, QUOTA_EXCEEDED, UNAVAILABLE beyond max_staleness.
+   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, MFA_REQUIRED, PERMISSION_MISSING, SCOPE_MISSING, ANOMALY_BLOCKED, DENIED_TENANT (a credential
+   * of a tenant that is none of the caller's; nothing of it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors:
+   * AUDIENCE_FORBIDDEN (a workload named an audience it is not registered for), RATE_LIMITED, QUOTA_EXCEEDED, UNAVAILABLE beyond max_staleness.
    * Retry: safe.
    */
   validateToken: {
@@ -3018,7 +3019,7 @@ export const SecurityHubService = {
   /**
    * Encrypts with a key of the tenant. The ciphertext names its key and version; context and associated data are authenticated, not stored.
    * Callers: encryption_key:encrypt on the key; workloads, the keys of their entry.
-   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, ALGORITHM_UNKNOWN.
+   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN.
    * Retry: safe; each call answers another ciphertext.
    */
   encrypt: {
@@ -3034,7 +3035,7 @@ export const SecurityHubService = {
    * Decrypts what Encrypt answered, given the same context and associated data. Every call is audited before it is answered.
    * Callers: encryption_key:decrypt on the key; workloads, the keys of their entry.
    * Reasons: DECRYPTION_FAILED (anything that does not open, one answer for all), KEY_NOT_USABLE (the own tenant's key is disabled or
-   * destroyed), AUDIT_UNAVAILABLE.
+   * destroyed), KEY_FORBIDDEN (a workload's entry does not list the key), AUDIT_UNAVAILABLE.
    * Retry: safe.
    */
   decrypt: {
@@ -3050,6 +3051,7 @@ export const SecurityHubService = {
    * Issues an X.509 certificate for mTLS to a service. The identity is what the caller is entitled to, not what the CSR asks for.
    * Callers: a workload for itself; certificates:issue for services in the own tenant's namespaces; anyone with an attestation.
    * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ATTESTATION_INVALID,
+   * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here),
    * AUDIT_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
    */
@@ -3073,8 +3075,9 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Reasons, in the answer: TOKEN_MALFORMED (also for an empty token), TOKEN_TOO_LARGE, TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED,
    * KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, AUDIENCE_MISMATCH, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
    * TOKEN_REVOKED, SESSION_ENDED, SESSION_IDLE, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
-   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, MFA_REQUIRED, PERMISSION_MISSING, SCOPE_MISSING, ANOMALY_BLOCKED; warnings
-   * AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: RATE_LIMITED, QUOTA_EXCEEDED, UNAVAILABLE beyond max_staleness.
+   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, MFA_REQUIRED, PERMISSION_MISSING, SCOPE_MISSING, ANOMALY_BLOCKED, DENIED_TENANT (a credential
+   * of a tenant that is none of the caller's; nothing of it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors:
+   * AUDIENCE_FORBIDDEN (a workload named an audience it is not registered for), RATE_LIMITED, QUOTA_EXCEEDED, UNAVAILABLE beyond max_staleness.
    * Retry: safe.
    */
   validateToken: handleUnaryCall<ValidateTokenRequest, ValidateTokenResponse>;
@@ -3099,7 +3102,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
   /**
    * Encrypts with a key of the tenant. The ciphertext names its key and version; context and associated data are authenticated, not stored.
    * Callers: encryption_key:encrypt on the key; workloads, the keys of their entry.
-   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, ALGORITHM_UNKNOWN.
+   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN.
    * Retry: safe; each call answers another ciphertext.
    */
   encrypt: handleUnaryCall<EncryptRequest, EncryptResponse>;
@@ -3107,7 +3110,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Decrypts what Encrypt answered, given the same context and associated data. Every call is audited before it is answered.
    * Callers: encryption_key:decrypt on the key; workloads, the keys of their entry.
    * Reasons: DECRYPTION_FAILED (anything that does not open, one answer for all), KEY_NOT_USABLE (the own tenant's key is disabled or
-   * destroyed), AUDIT_UNAVAILABLE.
+   * destroyed), KEY_FORBIDDEN (a workload's entry does not list the key), AUDIT_UNAVAILABLE.
    * Retry: safe.
    */
   decrypt: handleUnaryCall<DecryptRequest, DecryptResponse>;
@@ -3115,6 +3118,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Issues an X.509 certificate for mTLS to a service. The identity is what the caller is entitled to, not what the CSR asks for.
    * Callers: a workload for itself; certificates:issue for services in the own tenant's namespaces; anyone with an attestation.
    * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ATTESTATION_INVALID,
+   * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here),
    * AUDIT_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
    */

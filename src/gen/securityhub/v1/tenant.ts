@@ -999,7 +999,7 @@ export const TenantServiceService = {
   /**
    * Suspends a tenant: every credential of it is refused with TENANT_SUSPENDED until it is reactivated.
    * Callers: installation:tenants.
-   * Reasons: TENANT_NOT_FOUND.
+   * Reasons: TENANT_NOT_FOUND, OWN_TENANT (the caller's own).
    * Retry: safe.
    */
   suspendTenant: {
@@ -1056,7 +1056,7 @@ export interface TenantServiceServer extends UntypedServiceImplementation {
   /**
    * Suspends a tenant: every credential of it is refused with TENANT_SUSPENDED until it is reactivated.
    * Callers: installation:tenants.
-   * Reasons: TENANT_NOT_FOUND.
+   * Reasons: TENANT_NOT_FOUND, OWN_TENANT (the caller's own).
    * Retry: safe.
    */
   suspendTenant: handleUnaryCall<SuspendTenantRequest, SuspendTenantResponse>;

@@ -1405,7 +1405,7 @@ export const UserServiceService = {
   /**
    * Suspends a user: its tokens, sessions and API keys are refused until it is reactivated.
    * Callers: users:write.
-   * Reasons: USER_NOT_FOUND, LAST_OWNER.
+   * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own).
    * Retry: safe.
    */
   suspendUser: {
@@ -1476,7 +1476,7 @@ export interface UserServiceServer extends UntypedServiceImplementation {
   /**
    * Suspends a user: its tokens, sessions and API keys are refused until it is reactivated.
    * Callers: users:write.
-   * Reasons: USER_NOT_FOUND, LAST_OWNER.
+   * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own).
    * Retry: safe.
    */
   suspendUser: handleUnaryCall<SuspendUserRequest, SuspendUserResponse>;
