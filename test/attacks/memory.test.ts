@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LoginRequest } from '../../src/gen/securityhub/v1/authentication.ts';
 import { waitFor } from '../harness.ts';
 import { createWorld, PASSWORD, reasonOf, sayTo, type World } from './world.ts';
 
@@ -80,4 +81,40 @@ describe('messages that never end', () => {
     session.destroy();
     expect(resident() - before).toBeLessThan(250);
   }, 40_000);
+});
+
+describe('what strangers send', () => {
+  it('is no larger over gRPC than over HTTP, whatever it is padded with', async () => {
+    const session = connect(`http://${world.hub.grpc}`);
+    const statusOf = (body: Buffer): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const headers = { ':method': 'POST', ':path': '/securityhub.v1.AuthenticationService/Login', 'content-type': 'application/grpc' };
+        const stream = session.request(headers);
+        let status = '';
+        const note = (given: object): void => {
+          status = String((given as Record<string, string>)['grpc-status'] ?? status);
+        };
+        stream
+          .on('response', note)
+          .on('trailers', note)
+          .on('error', reject)
+          .on('close', () => resolve(status))
+          .resume();
+        stream.end(body);
+      });
+    const login = LoginRequest.encode(LoginRequest.fromPartial({ tenantId: 'victim', username: 'nobody', password: 'x' })).finish();
+    // Field 1000, length-delimited: unknown, so it would be skipped.
+    const padded = (size: number): Buffer => {
+      const body = Buffer.concat([
+        login,
+        Buffer.of(0xc2, 0x3e, (size & 127) | 128, ((size >> 7) & 127) | 128, size >> 14),
+        Buffer.alloc(size),
+      ]);
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(body.length, 1);
+      return Buffer.concat([head, body]);
+    };
+    expect([await statusOf(padded(100_000)), await statusOf(padded(200_000))]).toEqual(['16', '3']);
+    session.destroy();
+  });
 });

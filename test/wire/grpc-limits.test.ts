@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { faultOf } from '../../src/server/grpc/status.ts';
+import { userCaller } from '../harness.ts';
 import { connect, failed, infoBytes, startToy, type Toy, type ToyClient, type ToyOptions, until, waitBytes } from './grpc-toy.ts';
 
 const open: { toy?: Toy; client?: ToyClient } = {};
@@ -37,9 +38,17 @@ describe('limits', () => {
   });
 
   it('a message beyond 4 MiB is RESOURCE_EXHAUSTED', async () => {
+    const { client } = await start({ ports: { authenticate: () => userCaller('acme') } });
+    const known = { authorization: 'Bearer x' };
+    expect((await failed(client.unary('Say', infoBytes('x'.repeat(4 * 1024 * 1024 + 1)), known))).code).toBe(status.RESOURCE_EXHAUSTED);
+    await expect(client.unary('Say', infoBytes('x'.repeat(1024 * 1024)), known)).resolves.toBeDefined();
+  });
+
+  it('a message of a stranger beyond 128 KiB is INVALID_ARGUMENT / REQUEST_TOO_LARGE', async () => {
     const { client } = await start();
-    expect((await failed(client.unary('Say', infoBytes('x'.repeat(4 * 1024 * 1024 + 1))))).code).toBe(status.RESOURCE_EXHAUSTED);
-    await expect(client.unary('Say', infoBytes('x'.repeat(1024 * 1024)))).resolves.toBeDefined();
+    const fault = faultOf(await failed(client.unary('Say', infoBytes('x'.repeat(200_000)))));
+    expect([fault.code, fault.reason]).toEqual(['INVALID_ARGUMENT', 'REQUEST_TOO_LARGE']);
+    await expect(client.unary('Say', infoBytes('x'.repeat(100_000)))).resolves.toBeDefined();
   });
 
   it('headers beyond 16 KiB are refused, 8 KiB are not', async () => {
