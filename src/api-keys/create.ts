@@ -80,6 +80,13 @@ const made = ({ random, secretKeys }: CreatePorts, rest: Omit<ApiKey, 'keyId' | 
   return { key, text };
 };
 
+/** What a key makes ends with it at the latest, or a leaked key that ends would go on under another name. EXPIRY_INVALID for more. */
+const endWithin = (maker: ApiKey | null, asked: Pick<AskedKey, 'ttl' | 'expiresAt'>, end: Instant | null): Instant | null => {
+  if (maker === null || maker.expiresAt === null || (end !== null && end <= maker.expiresAt)) return end;
+  if (asked.ttl === null && asked.expiresAt === null) return maker.expiresAt;
+  throw badField(asked.ttl === null ? 'expires_at' : 'ttl', 'must not outlive the key that asks for it', 'EXPIRY_INVALID');
+};
+
 const createdEvent = (call: Call, key: ApiKey): AuditEntry => {
   const { name, permissions, scopes, expiresAt, ownerId } = key;
   return eventOf(call, key.tenantId, 'api_key.created', `api_key:${key.keyId}`, {
@@ -99,9 +106,11 @@ export const createApiKey =
     const words = { name: readable('name', asked.name), description: readable('description', asked.description, true) };
     const metadata = newMetadata(asked.metadata);
     await checkPermissions(ports, call.caller, permissions);
-    const { key, text } = made(ports, { ...words, tenantId, ownerId, permissions, scopes, metadata, createdAt: call.now, expiresAt });
+    const asking = made(ports, { ...words, tenantId, ownerId, permissions, scopes, metadata, createdAt: call.now, expiresAt });
     const request = [words, permissions, scopes, asked.ttl, asked.expiresAt, metadata];
     const { result, revision } = await ports.write<Omit<CreatedKey, 'revision'>>(tenantId, async (tx) => {
+      const maker = call.caller.kind === 'api_key' ? await ports.keys.find(tx, tenantId, call.caller.keyId) : null;
+      const key: ApiKey = { ...asking.key, expiresAt: endWithin(maker, asked, expiresAt) };
       const earlier = await ports.claim(tx, { tenantId, call, key: asked.idempotencyKey, request, objectId: key.keyId });
       if (earlier !== null) {
         const there = await ports.keys.find(tx, tenantId, earlier);
@@ -110,7 +119,7 @@ export const createApiKey =
       }
       const by = subjectOf(call.caller);
       await ports.keys.insert(tx, key, `${by.type}:${by.id}`);
-      return { result: { key, secret: text }, events: [createdEvent(call, key)] };
+      return { result: { key, secret: asking.text }, events: [createdEvent(call, key)] };
     });
     return { ...result, revision };
   };
