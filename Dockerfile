@@ -1,17 +1,23 @@
-# Two stages: compile with everything, ship compiled JavaScript with production dependencies alone.
+# Compile with everything, ship compiled JavaScript with production dependencies alone.
+FROM node:26.12.1-trixie-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
+
+# The compiler of each platform is an optional package, so nothing is omitted here.
 FROM node:26.12.1-trixie-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=optional
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
 COPY src src
-RUN npm run build && npm ci --omit=dev --omit=optional --ignore-scripts
+RUN npm run build
 
 FROM node:26.12.1-trixie-slim
 WORKDIR /app
-COPY --from=build /app/package.json ./
-COPY --from=build /app/node_modules node_modules
+COPY package.json ./
+COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 ENV NODE_ENV=production
 USER 65532:65532

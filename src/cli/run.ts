@@ -43,6 +43,13 @@ const overview = (): string =>
 
 const helpOf = (summary: string, command: Command): string => `Usage: security-hub ${command.usage}\n\n${summary}\n\n${command.help}`;
 
+/** An internal error on a terminal is somebody's own machine: the cause helps, and nobody else sees it. */
+const ownFault = (cause: unknown): string => {
+  const { syscall, message } = Object(cause) as Partial<NodeJS.ErrnoException>;
+  // What the system refuses, a file or a port, says itself what it is about.
+  return typeof syscall === 'string' && message !== undefined ? message : `internal error: ${inspect(cause)}`;
+};
+
 /** A store that is away, or does not let us in. */
 const doctorKnows = ({ reason }: Fault): boolean => reason === 'STORE_UNAVAILABLE' || reason === 'STORE_REFUSED';
 
@@ -71,9 +78,7 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
     return await command.run(rest, terminal);
   } catch (error) {
     const fault = toFault(error);
-    // An internal error on a terminal is somebody's own machine: the cause helps, and nobody else sees it.
-    const cause = fault.code === 'INTERNAL' ? `: ${inspect(fault.cause)}` : '';
-    terminal.err(`security-hub ${name}: ${fault.message}${cause}`);
+    terminal.err(`security-hub ${name}: ${fault.code === 'INTERNAL' ? ownFault(fault.cause) : fault.message}`);
     const usage = fault.reason === 'USAGE';
     if (usage) terminal.err(`Usage: security-hub ${command.usage}\nsecurity-hub ${name} --help says more.`);
     else if (doctorKnows(fault)) terminal.err('security-hub doctor, with the same settings, says what is wrong and the next step.');
