@@ -17,7 +17,17 @@ const environmentNames = (text: string): string[] => [...text.matchAll(/name: ([
 describe('the chart', () => {
   it('sets only variables that the configuration reference knows', () => {
     const names = [...new Set(templates.flatMap(([, text]) => environmentNames(text)))];
-    expect(names).toContain('POSTGRES_URI');
+    // What production does not start without, and what makes it reachable by the names of its services.
+    const needed = [
+      'POSTGRES_URI',
+      'REDIS_URL',
+      'ENCRYPTION_KEY_PATH',
+      'MIGRATION_POSTGRES_URI',
+      'TLS_DNS_NAMES',
+      'HTTP_HOSTS',
+      'PROBE_PORT',
+    ];
+    expect(names).toEqual(expect.arrayContaining(needed));
     expect(names.filter((name) => !reference.includes(`\`${name}\``))).toEqual([]);
   });
 
@@ -25,6 +35,39 @@ describe('the chart', () => {
     const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
     const deployment = templates.find(([file]) => file === 'deployment.yaml')?.[1] ?? '';
     for (const port of /EXPOSE (.*)/.exec(dockerfile)?.[1]?.split(' ') ?? ['none']) expect(deployment).toContain(`containerPort: ${port}`);
+  });
+
+  it('asks for every secret that production needs', () => {
+    const schema = JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8')) as {
+      required: string[];
+      properties: Record<string, { required?: string[]; properties?: Record<string, { minLength?: number }> }>;
+    };
+    for (const name of ['postgres', 'redis', 'masterKey']) {
+      expect(schema.required).toContain(name);
+      expect(schema.properties[name]).toMatchObject({ required: ['existingSecret'], properties: { existingSecret: { minLength: 1 } } });
+    }
+  });
+
+  it('probes the port that is always in the clear', () => {
+    const deployment = templates.find(([file]) => file === 'deployment.yaml')?.[1] ?? '';
+    const [, port = 'none'] = /name: PROBE_PORT, value: "(\d+)"/.exec(deployment) ?? [];
+    expect(deployment).toContain(`{ name: probe, containerPort: ${port} }`);
+    for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'])
+      expect(deployment).toMatch(new RegExp(`${probe}:\\n +httpGet: \\{ path: /(readyz|livez), port: probe \\}`));
+  });
+
+  it('gives the service time to drain before it is killed', () => {
+    const deployment = templates.find(([file]) => file === 'deployment.yaml')?.[1] ?? '';
+    const delay = Number(/name: DRAIN_DELAY_SECONDS, value: "(\d+)"/.exec(deployment)?.[1]);
+    const drain = Number(/`DRAIN_SECONDS` \| [^|]+\| `(\d+)`/.exec(reference)?.[1]);
+    const { terminationGracePeriodSeconds } = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, number>;
+    expect(terminationGracePeriodSeconds).toBeGreaterThanOrEqual(delay + drain + 10);
+  });
+
+  it('tells what to do next in the words of the command line', () => {
+    const notes = templates.find(([file]) => file === 'NOTES.txt')?.[1] ?? '';
+    const commands = [...notes.matchAll(/node \/app\/dist\/main\.js (\w+)/g)].map((match) => match[1]);
+    expect(commands).toEqual(['init', 'doctor']);
   });
 
   it('never makes a secret', () => {

@@ -27,6 +27,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.serviceAccount.name | default (include "security-hub.name" .) }}
 {{- end -}}
 
+{{- define "security-hub.dnsNames" -}}
+{{- $names := list -}}
+{{- range $service := list (include "security-hub.name" .) (printf "%s-headless" (include "security-hub.name" .)) -}}
+{{- range $suffix := list "" (printf ".%s" $.Release.Namespace) (printf ".%s.svc" $.Release.Namespace) (printf ".%s.svc.cluster.local" $.Release.Namespace) -}}
+{{- $names = append $names (printf "%s%s" $service $suffix) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $names -}}
+{{- end -}}
+
 {{/* What the pod security standard "restricted" asks of a container. */}}
 {{- define "security-hub.containerSecurity" -}}
 allowPrivilegeEscalation: false
