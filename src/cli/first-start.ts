@@ -1,8 +1,9 @@
 // Development starts: the tenant dev with its administrator, once; a fresh access token and lines to copy, every time.
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { App } from '../app.ts';
 import { hours } from '../base/time.ts';
+import type { FirstCreated } from '../identity/identity.ts';
 import type { Terminal } from './command.ts';
 import { localCall } from './local-call.ts';
 
@@ -27,9 +28,9 @@ const writePrivately = (path: string, text: string): void => {
   renameSync(draft, path);
 };
 
-const earlier = (path: string): Partial<Bootstrap> => {
+const earlier = <T>(path: string): Partial<T> => {
   try {
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Partial<Bootstrap>) : {};
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Partial<T>) : {};
   } catch {
     return {};
   }
@@ -58,13 +59,19 @@ export const firstStart = async (app: App, terminal: Terminal): Promise<void> =>
   mkdirSync(config.server.dataDir, { recursive: true, mode: 0o700 });
   const path = join(config.server.dataDir, 'bootstrap.json');
   const { identity, apiKeys, tokens, platform } = app;
+  // On disk before the database has them: a process killed in between must not take the administrator's password with it.
+  const draft = `${path}.first`;
   const created = await identity.bootstrap(
     { tenantId: TENANT, namespaces: ['default'], username: ADMIN, password: '', roles: ['owner', 'operator'] },
     localCall('serve', platform.random),
     apiKeys.firstKey(['*:*', 'installation:tenants']),
+    (secrets) => writePrivately(draft, JSON.stringify(secrets)),
   );
-  const before = earlier(path);
   const userId = created?.userId ?? (await identity.userIdOf(TENANT, ADMIN));
+  const drafted = earlier<FirstCreated>(draft);
+  // Of the administrator there is, not of one whose transaction never came to its end.
+  const first = created ?? (drafted.userId === userId ? drafted : null);
+  const before = earlier<Bootstrap>(path);
   const minted = await tokens.mint({
     tenantId: TENANT,
     userId,
@@ -81,10 +88,11 @@ export const firstStart = async (app: App, terminal: Terminal): Promise<void> =>
     http: `http://127.0.0.1:${app.ports.http}`,
     tenant_id: TENANT,
     username: ADMIN,
-    password: created?.password ?? before.password ?? '',
+    password: first?.password ?? before.password ?? '',
     access_token: minted.accessToken,
-    api_key: created?.apiKey ?? before.api_key ?? '',
+    api_key: first?.apiKey ?? before.api_key ?? '',
   };
   writePrivately(path, `${JSON.stringify(written, null, 2)}\n`);
+  rmSync(draft, { force: true });
   terminal.out(banner(written, path, app));
 };

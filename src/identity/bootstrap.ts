@@ -40,6 +40,9 @@ export interface FirstCreated {
   readonly apiKey: string;
 }
 
+/** Called before anything is committed: secrets known only to a process that dies a moment later would be known to nobody. */
+export type KeepSecrets = (created: FirstCreated) => void;
+
 interface Ports {
   readonly db: Database;
   readonly write: Write;
@@ -64,7 +67,7 @@ const madeUp = (random: Random, { minLength }: PasswordPolicy): string => {
 export const bootstrap =
   (ports: Ports) =>
   /** null where the tenant is there already: nothing is changed then. */
-  async (first: FirstTenant, call: Call, firstApiKey?: FirstApiKey): Promise<FirstCreated | null> => {
+  async (first: FirstTenant, call: Call, firstApiKey?: FirstApiKey, keep?: KeepSecrets): Promise<FirstCreated | null> => {
     const { db, write, tenants, users, passwords, random } = ports;
     const tenantId = newTenantId(first.tenantId, 'tenant_id');
     const name = username(first.username, '');
@@ -82,8 +85,10 @@ export const bootstrap =
       // Nobody is there yet whose rights could be the measure.
       const assigned = await ports.assignRoles(tx, tenantId, { type: 'user', id: userId }, first.roles, null);
       const key = await firstApiKey?.(tx, { tenantId, userId }, call);
+      const created: FirstCreated = { tenantId, userId, username: name, password, apiKey: key?.secret ?? '' };
+      keep?.(created);
       return {
-        result: { tenantId, userId, username: name, password, apiKey: key?.secret ?? '' },
+        result: created,
         changes: [...tenantChanges(tenantId, namespaces), ...userChanges(tenantId, userId), ...assigned.changes, ...(key?.changes ?? [])],
         events: [
           eventOf(call, tenantId, 'tenant.created', `tenant:${tenantId}`, { details: { namespaces, first: true } }),

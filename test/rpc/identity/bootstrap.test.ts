@@ -41,6 +41,16 @@ describe('the first start', () => {
     expect((await world.authorization.rights('dev', admin)).holds('installation:tenants')).toBe(true);
   });
 
+  it('hands its secrets over before anything is committed: who cannot keep them has made nothing', async () => {
+    const { identity, apiKeys } = at(0);
+    const full = (): never => {
+      throw new Error('the disk is full');
+    };
+    const attempt = identity.bootstrap({ ...DEV, tenantId: 'early', namespaces: [] }, NOBODY, apiKeys.firstKey(['*:*']), full);
+    await expect(attempt).rejects.toThrow('the disk is full');
+    expect(await database.sql("SELECT 1 FROM tenants WHERE tenant_id = 'early'")).toEqual([]);
+  });
+
   it('changes nothing afterwards', async () => {
     expect(await at(1).identity.bootstrap({ ...DEV, password: 'quite another password!' }, NOBODY)).toBeNull();
   });
