@@ -156,6 +156,7 @@ describe('what was acknowledged stands', () => {
     ['the hub is killed', async () => [await killHub(), await startAgain()]],
     ['the hub is killed and Redis is flushed', async () => [await killHub(), await redis.flush(), await startAgain()]],
     ['Redis is flushed under the hub', async () => redis.flush()],
+    ['the hub is killed and starts while Redis is dead', async () => [await Promise.all([killHub(), redis.kill()]), await startAgain()]],
     ['Redis is killed and comes back empty', async () => [await redis.kill(), await redis.restart()]],
     ['Postgres is killed under the hub', async () => restartPostgres()],
     ['Postgres and the hub are killed together', async () => [await Promise.all([killHub(), restartPostgres()]), await startAgain()]],
