@@ -6,6 +6,10 @@ import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js';
 /** Compressed flag and length (gRPC over HTTP/2, Length-Prefixed-Message). */
 const HEADER = 5;
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
+const isWhole = (chunk: Buffer): boolean => chunk.length >= HEADER && chunk.readUInt32BE(1) === chunk.length - HEADER;
+
 /** The part of a stream that is used here. */
 export type IncomingStream = Pick<ServerHttp2Stream, 'on' | 'once' | 'close'>;
 
@@ -44,10 +48,12 @@ export const createUnfinished = (most: number): Unfinished => {
     watch(stream) {
       /** Of the message under way: what is still to come, and its header as far as it is here. */
       let missing = 0;
-      let header: Buffer = Buffer.alloc(0);
+      let header = NOTHING;
       let heard = false;
 
       stream.on('data', (chunk: Buffer) => {
+        // Nearly every message: whole, and alone in its piece.
+        if (missing === 0 && header === NOTHING && !heard && isWhole(chunk)) return;
         let at = 0;
         while (at < chunk.length) {
           if (missing === 0) {
@@ -56,7 +62,7 @@ export const createUnfinished = (most: number): Unfinished => {
             at += rest.length;
             if (header.length < HEADER) break;
             missing = header.readUInt32BE(1);
-            header = Buffer.alloc(0);
+            header = NOTHING;
           }
           const taken = Math.min(missing, chunk.length - at);
           missing -= taken;
