@@ -4,7 +4,8 @@ import { integer, minutesField, secondsField } from '../server/config/field.ts';
 export const authorizationConfig = {
   rightsCacheEntries: integer('RIGHTS_CACHE_ENTRIES', {
     default: '10000',
-    min: 100,
+    // A batch is decided on rights that are all in memory at one moment: two of 1,000 subjects must fit.
+    min: 2000,
     max: 10_000_000,
     doc: 'Subjects whose roles, grants and denies are kept in memory, about 1 KiB each.',
   }),
@@ -16,7 +17,7 @@ export const authorizationConfig = {
   }),
   roleCacheEntries: integer('ROLE_CACHE_TENANTS', {
     default: '1000',
-    min: 1,
+    min: 10,
     max: 1_000_000,
     doc: 'Tenants whose roles and resource types are kept in memory.',
   }),
