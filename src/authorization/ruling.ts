@@ -2,7 +2,7 @@
 
 export interface Ruling {
   readonly allowed: boolean;
-  /** contract.md, "Reason codes", Decision. */
+  /** docs/reasons.md, "Decisions". */
   readonly code: string;
   /** One sentence for people. It never holds what the caller said. */
   readonly reason: string;

@@ -33,7 +33,7 @@ export interface FaultDetail {
   readonly cause?: unknown;
 }
 
-/** `reason` is stable and documented (contract.md, "Reason codes"); `message` may change. */
+/** `reason` is stable and documented (docs/reasons.md); `message` may change. */
 export class Fault extends Error {
   readonly code: Code;
   readonly reason: string;

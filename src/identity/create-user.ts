@@ -30,7 +30,7 @@ export interface RoleSubject {
   readonly id: string;
 }
 
-/** Gives first roles inside the transaction. ROLE_UNKNOWN, ESCALATION where a role holds more than the caller; `call` null: the installation itself. */
+/** Gives first roles inside the transaction. ROLE_NOT_FOUND, ESCALATION where a role holds more than the caller; `call` null: the installation itself. */
 export type AssignRoles = (tx: Tx, tenantId: TenantId, subject: RoleSubject, roles: readonly string[], call: Call | null) => Promise<Felt>;
 
 /** What a change in the same transaction adds to the writer's own. */

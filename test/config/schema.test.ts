@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '../..');
 const fields = Object.values(schema).flatMap((slice) => Object.values(slice));
 const byName = new Map<string, (typeof fields)[number]>(fields.map((field) => [field.name, field]));
 
-/** contract.md, "Environment". */
+/** Names that other programs rely on, with their defaults. */
 const FIXED: readonly (readonly [string, string])[] = [
   ['SERVICE_NAME', 'security-hub'],
   ['HTTP_PORT', '8005'],

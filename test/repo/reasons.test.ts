@@ -1,62 +1,126 @@
-// What the tables of access and bad input expect is what the contract says: every reason stands at its RPC or at its service.
+// docs/reasons.md against the source and the protos: every reason is documented, every documented one is used.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { namesOf } from '../../src/server/config/load.ts';
+import { schema } from '../../src/server/config/schema.ts';
 
 const root = join(import.meta.dirname, '../..');
-const proto = join(root, 'proto/securityhub/v1');
-const json = (path: string): unknown => JSON.parse(readFileSync(join(root, 'test/cases', path), 'utf8'));
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const below = (folder: string, ending: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true })
+    .map((file) => join(folder, String(file)))
+    .filter((file) => file.endsWith(ending));
 
-/** `securityhub.v1.SecurityHub/Encrypt` → what its comment and that of its service say. */
-const comments = new Map<string, string>();
-for (const file of readdirSync(proto)) {
-  let service = ['', ''];
-  let comment = '';
-  for (const line of readFileSync(join(proto, file), 'utf8').split('\n')) {
-    const [, kind, name = ''] = /^\s*(service|rpc) (\w+)/.exec(line) ?? [];
-    if (kind === 'service') service = [name, comment];
-    if (kind === 'rpc') comments.set(`securityhub.v1.${service[0]}/${name}`, `${service[1]}\n${comment}`);
-    comment = line.trimStart().startsWith('//') ? `${comment}\n${line.trim()}` : '';
-  }
+const CODES = new Set(
+  'CANCELLED INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED UNAUTHENTICATED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE'.split(
+    ' ',
+  ),
+);
+const PLACES = new Set(['verdict', 'warning', 'start', 'audit', 'reserved']);
+
+interface Row {
+  readonly reason: string;
+  readonly where: readonly string[];
+  readonly meaning: string;
+  readonly next: string;
 }
 
-const expected = new Map<string, Set<string>>();
-/** `OK`, `OK REASON` or `CODE REASON`. */
-const expects = (rpc: string, outcome: string): void => {
-  const reason = outcome.split(' ')[1];
-  if (reason === undefined || !rpc.startsWith('securityhub.')) return;
-  expected.set(rpc, (expected.get(rpc) ?? new Set()).add(reason));
-};
-
-const matrix = json('access-matrix.json') as {
-  readonly rows: readonly Readonly<Record<string, string>>[];
-  readonly foreign_ids: readonly { readonly rpc: string; readonly reads: string }[];
-};
-for (const { rpc = '', of: _of, ...cells } of matrix.rows) for (const cell of Object.values(cells)) expects(rpc, cell);
-for (const { rpc, reads } of matrix.foreign_ids) expects(rpc.split(': ')[0] ?? '', reads);
-for (const name of ['validate-token', 'check-permission', 'batch-check', 'encrypt', 'decrypt', 'issue-service-cert']) {
-  const table = json(`bad-input/${name}.json`) as {
-    readonly rpc: string;
-    readonly cases: readonly { readonly expect: string; readonly results?: readonly string[] }[];
-  };
-  for (const one of table.cases) {
-    expects(table.rpc, one.expect);
-    for (const result of one.results ?? []) expects(table.rpc, `OK ${result}`);
-  }
-}
-
-/** "ValidateToken's reasons" are those of another RPC, "the token reasons" those of ValidateToken. */
-const VALIDATE = comments.get('securityhub.v1.SecurityHub/ValidateToken') ?? '';
-const CHECK = comments.get('securityhub.v1.SecurityHub/CheckPermission') ?? '';
-const saysOf = (rpc: string): string => {
-  const own = comments.get(rpc) ?? '';
-  const check = own.includes("CheckPermission's") ? CHECK : '';
-  return [own, check, `${own}${check}`.includes("ValidateToken's reasons") ? VALIDATE : ''].join('\n');
-};
-
-describe('the contract says each reason that', () => {
-  it.each([...expected].map(([rpc, reasons]) => [rpc, [...reasons].toSorted()] as const))('%s answers', (rpc, reasons) => {
-    const words = new Set(saysOf(rpc).match(/\b[A-Z][A-Z0-9_]+\b/g));
-    expect(reasons.filter((reason) => !words.has(reason))).toEqual([]);
+const rows: readonly Row[] = read('docs/reasons.md')
+  .split('\n')
+  .flatMap((line) => {
+    const [, reason, where = '', meaning = '', next = ''] = /^\| `([A-Z_]+)` \| ([^|]*) \| ([^|]*) \|([^|]*)\|$/.exec(line) ?? [];
+    return reason === undefined ? [] : [{ reason, where: where.split(', '), meaning, next: next.trim() }];
   });
+const documented = new Set(rows.map((row) => row.reason));
+const reserved = new Set(rows.filter((row) => row.where.includes('reserved')).map((row) => row.reason));
+
+const withoutComments = (text: string): string => text.replace(/\/\*[^]*?\*\//g, '').replace(/(^|\s)\/\/.*/g, '$1');
+const sources = below('src', '.ts')
+  .filter((file) => !file.startsWith('src/gen/') && !file.endsWith('.test.ts'))
+  .map((file) => withoutComments(read(file)));
+
+/** Written like reasons, but something else: settings, the system's error codes, environment variables of others. */
+const OTHERS = new Set([
+  ...namesOf(schema),
+  'SECURITY_HUB_TOKEN',
+  'SETUP_PASSWORD',
+  'DATA_DIRS',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'EAI_AGAIN',
+  'PG_VERSION',
+]);
+const isReason = (text: string): boolean => !OTHERS.has(text) && (!CODES.has(text) || documented.has(text));
+
+/** Where a reason stands alone in capitals, only its place tells that it is one. */
+const SINGLE = /(?:Fault\(\s*'[A-Z_]+',\s*|unavailable\(\s*|reason: |code: |denied\(|ruling\(\w+, |'INVALID_ARGUMENT', )'([A-Z]+)'/g;
+const used = new Set(
+  sources.flatMap((text) => [
+    ...[...text.matchAll(/'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g)].map((match) => match[1] ?? ''),
+    ...[...text.matchAll(SINGLE)].map((match) => match[1] ?? '').filter((text) => !CODES.has(text)),
+  ]),
+);
+const pairs = sources.flatMap((text) =>
+  [...text.matchAll(/new Fault\(\s*'([A-Z_]+)',\s*'([A-Z_]+)'/g)].map((match) => [match[1] ?? '', match[2] ?? ''] as const),
+);
+
+describe('docs/reasons.md', () => {
+  it('has every reason that the source can answer', () => {
+    expect([...used].filter((reason) => isReason(reason) && !documented.has(reason)).toSorted((a, b) => a.localeCompare(b))).toEqual([]);
+  });
+
+  it('has none that nothing answers, but those it calls reserved', () => {
+    const all = sources.join('\n');
+    const idle = rows.filter(({ reason }) => !reserved.has(reason) && !all.includes(`'${reason}'`));
+    expect(idle.map((row) => row.reason)).toEqual([]);
+    expect([...reserved].filter((reason) => used.has(reason))).toEqual([]);
+  });
+
+  it('says each once, with where it stands, what it means and what to do', () => {
+    expect(rows.length).toBe(documented.size);
+    for (const { reason, where, meaning, next } of rows) {
+      expect([reason, where.filter((one) => !CODES.has(one) && !PLACES.has(one))]).toEqual([reason, []]);
+      expect([reason, /^[A-Z0-9].*\.$/.test(meaning)]).toEqual([reason, true]);
+      const selfEvident = ['ALLOWED', 'CANCELLED'].includes(reason) || where.includes('audit') || where.includes('reserved');
+      expect([reason, next !== '' || selfEvident]).toEqual([reason, true]);
+    }
+  });
+
+  it('names the code that each is thrown with', () => {
+    const where = new Map(rows.map((row) => [row.reason, row.where]));
+    // What stops a start or a command says so, whatever code it carries.
+    const wrong = pairs.filter(([code, reason]) => {
+      const said = where.get(reason) ?? [];
+      return !said.includes(code) && !(said.length === 1 && said[0] === 'start');
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('has every reason that the protos promise', () => {
+    const promised = below('proto/securityhub', '.proto').flatMap((file) =>
+      [...read(file).matchAll(/\/\/(.*)/g)].flatMap(
+        (line) => (line[1] ?? '').match(/\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b|\bESCALATION\b/g) ?? [],
+      ),
+    );
+    const unknown = [...new Set(promised)].filter(
+      (text) => !documented.has(text) && !CODES.has(text) && !/^(EFFECT|VERDICT|KEY_TYPE)_/.test(text),
+    );
+    expect(unknown).toEqual([]);
+    expect(promised.filter((reason) => reserved.has(reason))).toEqual([]);
+  });
+});
+
+describe('the reasons of the contract', () => {
+  it.each(
+    `TOKEN_MALFORMED TOKEN_TOO_LARGE TOKEN_TYPE_WRONG ALGORITHM_NOT_ALLOWED KEY_UNKNOWN SIGNATURE_INVALID CLAIM_INVALID ISSUER_MISMATCH
+    AUDIENCE_MISMATCH TOKEN_EXPIRED TOKEN_NOT_YET_VALID TOKEN_REVOKED SESSION_ENDED SESSION_IDLE SUBJECT_SUSPENDED TENANT_SUSPENDED
+    BINDING_MISSING BINDING_MISMATCH IP_MISMATCH DEVICE_MISMATCH OUTSIDE_ACCESS_WINDOW MFA_REQUIRED PERMISSION_MISSING SCOPE_MISSING
+    ANOMALY_BLOCKED RATE_LIMITED QUOTA_EXCEEDED REFRESH_TOKEN_INVALID REFRESH_TOKEN_REUSED REAUTHENTICATION_REQUIRED USER_SUSPENDED
+    CREDENTIALS_INVALID ALLOWED DENIED_EXPLICIT DENIED_TENANT DENIED_CLASSIFICATION DENIED_CONDITION DENIED_CONDITION_ERROR
+    DENIED_TIME_WINDOW DENIED_DEFAULT SUBJECT_UNKNOWN SUBJECT_REQUIRED RESOURCE_TYPE_UNKNOWN`
+      .trim()
+      .split(/\s+/),
+  )('%s keeps its name', (reason) => expect(documented).toContain(reason));
 });

@@ -3,7 +3,7 @@ import type { Clock, Millis } from '../../base/time.ts';
 import type { LimitClass } from '../rpc/define.ts';
 
 /**
- * Multiples of the threshold at which a class is refused, in the order of `design.md` §6: streams, issuing, batches,
+ * Multiples of the threshold at which a class is refused, the least urgent first: streams, issuing, batches,
  * encryption (with it logins and management), checks, verdicts. What is missing is never refused.
  */
 const SHED_AT: Readonly<Partial<Record<LimitClass, number>>> = {

@@ -1089,16 +1089,16 @@ export const RevokeApiKeyResponse: MessageFns<RevokeApiKeyResponse> = {
  * Manages API keys.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, RATE_LIMITED, for workloads
- * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), and
- * UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known.
+ * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, for workloads
+ * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), TOO_MANY_IN_FLIGHT and OVERLOADED (try again after
+ * RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known. docs/reasons.md says what each means and what to do.
  */
 export type ApiKeyServiceService = typeof ApiKeyServiceService;
 export const ApiKeyServiceService = {
   /**
    * Creates a key owned by the caller and shows its secret once. A key never holds more than its owner does.
    * Callers: api_keys:write.
-   * Reasons: PERMISSION_MISSING (a permission the caller lacks), EXPIRY_INVALID (in the past, or both ttl and expires_at),
+   * Reasons: PERMISSION_MISSING and SCOPE_MISSING (what the caller lacks), EXPIRY_INVALID (in the past, or both ttl and expires_at),
    * OWNER_REQUIRED (a workload owns no keys), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the secret.
    * Retry: safe with an idempotency_key.
    */
@@ -1164,7 +1164,7 @@ export interface ApiKeyServiceServer extends UntypedServiceImplementation {
   /**
    * Creates a key owned by the caller and shows its secret once. A key never holds more than its owner does.
    * Callers: api_keys:write.
-   * Reasons: PERMISSION_MISSING (a permission the caller lacks), EXPIRY_INVALID (in the past, or both ttl and expires_at),
+   * Reasons: PERMISSION_MISSING and SCOPE_MISSING (what the caller lacks), EXPIRY_INVALID (in the past, or both ttl and expires_at),
    * OWNER_REQUIRED (a workload owns no keys), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the secret.
    * Retry: safe with an idempotency_key.
    */

@@ -372,14 +372,16 @@ export const LogoutResponse: MessageFns<LogoutResponse> = {
  * Turns a proof of identity into a session.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * RATE_LIMITED, and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known and nothing was decided.
+ * TOO_MANY_IN_FLIGHT and OVERLOADED (try again after RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known and
+ * nothing was decided. docs/reasons.md says what each means and what to do.
  */
 export type AuthenticationServiceService = typeof AuthenticationServiceService;
 export const AuthenticationServiceService = {
   /**
    * Logs a user in with a password and begins a session.
    * Callers: anyone.
-   * Reasons: CREDENTIALS_INVALID (unknown, wrong, locked, suspended: one answer, and it takes the same time for all), RATE_LIMITED.
+   * Reasons: CREDENTIALS_INVALID (unknown, wrong, locked, suspended: one answer, and it takes the same time for all), LOGIN_BUSY (try again
+   * after RetryInfo), LOGIN_UNAVAILABLE (UNAVAILABLE).
    * Retry: safe, but a success begins another session and a failure counts towards the lock.
    */
   login: {
@@ -412,7 +414,8 @@ export interface AuthenticationServiceServer extends UntypedServiceImplementatio
   /**
    * Logs a user in with a password and begins a session.
    * Callers: anyone.
-   * Reasons: CREDENTIALS_INVALID (unknown, wrong, locked, suspended: one answer, and it takes the same time for all), RATE_LIMITED.
+   * Reasons: CREDENTIALS_INVALID (unknown, wrong, locked, suspended: one answer, and it takes the same time for all), LOGIN_BUSY (try again
+   * after RetryInfo), LOGIN_UNAVAILABLE (UNAVAILABLE).
    * Retry: safe, but a success begins another session and a failure counts towards the lock.
    */
   login: handleUnaryCall<LoginRequest, LoginResponse>;

@@ -1462,7 +1462,8 @@ export const CreateJoinTokenResponse: MessageFns<CreateJoinTokenResponse> = {
  * Manages the certificates that SecurityHub/IssueServiceCert issues.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * RATE_LIMITED, and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known. Calls that need a credential also answer
+ * TOO_MANY_IN_FLIGHT and OVERLOADED (try again after RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known;
+ * docs/reasons.md says what each means and what to do. Calls that need a credential also answer
  * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, and
  * for workloads WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call).
  */
@@ -1471,8 +1472,8 @@ export const CertificateServiceService = {
   /**
    * Issues a new certificate for the identity of the certificate the caller connected with. The old one stays good until it ends.
    * Callers: the holder of a live certificate of ours, on mTLS.
-   * Reasons: CERTIFICATE_REQUIRED (not on mTLS), CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, AUDIT_UNAVAILABLE,
-   * IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
+   * Reasons: CERTIFICATE_REQUIRED (not on mTLS), CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, KEY_GENERATION_BUSY,
+   * IDENTITY_FORBIDDEN, NAMESPACE_FORBIDDEN, TENANT_SUSPENDED, AUTHORITY_MISSING, AUDIT_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
    */
   renewServiceCert: {
@@ -1540,7 +1541,7 @@ export const CertificateServiceService = {
   /**
    * Creates a single-use token with which a service that has no credential yet gets its first certificate.
    * Callers: certificates:issue.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDENTITY_FORBIDDEN (a reserved name), TENANT_SUSPENDED, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
    * Retry: safe with an idempotency_key; without one, each call creates a token.
    */
   createJoinToken: {
@@ -1560,8 +1561,8 @@ export interface CertificateServiceServer extends UntypedServiceImplementation {
   /**
    * Issues a new certificate for the identity of the certificate the caller connected with. The old one stays good until it ends.
    * Callers: the holder of a live certificate of ours, on mTLS.
-   * Reasons: CERTIFICATE_REQUIRED (not on mTLS), CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, AUDIT_UNAVAILABLE,
-   * IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
+   * Reasons: CERTIFICATE_REQUIRED (not on mTLS), CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, KEY_GENERATION_BUSY,
+   * IDENTITY_FORBIDDEN, NAMESPACE_FORBIDDEN, TENANT_SUSPENDED, AUTHORITY_MISSING, AUDIT_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
    */
   renewServiceCert: handleUnaryCall<RenewServiceCertRequest, RenewServiceCertResponse>;
@@ -1589,7 +1590,7 @@ export interface CertificateServiceServer extends UntypedServiceImplementation {
   /**
    * Creates a single-use token with which a service that has no credential yet gets its first certificate.
    * Callers: certificates:issue.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDENTITY_FORBIDDEN (a reserved name), TENANT_SUSPENDED, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
    * Retry: safe with an idempotency_key; without one, each call creates a token.
    */
   createJoinToken: handleUnaryCall<CreateJoinTokenRequest, CreateJoinTokenResponse>;

@@ -1618,16 +1618,16 @@ export const EnableKeyResponse: MessageFns<EnableKeyResponse> = {
  * Manages encryption keys. Key material never leaves the hub.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, RATE_LIMITED, for workloads
- * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), and
- * UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known.
+ * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, for workloads
+ * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), TOO_MANY_IN_FLIGHT and OVERLOADED (try again after
+ * RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known. docs/reasons.md says what each means and what to do.
  */
 export type EncryptionServiceService = typeof EncryptionServiceService;
 export const EncryptionServiceService = {
   /**
    * Creates a key with its first version.
    * Callers: encryption_key:manage.
-   * Reasons: KEY_EXISTS, ALGORITHM_UNKNOWN, IDEMPOTENCY_KEY_REUSED.
+   * Reasons: KEY_EXISTS, ALGORITHM_UNKNOWN, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED.
    * Retry: safe with an idempotency_key.
    */
   createKey: {
@@ -1720,7 +1720,7 @@ export interface EncryptionServiceServer extends UntypedServiceImplementation {
   /**
    * Creates a key with its first version.
    * Callers: encryption_key:manage.
-   * Reasons: KEY_EXISTS, ALGORITHM_UNKNOWN, IDEMPOTENCY_KEY_REUSED.
+   * Reasons: KEY_EXISTS, ALGORITHM_UNKNOWN, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED.
    * Retry: safe with an idempotency_key.
    */
   createKey: handleUnaryCall<CreateKeyRequest, CreateKeyResponse>;

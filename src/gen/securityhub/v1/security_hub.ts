@@ -2953,9 +2953,9 @@ export const IssueServiceCertResponse: MessageFns<IssueServiceCertResponse> = {
  * An error carries google.rpc.ErrorInfo with a stable reason and the domain "securityhub".
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, RATE_LIMITED, for workloads
- * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), and
- * UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known.
+ * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, for workloads
+ * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), TOO_MANY_IN_FLIGHT and OVERLOADED (try again after
+ * RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known. docs/reasons.md says what each means and what to do.
  */
 export type SecurityHubService = typeof SecurityHubService;
 export const SecurityHubService = {
@@ -2964,10 +2964,10 @@ export const SecurityHubService = {
    * Callers: anyone known. Claims of a token for another audience are shown only with token:inspect.
    * Reasons, in the answer: TOKEN_MALFORMED (also for an empty token), TOKEN_TOO_LARGE, TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED,
    * KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, AUDIENCE_MISMATCH, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
-   * TOKEN_REVOKED, SESSION_ENDED, SESSION_IDLE, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
-   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, MFA_REQUIRED, PERMISSION_MISSING, SCOPE_MISSING, ANOMALY_BLOCKED, DENIED_TENANT (a credential
-   * of a tenant that is none of the caller's; nothing of it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors:
-   * AUDIENCE_FORBIDDEN (a workload named an audience it is not registered for), RATE_LIMITED, QUOTA_EXCEEDED, UNAVAILABLE beyond max_staleness.
+   * TOKEN_REVOKED, SESSION_ENDED, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
+   * DEVICE_MISMATCH, PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
+   * it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: AUDIENCE_FORBIDDEN (a workload named an audience it is
+   * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness).
    * Retry: safe.
    */
   validateToken: {
@@ -2983,11 +2983,12 @@ export const SecurityHubService = {
   /**
    * May this subject do this to that? Decided on live rights, capped by the token's scopes and delegation.
    * Callers: anyone known about itself; authz:check about others.
-   * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_CLASSIFICATION, DENIED_CONDITION, DENIED_CONDITION_ERROR,
-   * DENIED_TIME_WINDOW, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's), SUBJECT_SUSPENDED, TENANT_SUSPENDED,
-   * MFA_REQUIRED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token ValidateToken's reasons.
+   * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's),
+   * SUBJECT_SUSPENDED, TENANT_SUSPENDED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token
+   * ValidateToken's reasons.
    * As errors: SUBJECT_REQUIRED (a workload named no principal), RESOURCE_TYPE_UNKNOWN (NOT_FOUND), RESOURCE_TYPE_FORBIDDEN (a workload
-   * that is not registered for the type), PERMISSION_MISSING (about others without authz:check), REVISION_UNKNOWN (min_policy_revision above the newest), UNAVAILABLE beyond max_staleness or below min_policy_revision.
+   * that is not registered for the type), PERMISSION_MISSING (about others without authz:check), REVISION_UNKNOWN
+   * (min_policy_revision above the newest), FEED_STALE (UNAVAILABLE, below min_policy_revision).
    * Retry: safe.
    */
   checkPermission: {
@@ -3019,7 +3020,8 @@ export const SecurityHubService = {
   /**
    * Encrypts with a key of the tenant. The ciphertext names its key and version; context and associated data are authenticated, not stored.
    * Callers: encryption_key:encrypt on the key; workloads, the keys of their entry.
-   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN.
+   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN,
+   * QUOTA_EXCEEDED (the default key would be one too many), KEY_ROTATING (UNAVAILABLE, try again).
    * Retry: safe; each call answers another ciphertext.
    */
   encrypt: {
@@ -3051,8 +3053,8 @@ export const SecurityHubService = {
    * Issues an X.509 certificate for mTLS to a service. The identity is what the caller is entitled to, not what the CSR asks for.
    * Callers: a workload for itself; certificates:issue for services in the own tenant's namespaces; anyone with an attestation.
    * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ATTESTATION_INVALID,
-   * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here),
-   * AUDIT_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
+   * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here), TENANT_SUSPENDED, KEY_GENERATION_BUSY (try again after RetryInfo),
+   * AUTHORITY_MISSING and AUDIT_UNAVAILABLE (UNAVAILABLE; nothing was issued), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
    */
   issueServiceCert: {
@@ -3074,21 +3076,22 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Callers: anyone known. Claims of a token for another audience are shown only with token:inspect.
    * Reasons, in the answer: TOKEN_MALFORMED (also for an empty token), TOKEN_TOO_LARGE, TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED,
    * KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, AUDIENCE_MISMATCH, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
-   * TOKEN_REVOKED, SESSION_ENDED, SESSION_IDLE, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
-   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, MFA_REQUIRED, PERMISSION_MISSING, SCOPE_MISSING, ANOMALY_BLOCKED, DENIED_TENANT (a credential
-   * of a tenant that is none of the caller's; nothing of it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors:
-   * AUDIENCE_FORBIDDEN (a workload named an audience it is not registered for), RATE_LIMITED, QUOTA_EXCEEDED, UNAVAILABLE beyond max_staleness.
+   * TOKEN_REVOKED, SESSION_ENDED, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
+   * DEVICE_MISMATCH, PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
+   * it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: AUDIENCE_FORBIDDEN (a workload named an audience it is
+   * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness).
    * Retry: safe.
    */
   validateToken: handleUnaryCall<ValidateTokenRequest, ValidateTokenResponse>;
   /**
    * May this subject do this to that? Decided on live rights, capped by the token's scopes and delegation.
    * Callers: anyone known about itself; authz:check about others.
-   * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_CLASSIFICATION, DENIED_CONDITION, DENIED_CONDITION_ERROR,
-   * DENIED_TIME_WINDOW, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's), SUBJECT_SUSPENDED, TENANT_SUSPENDED,
-   * MFA_REQUIRED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token ValidateToken's reasons.
+   * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's),
+   * SUBJECT_SUSPENDED, TENANT_SUSPENDED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token
+   * ValidateToken's reasons.
    * As errors: SUBJECT_REQUIRED (a workload named no principal), RESOURCE_TYPE_UNKNOWN (NOT_FOUND), RESOURCE_TYPE_FORBIDDEN (a workload
-   * that is not registered for the type), PERMISSION_MISSING (about others without authz:check), REVISION_UNKNOWN (min_policy_revision above the newest), UNAVAILABLE beyond max_staleness or below min_policy_revision.
+   * that is not registered for the type), PERMISSION_MISSING (about others without authz:check), REVISION_UNKNOWN
+   * (min_policy_revision above the newest), FEED_STALE (UNAVAILABLE, below min_policy_revision).
    * Retry: safe.
    */
   checkPermission: handleUnaryCall<CheckPermissionRequest, CheckPermissionResponse>;
@@ -3102,7 +3105,8 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
   /**
    * Encrypts with a key of the tenant. The ciphertext names its key and version; context and associated data are authenticated, not stored.
    * Callers: encryption_key:encrypt on the key; workloads, the keys of their entry.
-   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN.
+   * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN,
+   * QUOTA_EXCEEDED (the default key would be one too many), KEY_ROTATING (UNAVAILABLE, try again).
    * Retry: safe; each call answers another ciphertext.
    */
   encrypt: handleUnaryCall<EncryptRequest, EncryptResponse>;
@@ -3118,8 +3122,8 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Issues an X.509 certificate for mTLS to a service. The identity is what the caller is entitled to, not what the CSR asks for.
    * Callers: a workload for itself; certificates:issue for services in the own tenant's namespaces; anyone with an attestation.
    * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ATTESTATION_INVALID,
-   * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here),
-   * AUDIT_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
+   * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here), TENANT_SUSPENDED, KEY_GENERATION_BUSY (try again after RetryInfo),
+   * AUTHORITY_MISSING and AUDIT_UNAVAILABLE (UNAVAILABLE; nothing was issued), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
    */
   issueServiceCert: handleUnaryCall<IssueServiceCertRequest, IssueServiceCertResponse>;

@@ -3027,7 +3027,8 @@ export const GetJwksResponse: MessageFns<GetJwksResponse> = {
  * Refreshes and revokes tokens and publishes the keys that verify them.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * RATE_LIMITED, and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known and nothing was decided. Calls that need a
+ * TOO_MANY_IN_FLIGHT and OVERLOADED (try again after RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known and
+ * nothing was decided; docs/reasons.md says what each means and what to do. Calls that need a
  * credential also answer CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, and
  * for workloads WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call).
  */
@@ -3053,7 +3054,8 @@ export const TokenServiceService = {
   /**
    * Revokes a token; by default with its family and session. Committed before the answer, refused everywhere by `effective_by`.
    * Callers: whoever holds the token, the user it belongs to, or token:revoke.
-   * Reasons: TOKEN_MALFORMED, TOKEN_NOT_FOUND, SIGNATURE_INVALID, PERMISSION_MISSING.
+   * Reasons: TOKEN_NOT_FOUND, PERMISSION_MISSING, and for a token that is none of ours TOKEN_MALFORMED, TOKEN_TOO_LARGE,
+   * TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED, KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, all INVALID_ARGUMENT.
    * Retry: safe.
    */
   revokeToken: {
@@ -3125,7 +3127,8 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   /**
    * Revokes a token; by default with its family and session. Committed before the answer, refused everywhere by `effective_by`.
    * Callers: whoever holds the token, the user it belongs to, or token:revoke.
-   * Reasons: TOKEN_MALFORMED, TOKEN_NOT_FOUND, SIGNATURE_INVALID, PERMISSION_MISSING.
+   * Reasons: TOKEN_NOT_FOUND, PERMISSION_MISSING, and for a token that is none of ours TOKEN_MALFORMED, TOKEN_TOO_LARGE,
+   * TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED, KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, all INVALID_ARGUMENT.
    * Retry: safe.
    */
   revokeToken: handleUnaryCall<RevokeTokenRequest, RevokeTokenResponse>;

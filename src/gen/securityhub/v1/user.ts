@@ -1351,16 +1351,17 @@ export const SetPasswordResponse: MessageFns<SetPasswordResponse> = {
  * Manages the users of a tenant.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, RATE_LIMITED, for workloads
- * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), and
- * UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known.
+ * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, for workloads
+ * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), TOO_MANY_IN_FLIGHT and OVERLOADED (try again after
+ * RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known. docs/reasons.md says what each means and what to do.
  */
 export type UserServiceService = typeof UserServiceService;
 export const UserServiceService = {
   /**
    * Creates a user with its first roles.
    * Callers: users:write, and users:roles for roles; nobody gives a role that holds more than the caller does.
-   * Reasons: USER_EXISTS (name or e-mail is taken), ROLE_NOT_FOUND, PASSWORD_TOO_WEAK, IDEMPOTENCY_KEY_REUSED.
+   * Reasons: USER_EXISTS (name or e-mail is taken), ROLE_NOT_FOUND, ESCALATION, PASSWORD_TOO_WEAK, TENANT_NOT_FOUND, LOGIN_BUSY (try
+   * again after RetryInfo), IDEMPOTENCY_KEY_REUSED.
    * Retry: safe with an idempotency_key.
    */
   createUser: {
@@ -1405,7 +1406,7 @@ export const UserServiceService = {
   /**
    * Suspends a user: its tokens, sessions and API keys are refused until it is reactivated.
    * Callers: users:write.
-   * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own).
+   * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own), PERMISSION_MISSING (the user holds more than the caller).
    * Retry: safe.
    */
   suspendUser: {
@@ -1437,7 +1438,7 @@ export const UserServiceService = {
   /**
    * Sets a password and ends the user's sessions.
    * Callers: the user with the current password, or users:write.
-   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK.
+   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK, LOGIN_BUSY (try again after RetryInfo).
    * Retry: safe for an administrator; a user's own retry answers CREDENTIALS_INVALID when the first try took effect.
    */
   setPassword: {
@@ -1455,7 +1456,8 @@ export interface UserServiceServer extends UntypedServiceImplementation {
   /**
    * Creates a user with its first roles.
    * Callers: users:write, and users:roles for roles; nobody gives a role that holds more than the caller does.
-   * Reasons: USER_EXISTS (name or e-mail is taken), ROLE_NOT_FOUND, PASSWORD_TOO_WEAK, IDEMPOTENCY_KEY_REUSED.
+   * Reasons: USER_EXISTS (name or e-mail is taken), ROLE_NOT_FOUND, ESCALATION, PASSWORD_TOO_WEAK, TENANT_NOT_FOUND, LOGIN_BUSY (try
+   * again after RetryInfo), IDEMPOTENCY_KEY_REUSED.
    * Retry: safe with an idempotency_key.
    */
   createUser: handleUnaryCall<CreateUserRequest, CreateUserResponse>;
@@ -1476,7 +1478,7 @@ export interface UserServiceServer extends UntypedServiceImplementation {
   /**
    * Suspends a user: its tokens, sessions and API keys are refused until it is reactivated.
    * Callers: users:write.
-   * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own).
+   * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own), PERMISSION_MISSING (the user holds more than the caller).
    * Retry: safe.
    */
   suspendUser: handleUnaryCall<SuspendUserRequest, SuspendUserResponse>;
@@ -1490,7 +1492,7 @@ export interface UserServiceServer extends UntypedServiceImplementation {
   /**
    * Sets a password and ends the user's sessions.
    * Callers: the user with the current password, or users:write.
-   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK.
+   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK, LOGIN_BUSY (try again after RetryInfo).
    * Retry: safe for an administrator; a user's own retry answers CREDENTIALS_INVALID when the first try took effect.
    */
   setPassword: handleUnaryCall<SetPasswordRequest, SetPasswordResponse>;

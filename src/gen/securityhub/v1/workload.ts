@@ -955,9 +955,9 @@ export const DeleteWorkloadResponse: MessageFns<DeleteWorkloadResponse> = {
  * Registers the workloads of a tenant.
  *
  * Any call may also answer: REQUEST_MALFORMED (does not decode), REQUEST_INVALID (a field out of bounds, named in BadRequest),
- * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, RATE_LIMITED, for workloads
- * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), and
- * UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known.
+ * CREDENTIALS_MISSING, the token reasons for the caller's own credential, PERMISSION_MISSING, TENANT_FORBIDDEN, for workloads
+ * WORKLOAD_UNKNOWN and CALL_NOT_ALLOWED (not registered, or not for this call), TOO_MANY_IN_FLIGHT and OVERLOADED (try again after
+ * RetryInfo), and UNAVAILABLE or DEADLINE_EXCEEDED, after which nothing is known. docs/reasons.md says what each means and what to do.
  */
 export type WorkloadServiceService = typeof WorkloadServiceService;
 export const WorkloadServiceService = {
