@@ -1,8 +1,10 @@
 // Development starts: the tenant dev with its administrator, once; a fresh access token and lines to copy, every time.
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { App } from '../app.ts';
 import { hours } from '../base/time.ts';
+import { isLoopback, tlsWanted } from '../server/config/refusals.ts';
+import type { Config } from '../server/config/schema.ts';
 import type { FirstCreated } from '../identity/identity.ts';
 import type { Terminal } from './command.ts';
 import { localCall } from './local-call.ts';
@@ -36,20 +38,33 @@ const earlier = <T>(path: string): Partial<T> => {
   }
 };
 
+/** How somebody on this machine reaches a port that listens on `host`. */
+const here = (host: string, port: number): string => {
+  const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+};
+
+const spokenIn = ({ server }: Config, host: string): boolean =>
+  tlsWanted({ production: server.environment === 'production', tls: server.tls }, host);
+
 const banner = ({ grpc, http, password }: Bootstrap, path: string, app: App): string => {
   const { postgres, redis } = app.about;
+  const { server } = app.config;
+  const alone = [server.grpcHost, server.httpHost].every(isLoopback);
+  // With a certificate of our own authority, which nothing on this machine trusts yet.
+  const [flag, lax] = [spokenIn(app.config, server.grpcHost) ? '-insecure' : '-plaintext', http.startsWith('https') ? 'k' : ''];
   const token = `$(node -p 'require("${path}").access_token')`;
   return [
     '',
-    `Security Hub is ready: gRPC ${grpc}, HTTP ${http}`,
+    `Security Hub is ready: gRPC ${grpc}, HTTP ${http}${alone ? ', for this machine only' : ''}`,
     `  stores   Postgres ${postgres === 'embedded' ? `embedded in ${app.config.server.dataDir}` : 'as POSTGRES_URI says'}, Redis ${redis === 'memory' ? 'in this process' : 'as REDIS_URL says'}`,
     `  tenant   ${TENANT}, administrator ${ADMIN}${password === '' ? ' (its password and API key were printed by the replica that started first)' : ''}`,
     `  secrets  ${path}`,
     '',
     'Copy:',
     `  export TOKEN="${token}"`,
-    `  grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\\"token\\":\\"$TOKEN\\"}" ${grpc} securityhub.v1.SecurityHub/ValidateToken`,
-    `  curl -s ${http}/securityhub.v1.SecurityHub/CheckPermission -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" -d '{"action":"read","resource":{"type":"conversations"}}'`,
+    `  grpcurl ${flag} -H "authorization: Bearer $TOKEN" -d "{\\"token\\":\\"$TOKEN\\"}" ${grpc} securityhub.v1.SecurityHub/ValidateToken`,
+    `  curl -s${lax} ${http}/securityhub.v1.SecurityHub/CheckPermission -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" -d '{"action":"read","resource":{"type":"conversations"}}'`,
     '',
   ].join('\n');
 };
@@ -57,7 +72,7 @@ const banner = ({ grpc, http, password }: Bootstrap, path: string, app: App): st
 export const firstStart = async (app: App, terminal: Terminal): Promise<void> => {
   const { config } = app;
   mkdirSync(config.server.dataDir, { recursive: true, mode: 0o700 });
-  const path = join(config.server.dataDir, 'bootstrap.json');
+  const path = resolve(join(config.server.dataDir, 'bootstrap.json'));
   const { identity, apiKeys, tokens, platform } = app;
   // On disk before the database has them: a process killed in between must not take the administrator's password with it.
   const draft = `${path}.first`;
@@ -84,8 +99,8 @@ export const firstStart = async (app: App, terminal: Terminal): Promise<void> =>
     life: hours(12),
   });
   const written: Bootstrap = {
-    grpc: `127.0.0.1:${app.ports.grpc}`,
-    http: `http://127.0.0.1:${app.ports.http}`,
+    grpc: here(config.server.grpcHost, app.ports.grpc),
+    http: `http${spokenIn(config, config.server.httpHost) ? 's' : ''}://${here(config.server.httpHost, app.ports.http)}`,
     tenant_id: TENANT,
     username: ADMIN,
     password: first?.password ?? before.password ?? '',

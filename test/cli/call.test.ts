@@ -1,4 +1,5 @@
 // `security-hub call` against a development hub: what it takes from bootstrap.json, and how it shows answers and faults.
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type FreshDatabase, freshDatabase, redisUrl } from '../harness.ts';
@@ -18,6 +19,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await hub.stop();
   await database.close();
+});
+
+it('what the start prints to copy works: the token by Node, the call by an address that answers', () => {
+  const [line = ''] = /^ {2}export TOKEN=.*$/m.exec(hub.output()) ?? [];
+  const { access_token: token, http } = hub.bootstrap();
+  expect(execFileSync('sh', ['-c', `${line}; printf %s "$TOKEN"`], { cwd: '/', encoding: 'utf8' })).toBe(token);
+  expect(hub.output()).toContain(`curl -s ${http}/securityhub.v1.SecurityHub/CheckPermission`);
+  expect(hub.output()).toContain('for this machine only');
 });
 
 const answer = ({ code, out, err }: Ran): Record<string, unknown> => {
