@@ -141,7 +141,7 @@ export const createFirstKey =
       permissions,
       scopes: [],
       createdAt: call.now,
-      expiresAt: null,
+      expiresAt: endOf(null, null, ports.maxLife, call.now),
     });
     await ports.keys.insert(tx, key, `user:${userId}`);
     return { secret: text, changes: [], events: [createdEvent(call, key)] };

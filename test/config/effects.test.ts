@@ -172,6 +172,7 @@ describe('one hub with everything set otherwise', () => {
     const { apiKey } = await hub.ask('ApiKeyService/CreateApiKey', { name: 'ci', permissions: ['users:read'] });
     const left = Date.parse(textOf(apiKey, 'expiresAt')) - clock.now();
     expect(left).toBeCloseTo(days(3), -4);
+    expect(await database.sql('SELECT FROM api_keys WHERE expires_at IS NULL')).toEqual([]);
   });
 
   it('DECISION_TTL_SECONDS is how long a decision may be kept', async () => {
