@@ -4,7 +4,18 @@ import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
 import type { Sealer } from '../base/sealer.ts';
 import type { Clock, Millis } from '../base/time.ts';
-import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write, WriteInstallation } from '../storage/storage.ts';
+import type {
+  Cache,
+  CreateTracked,
+  Database,
+  Feed,
+  GroupCommit,
+  Lease,
+  ReadHead,
+  Tx,
+  Write,
+  WriteInstallation,
+} from '../storage/storage.ts';
 
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
