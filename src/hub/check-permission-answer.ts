@@ -7,8 +7,7 @@ import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import type { DecisionIds } from './check-permission-id.ts';
 import { instant, tagOf, text, varint } from './wire-bytes.ts';
 
-export const effectOf = ({ allowed, code }: Ruling): Effect =>
-  allowed ? Effect.EFFECT_ALLOW : code === 'MFA_REQUIRED' ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
+export const effectOf = ({ allowed }: Ruling): Effect => (allowed ? Effect.EFFECT_ALLOW : Effect.EFFECT_DENY);
 
 const ACTION = tagOf(5, 2);
 const RESOURCE_TYPE = tagOf(6, 2);
