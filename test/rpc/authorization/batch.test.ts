@@ -178,7 +178,7 @@ describe('the bytes of a batch', () => {
   const text = fc.string({ unit: 'binary', maxLength: 130 }).map((value) => value.toWellFormed());
   const ruling: fc.Arbitrary<Ruling> = fc.record({
     allowed: fc.boolean(),
-    code: fc.constantFrom('ALLOWED', 'DENIED_DEFAULT', 'MFA_REQUIRED', ''),
+    code: fc.constantFrom('ALLOWED', 'DENIED_DEFAULT', 'SCOPE_MISSING', ''),
     reason: fc.oneof(text, fc.string({ minLength: 300, maxLength: 20_000 })),
     rules: fc.array(
       text.filter((value) => value !== ''),
@@ -198,7 +198,7 @@ describe('the bytes of a batch', () => {
           items.map(([id, { allowed, code, reason, rules }]) => ({
             id,
             allowed,
-            effect: allowed ? 1 : code === 'MFA_REQUIRED' ? 3 : 2,
+            effect: allowed ? 1 : 2,
             reason,
             reasonCode: code,
             appliedPolicies: rules,
