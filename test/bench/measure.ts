@@ -62,7 +62,7 @@ export const measure = async (row: Row, hub: { readonly pid: number; readonly gr
   const warm = await turn(row, hub.pid, url, row.path, 1500);
   if (warm.ok === 0) throw new Error(`${row.name}: no good answer, grpc-status ${JSON.stringify(warm.failed)}`);
   const echo = row.ratio === undefined ? null : await startEcho(warm.answer.length, row.echoTls);
-  const milliseconds = (row.seconds ?? 3) * 1000;
+  const milliseconds = (row.seconds ?? 2) * 1000;
   if (echo !== null) await turn(row, echo.pid, `${scheme}://127.0.0.1:${echo.port}`, '/bench.Echo/Call', 1500);
   const ours: Turn[] = [];
   const ratios: number[] = [];
