@@ -25,8 +25,8 @@ type Call = Extract<Expr, { kind: 'call' }>;
 type Equal = Extract<Expr, { kind: 'equal' }>;
 type In = Extract<Expr, { kind: 'in' }>;
 
-const NO_OVERLOAD = errorOf('WRONG_TYPE', 'the function does not take values of these types');
-const NO_CONTAINER = errorOf('WRONG_TYPE', 'in wants a list or a map');
+const NO_OVERLOAD = errorOf('wrong_type', 'the function does not take values of these types');
+const NO_CONTAINER = errorOf('wrong_type', 'in wants a list or a map');
 
 /** The part's value carrying its own type. */
 export const asDyn = (expr: Expr, room: Room): Run => {

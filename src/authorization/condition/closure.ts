@@ -24,7 +24,7 @@ export interface Room {
   compile(expr: Expr): Run;
 }
 
-const BUDGET = errorOf('BUDGET_EXCEEDED', 'the condition took too many steps');
+const BUDGET = errorOf('budget_exceeded', 'the condition took too many steps');
 
 /** The error where the steps are used up; null where they are not. */
 export const charge = (room: Room, steps: number): ConditionError | null => {
@@ -33,7 +33,7 @@ export const charge = (room: Room, steps: number): ConditionError | null => {
 };
 
 export const wrongType = (path: string, type: Type): ConditionError =>
-  errorOf('WRONG_TYPE', path === '' ? `a value is not of type ${type.kind}` : `${path} is not of type ${type.kind}`, path);
+  errorOf('wrong_type', path === '' ? `a value is not of type ${type.kind}` : `${path} is not of type ${type.kind}`, path);
 
 /** The error among operands that should have been of a kind. */
 export const firstError = (a: Value, b: Value): Value => (isError(a) ? a : b);
@@ -96,7 +96,7 @@ const instant = (millis: number): Timestamp => {
 
 /** An attribute, checked against its type. */
 export const attribute = (read: Read, type: Type, path: string, nullable: boolean): Run => {
-  const missing = errorOf('MISSING_ATTRIBUTE', `${path} is missing`, path);
+  const missing = errorOf('missing_attribute', `${path} is missing`, path);
   const wrong = wrongType(path, type);
   const otherwise = (raw: unknown): Value => (raw === undefined || (raw === null && !nullable) ? missing : wrong);
   switch (type.kind) {
@@ -140,8 +140,8 @@ export const variableOf = (name: string, type: Type): Run => {
 /** A member of a computed map or object. */
 export const computedMember = (operand: Run, key: Run, type: Type, declared: { readonly in?: string } | null): Run => {
   const coerce = coerceTo(type);
-  const missing = errorOf('NO_SUCH_KEY', 'the map has no such key');
-  const noMap = errorOf('WRONG_TYPE', 'a member was asked of what is no map');
+  const missing = errorOf('no_such_key', 'the map has no such key');
+  const noMap = errorOf('wrong_type', 'a member was asked of what is no map');
   const wrong = wrongType('', type);
   return (variables) => {
     const holder = operand(variables);

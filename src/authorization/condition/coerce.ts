@@ -60,7 +60,7 @@ export const coerceTo = (type: Type): Coerce => {
   }
 };
 
-const WRONG = errorOf('WRONG_TYPE', 'a value within it is of another type than declared');
+const WRONG = errorOf('wrong_type', 'a value within it is of another type than declared');
 
 /** The value with its type; an error where something within is not of the type declared for it. */
 export const toDyn = (type: Type, schema: Schema): ((value: Value) => Value) => {

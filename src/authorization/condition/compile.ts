@@ -12,13 +12,13 @@ import { type ConditionError, entryOf, errorOf, hasEntry, isError, isPlain, kind
 type Index = Extract<Expr, { kind: 'index' }>;
 type Member = Extract<Expr, { kind: 'select' | 'has' }>;
 
-const NO_BOOL = errorOf('WRONG_TYPE', 'a condition is not a bool');
-const NO_MAP = errorOf('WRONG_TYPE', 'a member was asked of what is no map');
-const NO_INDEX = errorOf('WRONG_TYPE', 'an index is not an int');
-const OUTSIDE = errorOf('OUT_OF_RANGE', 'an index lies outside its list');
-const DUPLICATE = errorOf('INVALID_VALUE', 'a key stands twice in a map');
-const NO_KEY = errorOf('WRONG_TYPE', 'a key is not a string, an int or a bool');
-const NOT_DECLARED = errorOf('WRONG_TYPE', 'the attribute is no longer declared');
+const NO_BOOL = errorOf('wrong_type', 'a condition is not a bool');
+const NO_MAP = errorOf('wrong_type', 'a member was asked of what is no map');
+const NO_INDEX = errorOf('wrong_type', 'an index is not an int');
+const OUTSIDE = errorOf('out_of_range', 'an index lies outside its list');
+const DUPLICATE = errorOf('invalid_value', 'a key stands twice in a map');
+const NO_KEY = errorOf('wrong_type', 'a key is not a string, an int or a bool');
+const NOT_DECLARED = errorOf('wrong_type', 'the attribute is no longer declared');
 
 const constant = ({ type, value }: Literal): Value => {
   if (typeof value !== 'string') return value;

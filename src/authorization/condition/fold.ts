@@ -7,8 +7,8 @@ import { type ConditionError, entriesOf, errorOf, isError, kindOf, type Value, w
 
 type Fold = Extract<Expr, { kind: 'fold' }>;
 
-const NOT_ITERABLE = errorOf('WRONG_TYPE', 'a loop wants a list or a map');
-const NO_BOOL = errorOf('WRONG_TYPE', 'a condition is not a bool');
+const NOT_ITERABLE = errorOf('wrong_type', 'a loop wants a list or a map');
+const NO_BOOL = errorOf('wrong_type', 'a condition is not a bool');
 
 const sizeOf = (expr: Expr): number => childrenOf(expr).reduce((sum, child) => sum + sizeOf(child), 1);
 

@@ -15,17 +15,17 @@ import { compareBytes, compareText, compareTimes, type Duration, errorOf, sizeOf
 /** Typed by its overload; callers have checked the kinds. */
 export type Implementation = (a: never, b: never) => Value;
 
-const OVERFLOW = errorOf('OUT_OF_RANGE', 'the result is beyond ±(2^53 - 1)');
-const TIME_RANGE = errorOf('OUT_OF_RANGE', 'the time is beyond the years 1 to 9999');
-const DURATION_RANGE = errorOf('OUT_OF_RANGE', 'the duration is longer than 292 years');
-const ZERO = errorOf('DIVISION_BY_ZERO', 'division by zero');
-const NOT_A_NUMBER = errorOf('INVALID_VALUE', 'the text is not a number');
-const NOT_A_BOOL = errorOf('INVALID_VALUE', 'the text is neither true nor false');
-const NOT_TEXT = errorOf('INVALID_VALUE', 'the bytes are not UTF-8');
-const NOT_A_TIME = errorOf('INVALID_VALUE', 'the text is not an RFC 3339 time');
-const NOT_A_DURATION = errorOf('INVALID_VALUE', 'the text is not a duration');
-const NO_ZONE = errorOf('INVALID_VALUE', 'no such time zone');
-export const TOO_LARGE = errorOf('TOO_LARGE', 'a text or a list grew too large');
+const OVERFLOW = errorOf('out_of_range', 'the result is beyond ±(2^53 - 1)');
+const TIME_RANGE = errorOf('out_of_range', 'the time is beyond the years 1 to 9999');
+const DURATION_RANGE = errorOf('out_of_range', 'the duration is longer than 292 years');
+const ZERO = errorOf('division_by_zero', 'division by zero');
+const NOT_A_NUMBER = errorOf('invalid_value', 'the text is not a number');
+const NOT_A_BOOL = errorOf('invalid_value', 'the text is neither true nor false');
+const NOT_TEXT = errorOf('invalid_value', 'the bytes are not UTF-8');
+const NOT_A_TIME = errorOf('invalid_value', 'the text is not an RFC 3339 time');
+const NOT_A_DURATION = errorOf('invalid_value', 'the text is not a duration');
+const NO_ZONE = errorOf('invalid_value', 'no such time zone');
+export const TOO_LARGE = errorOf('too_large', 'a text or a list grew too large');
 
 // Adding 0 turns -0 into 0: an int has one zero.
 const int = (value: number): Value => (Number.isSafeInteger(value) ? value + 0 : OVERFLOW);

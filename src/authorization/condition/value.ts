@@ -22,14 +22,14 @@ interface WrappedInt {
 }
 
 export type Cause =
-  | 'MISSING_ATTRIBUTE'
-  | 'WRONG_TYPE'
-  | 'NO_SUCH_KEY'
-  | 'OUT_OF_RANGE'
-  | 'DIVISION_BY_ZERO'
-  | 'INVALID_VALUE'
-  | 'TOO_LARGE'
-  | 'BUDGET_EXCEEDED';
+  | 'missing_attribute'
+  | 'wrong_type'
+  | 'no_such_key'
+  | 'out_of_range'
+  | 'division_by_zero'
+  | 'invalid_value'
+  | 'too_large'
+  | 'budget_exceeded';
 
 /** Why a condition has no value. Made once when the condition is compiled, so that an error costs nothing. */
 export interface ConditionError {
