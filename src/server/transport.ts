@@ -63,7 +63,7 @@ export const createTransport = (deps: TransportDeps) => {
   const invoker = createInvoker({
     services,
     ports: { ...deps, validate: createValidator(), shed: lag.shed },
-    caps: { inFlight: grpc.maxInFlight, streams: grpc.maxStreams },
+    caps: { inFlight: grpc.maxInFlight, streams: grpc.maxStreams, streamsPerCaller: grpc.maxStreamsPerCaller },
   });
   metrics.gauge('securityhub_calls_in_flight', 'Unary calls that wait for something.', {}, () => invoker.load.unary);
   metrics.gauge('securityhub_streams_open', 'Streaming calls.', {}, () => invoker.load.streams);

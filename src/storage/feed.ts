@@ -265,6 +265,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       await source.farewell().catch(() => {});
     },
     cursor: () => cursor,
+    generation: () => generation,
     applied: () => applied,
     age: () => fresh.age(),
     state: () => fresh.state(),

@@ -102,6 +102,8 @@ export interface Feed {
   stop(): Promise<void>;
   /** Every change up to this number has been applied here. */
   cursor(): number;
+  /** The history that all numbers belong to: a restored database begins another. */
+  generation(): number;
   /** Grows with every change applied here, by whichever way it came: what was put together from caches is whole as long as this stands. */
   applied(): number;
   /** Time since the last successful poll was sent: the larger of the monotonic and the wall clock's. */

@@ -21,6 +21,19 @@ export interface Watermark {
 /** What a token must say of itself to be looked up. */
 export type Marked = Pick<Claims, 'tenantId' | 'clientId' | 'subject' | 'sessionId' | 'familyId' | 'tokenId' | 'rsq'>;
 
+/** A watermark as the mirror still knows it. */
+export interface LiveMark {
+  /** `tenant` with the key '' for whatever names nobody. */
+  readonly kind: WatermarkKind;
+  readonly tenantId: TenantId;
+  readonly key: string;
+  readonly seq: number;
+  /** The end of its minute: never before its own. */
+  readonly until: Instant;
+  /** `suspended` or ''. */
+  readonly detail: string;
+}
+
 export interface Mirror {
   apply(change: Watermark): void;
   /** Why a token is refused, or null. Seven look-ups at most, one where its tenant has no watermark. */
@@ -29,6 +42,11 @@ export interface Mirror {
   sweep(now: Instant, limit: number): boolean;
   /** Before everything live is applied again. */
   clear(): void;
+  /**
+   * Every live watermark, each id once, with its latest end. May be walked while changes are applied: what is new since `upTo` may be
+   * missing, and stands there with no higher number than that.
+   */
+  live(now: Instant, upTo: number): Iterable<LiveMark>;
   readonly size: number;
   /** At its cap it cannot promise anything any more: no verdicts until it has shrunk. */
   readonly full: boolean;
@@ -67,6 +85,7 @@ export const createMirror = (capacity: number): Mirror => {
   const suspended = new WeakMap<Numbers, Set<string>>();
   /** How often an id waits for its end, where that is more than once: it leaves with the last. */
   const waiting = new WeakMap<Numbers, Map<string, number>>();
+  const owners = new WeakMap<Numbers, Pick<LiveMark, 'kind' | 'tenantId'>>();
   let size = 0;
 
   const numbersOf = (kind: WatermarkKind, tenantId: TenantId): Numbers => {
@@ -75,7 +94,13 @@ export const createMirror = (capacity: number): Mirror => {
       marks = { tenant: null, client: null, user: null, session: null, family: null, token: null };
       tenants.set(tenantId, marks);
     }
-    return (marks[kind] ??= new Map());
+    let numbers = marks[kind];
+    if (numbers === null) {
+      numbers = new Map();
+      marks[kind] = numbers;
+      owners.set(numbers, { kind, tenantId });
+    }
+    return numbers;
   };
 
   const noteDetail = (change: Watermark, numbers: Numbers): void => {
@@ -163,6 +188,30 @@ export const createMirror = (capacity: number): Mirror => {
       tenants.clear();
       minutes.clear();
       size = 0;
+    },
+
+    *live(now, upTo) {
+      // The latest end first: an id that waits for several is told with that one.
+      const ends = [...minutes.keys()].filter((end) => end * MINUTE > now).toSorted((a, b) => b - a);
+      const told = new WeakMap<Numbers, Set<string>>();
+      for (const end of ends) {
+        const { numbers: marked, keys } = minutes.get(end) ?? { numbers: [], keys: [] };
+        for (let at = 0; at < keys.length; at++) {
+          const numbers = marked[at] as Numbers;
+          const key = keys[at] as string;
+          const seq = numbers.get(key);
+          const owner = owners.get(numbers);
+          if (seq === undefined || owner === undefined) continue;
+          if (waiting.get(numbers)?.has(key)) {
+            const before = told.get(numbers);
+            if (before?.has(key)) continue;
+            if (before === undefined) told.set(numbers, new Set([key]));
+            else before.add(key);
+          }
+          const detail = suspended.get(numbers)?.has(key) ? 'suspended' : '';
+          yield { ...owner, key, seq: Math.min(seq, upTo), until: end * MINUTE, detail };
+        }
+      }
     },
 
     get size() {

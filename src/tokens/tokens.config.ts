@@ -57,4 +57,10 @@ export const tokensConfig = {
     max: 20_000_000,
     doc: 'Live revocations kept in memory, about 130 bytes each. A replica that reaches this number is not ready: nothing is forgotten instead.',
   }),
+  watchBacklog: integer('WATCH_BACKLOG', {
+    default: '50000',
+    min: 100,
+    max: 5_000_000,
+    doc: 'Newest revocations kept for those who watch them: whoever falls further behind, or was away for more, takes a new snapshot.',
+  }),
 } as const;

@@ -4,10 +4,11 @@ import { badField } from '../base/fault.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
-import { type Jwk, type RevokeTokenResponse, TokenServiceService, type Tokens as TokensMessage } from '../gen/securityhub/v1/token.ts';
+import { type RevokeTokenResponse, TokenServiceService, type Tokens as TokensMessage } from '../gen/securityhub/v1/token.ts';
 import { type Service, service } from '../server/rpc/define.ts';
-import type { PublicJwk } from './keyring.ts';
+import { jwkMessage } from './jwk.rpc.ts';
 import type { RevocationScope, Revoked, Tokens, TokensDoor } from './tokens.ts';
+import { watchRows } from './watch.rpc.ts';
 
 const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
 const millis = (duration: Duration | undefined): Millis => (duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6);
@@ -38,18 +39,6 @@ const scopeOf = (text: string): RevocationScope | null => {
   if (scope === undefined) throw badField('scope', 'must be token, family or session, or empty for its family and session');
   return scope;
 };
-
-const jwkMessage = (jwk: PublicJwk): Jwk => ({
-  kty: jwk['kty'] ?? '',
-  crv: jwk['crv'] ?? '',
-  x: jwk['x'] ?? '',
-  y: jwk['y'] ?? '',
-  n: jwk['n'] ?? '',
-  e: jwk['e'] ?? '',
-  kid: jwk.kid,
-  alg: jwk.alg,
-  use: jwk['use'] ?? '',
-});
 
 export const tokenService = (tokens: TokensDoor): Service =>
   service(TokenServiceService, {
@@ -124,4 +113,5 @@ export const tokenService = (tokens: TokensDoor): Service =>
         return { jwksJson: JSON.stringify(jwks), keys: jwks.keys.map(jwkMessage) };
       },
     },
+    ...watchRows(tokens),
   });

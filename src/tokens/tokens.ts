@@ -13,6 +13,8 @@ import { mintAccess, type Opening, openSession } from './open.ts';
 import { type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
 import { digestOf, type Verified } from './verify.ts';
+import type { KeysMessage } from './watch-keys.ts';
+import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch-revocations.ts';
 
 export type { Claims, Confirmation } from './claims.ts';
 export type { Device } from './family.ts';
@@ -24,6 +26,8 @@ export type { Opening } from './open.ts';
 export type { Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Verified } from './verify.ts';
+export type { KeysMessage } from './watch-keys.ts';
+export type { ChangeHead, RevocationsMessage, RevocationsWanted, WatchEncoding } from './watch-revocations.ts';
 
 export interface TokensDoor {
   /** Writes the session and its family in the caller's transaction, and signs. The tokens count once that has committed. */
@@ -55,6 +59,11 @@ export interface TokensDoor {
   /** Until when a watermark written now must stay: for capabilities that write `tenant`, `user` or `client` changes themselves. */
   watermarkUntil(): Instant;
   jwks(): Jwks;
+  /** How far the feed has come here, and how old that is. UNAVAILABLE / FEED_STALE while nothing is known. */
+  changeHead(): ChangeHead;
+  /** Until the call ends, the caller's rights change, or it falls behind: ABORTED / SNAPSHOT_REQUIRED. */
+  watchRevocations(wanted: RevocationsWanted, call: Call): AsyncIterable<RevocationsMessage>;
+  watchKeys(call: Call): AsyncIterable<KeysMessage>;
   /** null when verdicts can be given, else what is missing. */
   notReady(): string | null;
 }
@@ -77,6 +86,7 @@ export interface TokensDeps extends RefreshDeps, RevokeDeps {
   /** The feed's head now, for a token that no transaction of a login stands behind. */
   head(tenantId: TenantId): Promise<number>;
   watermarkUntil(): Instant;
+  readonly watch: Pick<TokensDoor, 'changeHead' | 'watchRevocations' | 'watchKeys'>;
 }
 
 export const createTokens = (deps: TokensDeps): TokensDoor => {
@@ -98,6 +108,7 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     endUser: endUserIn(deps),
     watermarkUntil: () => deps.watermarkUntil(),
     jwks: () => deps.keyring.jwks(),
+    ...deps.watch,
     notReady() {
       if (deps.keyring.signer() === null) return 'signing keys are not loaded';
       return deps.mirror.full ? 'the revocation mirror is full' : null;

@@ -16,6 +16,7 @@ import type { tokensConfig } from './tokens.config.ts';
 import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
 import { createVerifier, MAX_GRACE } from './verify.ts';
+import { createWatch } from './watch.wire.ts';
 import { watermarkUntil } from './watermark.ts';
 
 export interface TokensWired {
@@ -48,6 +49,26 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
   };
   const watermarks = { clock, longest };
   const families = createFamilies();
+  feed.on(
+    WATERMARK_KINDS,
+    (change) => {
+      if (isWatermarkKind(change.kind)) mirror.apply({ ...change, kind: change.kind });
+    },
+    // Numbers of another history mean nothing; the feed gives no verdict until all live ones have been applied again.
+    () => mirror.clear(),
+  );
+  feed.on(['signing_key'], (change) => {
+    if (change.until !== null) keyring.revoke({ ...change, until: change.until });
+    void reload();
+  });
+  const watch = createWatch(platform, {
+    mirror,
+    keyring,
+    issuer: config.issuer,
+    longestLife: longest,
+    backlog: config.watchBacklog,
+    holds: (caller, permission) => ports.holds(caller, permission),
+  });
   const door = createTokens({
     clock,
     random: platform.random,
@@ -74,6 +95,7 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
     tenant: (tenantId) => ports.tenant(tenantId),
     rights: (tenantId, subject) => ports.rights(tenantId, subject),
     holds: (caller, permission) => ports.holds(caller, permission),
+    watch,
   });
 
   const keys = {
@@ -89,15 +111,6 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
       log.error({ cause }, 'signing keys could not be loaded again; the old ones stay'),
     );
 
-  feed.on(
-    WATERMARK_KINDS,
-    (change) => {
-      if (isWatermarkKind(change.kind)) mirror.apply({ ...change, kind: change.kind });
-    },
-    // Numbers of another history mean nothing; the feed gives no verdict until all live ones have been applied again.
-    () => mirror.clear(),
-  );
-  feed.on(['signing_key'], () => void reload());
   platform.every('tokens.keys', minutes(1), reload);
   platform.every('tokens.mirror', minutes(1), async () => {
     while (mirror.sweep(clock.now(), SWEEP_SLICE)) await new Promise((resolve) => setImmediate(resolve));

@@ -119,6 +119,10 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   }),
   [`${V1}.TokenService/RevokeUser`]: user,
   [`${V1}.TokenService/GetJwks`]: nothing,
+  [`${V1}.TokenService/WatchRevocations`]: nothing,
+  [`${V1}.TokenService/WatchRevocations: of dev`]: () => ({ tenantIds: ['dev'] }),
+  [`${V1}.TokenService/GetChangeHead`]: nothing,
+  [`${V1}.TokenService/WatchKeys`]: nothing,
 
   [`${V1}.TenantService/CreateTenant`]: ({ unique }) => ({ id: unique }),
   [`${V1}.TenantService/GetTenant`]: ofTenant,

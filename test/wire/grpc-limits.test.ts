@@ -3,7 +3,7 @@ import { connect as connectHttp2, constants } from 'node:http2';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { faultOf } from '../../src/server/grpc/status.ts';
 import { userCaller } from '../harness.ts';
@@ -80,6 +80,24 @@ describe('limits', () => {
     const error = await new Promise<{ code: number }>((resolve) => second.on('error', resolve).resume());
     expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
     first.cancel();
+  });
+
+  it('streams of one caller beyond its part of them are refused, with a reason of their own', async () => {
+    const { client, toy } = await start({ caps: { streams: 10, streamsPerCaller: 2 } });
+    const open = () => client.serverStream('Tick', waitBytes(10)).on('error', () => {});
+    const [first, second] = [open(), open()];
+    first.resume();
+    second.resume();
+    await until(() => toy.invoker.load.streams === 2);
+    const third = client.serverStream('Tick', waitBytes(10));
+    const error = await new Promise<ServiceError>((resolve) => third.on('error', (thrown) => resolve(thrown as ServiceError)).resume());
+    expect(faultOf(error)).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'TOO_MANY_STREAMS', retryAfter: 1000 });
+    first.cancel();
+    await until(() => toy.invoker.load.streams === 1);
+    const again = open();
+    again.resume();
+    await until(() => toy.invoker.load.streams === 2);
+    for (const one of [second, again]) one.cancel();
   });
 
   it('a class that is shed is told when to come back', async () => {

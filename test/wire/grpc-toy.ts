@@ -166,7 +166,7 @@ export const startToy = async (options: ToyOptions = {}) => {
   const metrics = createMetrics('toy');
   const invoker = createInvoker({
     services: [toyRows(seen), health.service],
-    caps: { inFlight: 1000, streams: 100, ...options.caps },
+    caps: { inFlight: 1000, streams: 100, streamsPerCaller: 100, ...options.caps },
     ports: {
       clock: systemClock,
       random: systemRandom,

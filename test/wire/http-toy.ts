@@ -68,7 +68,7 @@ export const toyInvoker = async (options: ToyOptions, log: Log) => {
     shed: () => false,
     ...options.ports,
   };
-  return { invoker: createInvoker({ services, caps: { inFlight: 100, streams: 10 }, ports }), metrics };
+  return { invoker: createInvoker({ services, caps: { inFlight: 100, streams: 10, streamsPerCaller: 10 }, ports }), metrics };
 };
 
 export const startHttp = async (options: ToyOptions = {}) => {

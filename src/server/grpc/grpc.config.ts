@@ -18,6 +18,12 @@ export const grpcConfig = {
     max: 1_000_000,
     doc: 'Streaming calls that may be open at the same time.',
   }),
+  maxStreamsPerCaller: integer('MAX_STREAMS_PER_CALLER', {
+    default: '500',
+    min: 1,
+    max: 1_000_000,
+    doc: 'Of these, those of one caller (of one address, where nobody says who it is). All replicas of a service are one caller.',
+  }),
   maxConnections: integer('MAX_CONNECTIONS', {
     default: '10000',
     min: 1,

@@ -39,7 +39,7 @@ export interface UnaryRow<Q, S> extends Columns {
 
 export interface StreamRow<Q, S> extends Columns {
   /** Watches `call.signal`: it aborts when the caller goes, the deadline passes or we drain. */
-  readonly stream: (request: Q, call: Call) => AsyncIterable<S>;
+  readonly stream: (request: Q, call: Call) => AsyncIterable<S | Uint8Array>;
 }
 
 /** Requests arrive while the call runs; each is decoded, checked and let in like a request of its own. */

@@ -103,7 +103,7 @@ const setUp = ({ row, caller = anonymous, held = [], ports }: Setup) => {
   ];
   const invoker = createInvoker({
     services,
-    caps: { inFlight: 100, streams: 10 },
+    caps: { inFlight: 100, streams: 10, streamsPerCaller: 3 },
     ports: {
       clock: { now: () => 1_000_000, monotonic: () => 0 },
       random: systemRandom,
@@ -374,9 +374,9 @@ describe('at start', () => {
     const row = { access: 'anonymous', audit: 'none', limit: 'manage', deadline: 1, idempotency: 'safe', handle: () => ({}) } as const;
     const twice = service(definition, { doIt: row });
     const ports = {} as OnionPorts;
-    expect(() => createInvoker({ services: [twice, twice], caps: { inFlight: 1, streams: 1 }, ports: { ...ports, ...quiet } })).toThrow(
-      `two rows for ${PATH}`,
-    );
+    expect(() =>
+      createInvoker({ services: [twice, twice], caps: { inFlight: 1, streams: 1, streamsPerCaller: 1 }, ports: { ...ports, ...quiet } }),
+    ).toThrow(`two rows for ${PATH}`);
   });
 });
 

@@ -64,7 +64,7 @@ beforeAll(async () => {
   );
   invoker = createInvoker({
     services: [...services, ...encryption.services, calls],
-    caps: { inFlight: 100, streams: 10 },
+    caps: { inFlight: 100, streams: 10, streamsPerCaller: 10 },
     ports: {
       ...platform,
       random: systemRandom,

@@ -47,6 +47,9 @@ describe('TokenService', () => {
       ['RevokeSession', 'known'],
       ['RevokeUser', 'known'],
       ['GetJwks', 'anonymous'],
+      ['WatchRevocations', 'known'],
+      ['GetChangeHead', 'known'],
+      ['WatchKeys', 'known'],
     ]);
   });
 

@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Struct } from "../../google/protobuf/struct.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
@@ -425,6 +425,164 @@ export interface GetJwksRequest {
 
 /** The verifying keys, twice: as text for JOSE libraries and typed. */
 export interface GetJwksResponse {
+  /** A JWK Set as JSON, the same as /.well-known/jwks.json. */
+  jwksJson: string;
+  /** The same keys, typed. */
+  keys: Jwk[];
+}
+
+/** Names whose revocations to tell, and from where. */
+export interface WatchRevocationsRequest {
+  /** Tenants to be told about; empty = every one that the caller may see. */
+  tenantIds: string[];
+  /** Resume after this number: the `seq` of the last heartbeat. 0 = from the start. */
+  fromSeq: number;
+  /** Generation of that number. */
+  generation: number;
+}
+
+/** One message of the watch. */
+export interface WatchRevocationsResponse {
+  /** Exactly one of these. Unknown ones mean a newer hub: end the watch and ask the hub for verdicts. */
+  message:
+    | //
+    /** First of all. */
+    { $case: "begin"; value: RevocationsBegin }
+    | //
+    /** Part of the snapshot. */
+    { $case: "snapshot"; value: RevocationsSnapshot }
+    | //
+    /** New revocations, as they come. */
+    { $case: "events"; value: RevocationEvents }
+    | //
+    /** How far this watch has come, at least every `heartbeat_interval`. */
+    { $case: "heartbeat"; value: Heartbeat }
+    | undefined;
+}
+
+/** How the watch begins. */
+export interface RevocationsBegin {
+  /** History that all numbers of this watch belong to. */
+  generation: number;
+  /** True: everything after `from_seq` follows. False: forget what you know, a snapshot follows; give no verdict before its last part. */
+  resumed: boolean;
+  /** Tenants that are told about. The revocations of the whole installation (no tenant) always are. */
+  tenantIds: string[];
+  /** How often a heartbeat comes. Without one for several times as long the connection is dead. */
+  heartbeatInterval:
+    | Duration
+    | undefined;
+  /** How long a token of ours may live, as the hub accepts it. */
+  longestTokenLife:
+    | Duration
+    | undefined;
+  /** Issuer (`iss`) of our tokens. */
+  issuer: string;
+  /** Audiences that the caller's entry lists: a token it accepts must be meant for one of them. Empty for users and API keys. */
+  audiences: string[];
+  /** The caller may accept tokens for any audience. */
+  anyAudience: boolean;
+}
+
+/** Live revocations in columns. */
+export interface RevocationsSnapshot {
+  /** Blocks of them. */
+  blocks: RevocationBlock[];
+  /** This was the last part; what came since follows as events. */
+  last: boolean;
+}
+
+/** Live revocations of one kind in one tenant. Each stands here once. */
+export interface RevocationBlock {
+  /** Tenant; empty = the whole installation. */
+  tenantId: string;
+  /** As in Revocation. */
+  kind: string;
+  /** As in Revocation. */
+  detail: string;
+  /** What is revoked. */
+  keys: string[];
+  /** Number of each. */
+  seqs: number[];
+  /** When each may be forgotten, in seconds since 1970; not sooner. */
+  untilSeconds: number[];
+}
+
+/** New revocations, in any order. */
+export interface RevocationEvents {
+  /** The revocations. */
+  revocations: Revocation[];
+}
+
+/** One revocation. */
+export interface Revocation {
+  /** Its number in the change feed. Refuses tokens whose `rsq` is smaller (a signing key: all tokens). */
+  seq: number;
+  /** tenant, client, user, session, family, token (by `jti`) or signing_key (by `kid`). Whoever meets another one must stop giving verdicts. */
+  kind: string;
+  /** Id of what is revoked; empty = all of the tenant. */
+  key: string;
+  /** It must not be forgotten before. */
+  until:
+    | Timestamp
+    | undefined;
+  /** Tenant; empty = the whole installation. */
+  tenantId: string;
+  /** A word for the reason, such as logout or suspended. */
+  detail: string;
+}
+
+/** How far a watch has come. Its age is `staleness` and the time since. */
+export interface Heartbeat {
+  /** Everything up to this number has been told. */
+  seq: number;
+  /** History the number belongs to. */
+  generation: number;
+  /** How old the hub's own knowledge is. */
+  staleness:
+    | Duration
+    | undefined;
+  /** The hub's clock. */
+  serverTime: Timestamp | undefined;
+}
+
+/** Asks how far the change feed has come. */
+export interface GetChangeHeadRequest {
+}
+
+/** How far the change feed has come. */
+export interface GetChangeHeadResponse {
+  /** The last change there is, as of `staleness` ago; all up to it are known to this replica. */
+  seq: number;
+  /** History the number belongs to. */
+  generation: number;
+  /** The hub's clock. */
+  serverTime:
+    | Timestamp
+    | undefined;
+  /** How old the hub's own knowledge is. */
+  staleness: Duration | undefined;
+}
+
+/** Asks to be told the verifying keys. */
+export interface WatchKeysRequest {
+}
+
+/** One message of the watch. */
+export interface WatchKeysResponse {
+  /** Exactly one of these. */
+  message:
+    | //
+    /** All keys that verify; any other is not to be believed any more. */
+    { $case: "keys"; value: KeySet }
+    | //
+    /** Nothing has changed since. */
+    { $case: "heartbeat"; value: Heartbeat }
+    | undefined;
+}
+
+/** The verifying keys, twice: as text for JOSE libraries and typed. */
+export interface KeySet {
   /** A JWK Set as JSON, the same as /.well-known/jwks.json. */
   jwksJson: string;
   /** The same keys, typed. */
@@ -3023,6 +3181,1158 @@ export const GetJwksResponse: MessageFns<GetJwksResponse> = {
   },
 };
 
+function createBaseWatchRevocationsRequest(): WatchRevocationsRequest {
+  return { tenantIds: [], fromSeq: 0, generation: 0 };
+}
+
+export const WatchRevocationsRequest: MessageFns<WatchRevocationsRequest> = {
+  encode(message: WatchRevocationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tenantIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.fromSeq !== 0) {
+      writer.uint32(16).uint64(message.fromSeq);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(24).uint64(message.generation);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRevocationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRevocationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromSeq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<WatchRevocationsRequest>, I>>(base?: I): WatchRevocationsRequest {
+    return WatchRevocationsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchRevocationsRequest>, I>>(object: I): WatchRevocationsRequest {
+    const message = createBaseWatchRevocationsRequest();
+    message.tenantIds = object.tenantIds?.map((e) => e) || [];
+    message.fromSeq = object.fromSeq ?? 0;
+    message.generation = object.generation ?? 0;
+    return message;
+  },
+};
+
+function createBaseWatchRevocationsResponse(): WatchRevocationsResponse {
+  return { message: undefined };
+}
+
+export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
+  encode(message: WatchRevocationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.message?.$case) {
+      case "begin":
+        RevocationsBegin.encode(message.message.value, writer.uint32(10).fork()).join();
+        break;
+      case "snapshot":
+        RevocationsSnapshot.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+      case "events":
+        RevocationEvents.encode(message.message.value, writer.uint32(26).fork()).join();
+        break;
+      case "heartbeat":
+        Heartbeat.encode(message.message.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRevocationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRevocationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = { $case: "begin", value: RevocationsBegin.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "snapshot", value: RevocationsSnapshot.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = { $case: "events", value: RevocationEvents.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<WatchRevocationsResponse>, I>>(base?: I): WatchRevocationsResponse {
+    return WatchRevocationsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchRevocationsResponse>, I>>(object: I): WatchRevocationsResponse {
+    const message = createBaseWatchRevocationsResponse();
+    switch (object.message?.$case) {
+      case "begin": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "begin", value: RevocationsBegin.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "snapshot": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "snapshot", value: RevocationsSnapshot.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "events": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "events", value: RevocationEvents.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "heartbeat": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "heartbeat", value: Heartbeat.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseRevocationsBegin(): RevocationsBegin {
+  return {
+    generation: 0,
+    resumed: false,
+    tenantIds: [],
+    heartbeatInterval: undefined,
+    longestTokenLife: undefined,
+    issuer: "",
+    audiences: [],
+    anyAudience: false,
+  };
+}
+
+export const RevocationsBegin: MessageFns<RevocationsBegin> = {
+  encode(message: RevocationsBegin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generation !== 0) {
+      writer.uint32(8).uint64(message.generation);
+    }
+    if (message.resumed !== false) {
+      writer.uint32(16).bool(message.resumed);
+    }
+    for (const v of message.tenantIds) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.heartbeatInterval !== undefined) {
+      Duration.encode(message.heartbeatInterval, writer.uint32(34).fork()).join();
+    }
+    if (message.longestTokenLife !== undefined) {
+      Duration.encode(message.longestTokenLife, writer.uint32(42).fork()).join();
+    }
+    if (message.issuer !== "") {
+      writer.uint32(50).string(message.issuer);
+    }
+    for (const v of message.audiences) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.anyAudience !== false) {
+      writer.uint32(64).bool(message.anyAudience);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevocationsBegin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocationsBegin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.resumed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantIds.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.heartbeatInterval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.longestTokenLife = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.issuer = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.audiences.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.anyAudience = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevocationsBegin>, I>>(base?: I): RevocationsBegin {
+    return RevocationsBegin.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevocationsBegin>, I>>(object: I): RevocationsBegin {
+    const message = createBaseRevocationsBegin();
+    message.generation = object.generation ?? 0;
+    message.resumed = object.resumed ?? false;
+    message.tenantIds = object.tenantIds?.map((e) => e) || [];
+    message.heartbeatInterval = (object.heartbeatInterval !== undefined && object.heartbeatInterval !== null)
+      ? Duration.fromPartial(object.heartbeatInterval)
+      : undefined;
+    message.longestTokenLife = (object.longestTokenLife !== undefined && object.longestTokenLife !== null)
+      ? Duration.fromPartial(object.longestTokenLife)
+      : undefined;
+    message.issuer = object.issuer ?? "";
+    message.audiences = object.audiences?.map((e) => e) || [];
+    message.anyAudience = object.anyAudience ?? false;
+    return message;
+  },
+};
+
+function createBaseRevocationsSnapshot(): RevocationsSnapshot {
+  return { blocks: [], last: false };
+}
+
+export const RevocationsSnapshot: MessageFns<RevocationsSnapshot> = {
+  encode(message: RevocationsSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.blocks) {
+      RevocationBlock.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.last !== false) {
+      writer.uint32(16).bool(message.last);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevocationsSnapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocationsSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.blocks.push(RevocationBlock.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevocationsSnapshot>, I>>(base?: I): RevocationsSnapshot {
+    return RevocationsSnapshot.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevocationsSnapshot>, I>>(object: I): RevocationsSnapshot {
+    const message = createBaseRevocationsSnapshot();
+    message.blocks = object.blocks?.map((e) => RevocationBlock.fromPartial(e)) || [];
+    message.last = object.last ?? false;
+    return message;
+  },
+};
+
+function createBaseRevocationBlock(): RevocationBlock {
+  return { tenantId: "", kind: "", detail: "", keys: [], seqs: [], untilSeconds: [] };
+}
+
+export const RevocationBlock: MessageFns<RevocationBlock> = {
+  encode(message: RevocationBlock, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.detail !== "") {
+      writer.uint32(26).string(message.detail);
+    }
+    for (const v of message.keys) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.seqs.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.seqs) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.untilSeconds.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.untilSeconds) {
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevocationBlock {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocationBlock();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keys.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.seqs.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.seqs.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.untilSeconds.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.untilSeconds.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevocationBlock>, I>>(base?: I): RevocationBlock {
+    return RevocationBlock.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevocationBlock>, I>>(object: I): RevocationBlock {
+    const message = createBaseRevocationBlock();
+    message.tenantId = object.tenantId ?? "";
+    message.kind = object.kind ?? "";
+    message.detail = object.detail ?? "";
+    message.keys = object.keys?.map((e) => e) || [];
+    message.seqs = object.seqs?.map((e) => e) || [];
+    message.untilSeconds = object.untilSeconds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRevocationEvents(): RevocationEvents {
+  return { revocations: [] };
+}
+
+export const RevocationEvents: MessageFns<RevocationEvents> = {
+  encode(message: RevocationEvents, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.revocations) {
+      Revocation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevocationEvents {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocationEvents();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.revocations.push(Revocation.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevocationEvents>, I>>(base?: I): RevocationEvents {
+    return RevocationEvents.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevocationEvents>, I>>(object: I): RevocationEvents {
+    const message = createBaseRevocationEvents();
+    message.revocations = object.revocations?.map((e) => Revocation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRevocation(): Revocation {
+  return { seq: 0, kind: "", key: "", until: undefined, tenantId: "", detail: "" };
+}
+
+export const Revocation: MessageFns<Revocation> = {
+  encode(message: Revocation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0) {
+      writer.uint32(8).uint64(message.seq);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.until !== undefined) {
+      Timestamp.encode(message.until, writer.uint32(34).fork()).join();
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(42).string(message.tenantId);
+    }
+    if (message.detail !== "") {
+      writer.uint32(50).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Revocation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.until = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Revocation>, I>>(base?: I): Revocation {
+    return Revocation.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Revocation>, I>>(object: I): Revocation {
+    const message = createBaseRevocation();
+    message.seq = object.seq ?? 0;
+    message.kind = object.kind ?? "";
+    message.key = object.key ?? "";
+    message.until = (object.until !== undefined && object.until !== null)
+      ? Timestamp.fromPartial(object.until)
+      : undefined;
+    message.tenantId = object.tenantId ?? "";
+    message.detail = object.detail ?? "";
+    return message;
+  },
+};
+
+function createBaseHeartbeat(): Heartbeat {
+  return { seq: 0, generation: 0, staleness: undefined, serverTime: undefined };
+}
+
+export const Heartbeat: MessageFns<Heartbeat> = {
+  encode(message: Heartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0) {
+      writer.uint32(8).uint64(message.seq);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint64(message.generation);
+    }
+    if (message.staleness !== undefined) {
+      Duration.encode(message.staleness, writer.uint32(26).fork()).join();
+    }
+    if (message.serverTime !== undefined) {
+      Timestamp.encode(message.serverTime, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Heartbeat {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeartbeat();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.staleness = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.serverTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Heartbeat>, I>>(base?: I): Heartbeat {
+    return Heartbeat.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Heartbeat>, I>>(object: I): Heartbeat {
+    const message = createBaseHeartbeat();
+    message.seq = object.seq ?? 0;
+    message.generation = object.generation ?? 0;
+    message.staleness = (object.staleness !== undefined && object.staleness !== null)
+      ? Duration.fromPartial(object.staleness)
+      : undefined;
+    message.serverTime = (object.serverTime !== undefined && object.serverTime !== null)
+      ? Timestamp.fromPartial(object.serverTime)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetChangeHeadRequest(): GetChangeHeadRequest {
+  return {};
+}
+
+export const GetChangeHeadRequest: MessageFns<GetChangeHeadRequest> = {
+  encode(_: GetChangeHeadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetChangeHeadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetChangeHeadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetChangeHeadRequest>, I>>(base?: I): GetChangeHeadRequest {
+    return GetChangeHeadRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetChangeHeadRequest>, I>>(_: I): GetChangeHeadRequest {
+    const message = createBaseGetChangeHeadRequest();
+    return message;
+  },
+};
+
+function createBaseGetChangeHeadResponse(): GetChangeHeadResponse {
+  return { seq: 0, generation: 0, serverTime: undefined, staleness: undefined };
+}
+
+export const GetChangeHeadResponse: MessageFns<GetChangeHeadResponse> = {
+  encode(message: GetChangeHeadResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0) {
+      writer.uint32(8).uint64(message.seq);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint64(message.generation);
+    }
+    if (message.serverTime !== undefined) {
+      Timestamp.encode(message.serverTime, writer.uint32(26).fork()).join();
+    }
+    if (message.staleness !== undefined) {
+      Duration.encode(message.staleness, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetChangeHeadResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetChangeHeadResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serverTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.staleness = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetChangeHeadResponse>, I>>(base?: I): GetChangeHeadResponse {
+    return GetChangeHeadResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetChangeHeadResponse>, I>>(object: I): GetChangeHeadResponse {
+    const message = createBaseGetChangeHeadResponse();
+    message.seq = object.seq ?? 0;
+    message.generation = object.generation ?? 0;
+    message.serverTime = (object.serverTime !== undefined && object.serverTime !== null)
+      ? Timestamp.fromPartial(object.serverTime)
+      : undefined;
+    message.staleness = (object.staleness !== undefined && object.staleness !== null)
+      ? Duration.fromPartial(object.staleness)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWatchKeysRequest(): WatchKeysRequest {
+  return {};
+}
+
+export const WatchKeysRequest: MessageFns<WatchKeysRequest> = {
+  encode(_: WatchKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<WatchKeysRequest>, I>>(base?: I): WatchKeysRequest {
+    return WatchKeysRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchKeysRequest>, I>>(_: I): WatchKeysRequest {
+    const message = createBaseWatchKeysRequest();
+    return message;
+  },
+};
+
+function createBaseWatchKeysResponse(): WatchKeysResponse {
+  return { message: undefined };
+}
+
+export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
+  encode(message: WatchKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.message?.$case) {
+      case "keys":
+        KeySet.encode(message.message.value, writer.uint32(10).fork()).join();
+        break;
+      case "heartbeat":
+        Heartbeat.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = { $case: "keys", value: KeySet.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<WatchKeysResponse>, I>>(base?: I): WatchKeysResponse {
+    return WatchKeysResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchKeysResponse>, I>>(object: I): WatchKeysResponse {
+    const message = createBaseWatchKeysResponse();
+    switch (object.message?.$case) {
+      case "keys": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "keys", value: KeySet.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "heartbeat": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "heartbeat", value: Heartbeat.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseKeySet(): KeySet {
+  return { jwksJson: "", keys: [] };
+}
+
+export const KeySet: MessageFns<KeySet> = {
+  encode(message: KeySet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jwksJson !== "") {
+      writer.uint32(10).string(message.jwksJson);
+    }
+    for (const v of message.keys) {
+      Jwk.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeySet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeySet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jwksJson = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keys.push(Jwk.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<KeySet>, I>>(base?: I): KeySet {
+    return KeySet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeySet>, I>>(object: I): KeySet {
+    const message = createBaseKeySet();
+    message.jwksJson = object.jwksJson ?? "";
+    message.keys = object.keys?.map((e) => Jwk.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /**
  * Refreshes and revokes tokens and publishes the keys that verify them.
  *
@@ -3113,6 +4423,61 @@ export const TokenServiceService = {
     responseSerialize: (value: GetJwksResponse): Buffer => Buffer.from(GetJwksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetJwksResponse => GetJwksResponse.decode(value),
   },
+  /**
+   * Tells what was revoked, and goes on telling: a snapshot of every live revocation first, then each new one within a second, and
+   * heartbeats in between, so that a process can judge access tokens itself as the hub would. A token is refused by a revocation of its
+   * tenant, client, user, session, family or of itself whose `seq` is above the token's `rsq`, and by a revocation of its signing key always.
+   * Resume with the `seq` of the last heartbeat and its generation; RevocationsBegin says whether that was possible, or a snapshot follows.
+   * Whoever cannot keep up, or watches while the feed starts anew, gets SNAPSHOT_REQUIRED and watches again, from the start.
+   * Callers: workloads whose entry lists this call, for the entry's tenants; users and API keys with token:inspect, for their own.
+   * Reasons: SNAPSHOT_REQUIRED (ABORTED), STREAM_ENDED (UNAVAILABLE: the watch is as old as it may be, or the caller's own rights changed),
+   * FEED_STALE, DRAINING, TOO_MANY_STREAMS, PERMISSION_MISSING, TENANT_FORBIDDEN.
+   * Retry: safe; resume after all of these but SNAPSHOT_REQUIRED.
+   */
+  watchRevocations: {
+    path: "/securityhub.v1.TokenService/WatchRevocations" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchRevocationsRequest): Buffer =>
+      Buffer.from(WatchRevocationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchRevocationsRequest => WatchRevocationsRequest.decode(value),
+    responseSerialize: (value: WatchRevocationsResponse): Buffer =>
+      Buffer.from(WatchRevocationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchRevocationsResponse => WatchRevocationsResponse.decode(value),
+  },
+  /**
+   * Says how far the change feed has come and how old the hub's knowledge is. Whoever watches measures its own age with it: at the time it
+   * asked, less `staleness`, there was nothing beyond `seq`; who has been told everything up to there is no older than that.
+   * Callers: any known; workloads need the call in their entry.
+   * Reasons: FEED_STALE.
+   * Retry: safe.
+   */
+  getChangeHead: {
+    path: "/securityhub.v1.TokenService/GetChangeHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetChangeHeadRequest): Buffer => Buffer.from(GetChangeHeadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetChangeHeadRequest => GetChangeHeadRequest.decode(value),
+    responseSerialize: (value: GetChangeHeadResponse): Buffer =>
+      Buffer.from(GetChangeHeadResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetChangeHeadResponse => GetChangeHeadResponse.decode(value),
+  },
+  /**
+   * Tells the keys that verify our access tokens: all of them at the start and whenever one comes or goes, and heartbeats in between.
+   * Callers: any known; workloads need the call in their entry.
+   * Reasons: STREAM_ENDED (UNAVAILABLE: the watch is as old as it may be, or the caller's own rights changed), FEED_STALE, DRAINING,
+   * TOO_MANY_STREAMS.
+   * Retry: safe.
+   */
+  watchKeys: {
+    path: "/securityhub.v1.TokenService/WatchKeys" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchKeysRequest): Buffer => Buffer.from(WatchKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchKeysRequest => WatchKeysRequest.decode(value),
+    responseSerialize: (value: WatchKeysResponse): Buffer => Buffer.from(WatchKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchKeysResponse => WatchKeysResponse.decode(value),
+  },
 } as const;
 
 export interface TokenServiceServer extends UntypedServiceImplementation {
@@ -3153,6 +4518,34 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
    * Retry: safe.
    */
   getJwks: handleUnaryCall<GetJwksRequest, GetJwksResponse>;
+  /**
+   * Tells what was revoked, and goes on telling: a snapshot of every live revocation first, then each new one within a second, and
+   * heartbeats in between, so that a process can judge access tokens itself as the hub would. A token is refused by a revocation of its
+   * tenant, client, user, session, family or of itself whose `seq` is above the token's `rsq`, and by a revocation of its signing key always.
+   * Resume with the `seq` of the last heartbeat and its generation; RevocationsBegin says whether that was possible, or a snapshot follows.
+   * Whoever cannot keep up, or watches while the feed starts anew, gets SNAPSHOT_REQUIRED and watches again, from the start.
+   * Callers: workloads whose entry lists this call, for the entry's tenants; users and API keys with token:inspect, for their own.
+   * Reasons: SNAPSHOT_REQUIRED (ABORTED), STREAM_ENDED (UNAVAILABLE: the watch is as old as it may be, or the caller's own rights changed),
+   * FEED_STALE, DRAINING, TOO_MANY_STREAMS, PERMISSION_MISSING, TENANT_FORBIDDEN.
+   * Retry: safe; resume after all of these but SNAPSHOT_REQUIRED.
+   */
+  watchRevocations: handleServerStreamingCall<WatchRevocationsRequest, WatchRevocationsResponse>;
+  /**
+   * Says how far the change feed has come and how old the hub's knowledge is. Whoever watches measures its own age with it: at the time it
+   * asked, less `staleness`, there was nothing beyond `seq`; who has been told everything up to there is no older than that.
+   * Callers: any known; workloads need the call in their entry.
+   * Reasons: FEED_STALE.
+   * Retry: safe.
+   */
+  getChangeHead: handleUnaryCall<GetChangeHeadRequest, GetChangeHeadResponse>;
+  /**
+   * Tells the keys that verify our access tokens: all of them at the start and whenever one comes or goes, and heartbeats in between.
+   * Callers: any known; workloads need the call in their entry.
+   * Reasons: STREAM_ENDED (UNAVAILABLE: the watch is as old as it may be, or the caller's own rights changed), FEED_STALE, DRAINING,
+   * TOO_MANY_STREAMS.
+   * Retry: safe.
+   */
+  watchKeys: handleServerStreamingCall<WatchKeysRequest, WatchKeysResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
