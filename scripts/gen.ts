@@ -1,19 +1,53 @@
 // Everything that is generated and committed: stubs and the descriptor set. `--check` fails when a file is stale.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import type { DescService } from '@bufbuild/protobuf';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import { readDescriptors } from '../src/server/descriptors/registry.ts';
 
 const root = join(import.meta.dirname, '..');
 const buf = (...args: string[]): void => {
   execFileSync(join(root, 'node_modules/.bin/buf'), args, { cwd: root, stdio: 'inherit' });
 };
 
-/** Writes the stubs and the descriptor set (with imports, comments and options) below `out`. */
+const servicesOf = (descriptors: Uint8Array): readonly DescService[] =>
+  [...readDescriptors(descriptors).registry]
+    .filter((type): type is DescService => type.kind === 'service' && type.typeName.startsWith('securityhub.'))
+    .toSorted((a, b) => (a.typeName < b.typeName ? -1 : 1));
+
+/** The methods whose `idempotency_level` lets a client send a call again: the stubs do not carry it. */
+const idempotent = (services: readonly DescService[]): string => {
+  const lines = services.flatMap((service) =>
+    service.methods
+      .filter((method) => method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN)
+      .map((method) => `  '${service.typeName}/${method.name}',\n`),
+  );
+  return `// Generated from the protos' idempotency_level. DO NOT EDIT.\n\nexport const IDEMPOTENT: readonly string[] = [\n${lines.join('')}];\n`;
+};
+
+/** Every service under the name it has in the client (`TokenService` → `token`), with the file that holds its messages. */
+const services = (all: readonly DescService[]): string => {
+  const lines = all.map((service) => {
+    const file = `./${service.file.name}.ts`;
+    const name = service.name.replace(/Service$/, '');
+    const alias = name[0]?.toLowerCase() + name.slice(1);
+    return { alias, line: `  ${alias}: { definition: ${alias}.${service.name}Service, module: ${alias} },\n`, file };
+  });
+  const imports = lines.map(({ alias, file }) => `import * as ${alias} from '${file}';\n`);
+  return `// Generated: every service of the contract. DO NOT EDIT.\n\n${imports.join('')}\nexport const SERVICES = {\n${lines.map(({ line }) => line).join('')}} as const;\n`;
+};
+
+/** Writes the stubs, the descriptor set (with imports, comments and options) and the lists for the client below `out`. */
 const generate = (out: string): void => {
   rmSync(join(out, 'src/gen'), { recursive: true, force: true });
   buf('generate', '--output', out);
-  buf('build', '--as-file-descriptor-set', '--output', join(out, 'src/gen/descriptors.binpb'));
+  const descriptors = join(out, 'src/gen/descriptors.binpb');
+  buf('build', '--as-file-descriptor-set', '--output', descriptors);
+  const all = servicesOf(readFileSync(descriptors));
+  writeFileSync(join(out, 'src/gen/idempotent.ts'), idempotent(all));
+  writeFileSync(join(out, 'src/gen/services.ts'), services(all));
 };
 
 const filesBelow = (folder: string): Map<string, Buffer> =>

@@ -1,12 +1,12 @@
 // `security-hub call SERVICE/METHOD JSON`: one call from a terminal, JSON in and JSON out.
 import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { credentials, makeGenericClientConstructor, Metadata, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer, type MethodDefinition } from '@grpc/proto-loader';
 import { type DescMethod, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { Fault } from '../base/fault.ts';
+import { isLocal } from '../client/address.ts';
+import { sslCredentials, sslOptions } from '../client/credentials.grpc.ts';
 import { descriptorBytes, descriptors } from '../server/descriptors/registry.ts';
 import { faultOf } from '../server/grpc/status.ts';
 import { type Command, didYouMean, usageFault, words } from './command.ts';
@@ -71,14 +71,6 @@ const requestBytes = (desc: DescMethod, text: string): Buffer => {
   }
 };
 
-const isLocal = (address: string): boolean => /^(127\.|localhost(:|$)|\[::1\]|unix:)/.test(address);
-
-/** The address of `10.0.0.1:50052` or `[::1]:50052`; null for a name. */
-const ipOf = (address: string): string | null => {
-  const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  return isIP(host) === 0 ? null : host;
-};
-
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
 const fileOf = (values: Values, name: string): Buffer | null => {
@@ -92,14 +84,11 @@ const fileOf = (values: Values, name: string): Buffer | null => {
 };
 
 const channelOf = (values: Values, address: string): ChannelCredentials => {
-  const [ca, key, cert] = ['ca', 'key', 'cert'].map((name) => fileOf(values, name));
+  const [ca, key, cert] = [fileOf(values, 'ca'), fileOf(values, 'key'), fileOf(values, 'cert')];
   if ((key === null) !== (cert === null)) throw usageFault('--cert and --key belong together');
   if (values['plaintext'] === true || (ca === null && cert === null && isLocal(address))) return credentials.createInsecure();
   try {
-    const ip = ipOf(address);
-    // The certificate must name the address; it cannot be asked for by it (RFC 6066 §3), and Node refuses to try.
-    const named = ip === null ? {} : { checkServerIdentity: (_: string, shown: PeerCertificate) => checkServerIdentity(ip, shown) };
-    return credentials.createSsl(ca, key, cert, named);
+    return sslCredentials(address, { ca, cert, key });
   } catch (error) {
     throw usageFault(`--ca, --cert and --key must be PEM, and the key the certificate's: ${(error as Error).message}`);
   }
@@ -151,8 +140,7 @@ SERVICE may be short: SecurityHub/ValidateToken.
     const metadata = new Metadata();
     if (token !== '') metadata.set('authorization', `Bearer ${token}`);
     const Client = makeGenericClientConstructor({}, 'call');
-    const sni = ipOf(address) === null ? {} : { 'grpc.ssl_target_name_override': 'security-hub' };
-    const client = new Client(address, channel, { 'grpc.enable_http_proxy': 0, ...sni });
+    const client = new Client(address, channel, { 'grpc.enable_http_proxy': 0, ...sslOptions(address) });
     const deadline = Date.now() + patience;
     const raw = (value: Buffer): Buffer => value;
     try {

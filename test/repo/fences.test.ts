@@ -105,7 +105,7 @@ describe('the fences', () => {
 
   it('keep each library behind its own kind of file', () => {
     const doors: readonly [RegExp, RegExp][] = [
-      [/^@grpc\//, /^src\/(server\/grpc|cli)\//],
+      [/^@grpc\//, /^src\/((server\/grpc|cli)\/|client\/.*\.grpc\.ts$)/],
       [/^(kysely|pg)$/, /^src\/(storage\/|.*\.postgres\.ts$)/],
       [/^ioredis$/, /^src\/.*redis\.ts$/],
       [/^node-forge$/, /\.forge\.ts$/],
@@ -118,6 +118,39 @@ describe('the fences', () => {
     ];
     const broken = values.filter((one) => doors.some(([library, door]) => library.test(one.to) && !door.test(one.from)));
     expect(report(broken)).toEqual([]);
+  });
+
+  /** Pure files beside the cores of tokens that the client shares with the hub, so that there is one of each. */
+  const SHARED_WITH_CLIENT = ['src/server/grpc/status.ts', 'src/server/config/secrets.file.ts'];
+
+  it('keep the client on generated code, base, and what it shares with the hub', () => {
+    const core = (file: string): boolean => room(file) === 'tokens' && suffix(file) === '' && file !== 'src/tokens/tokens.ts';
+    const broken = imports.filter(
+      (one) =>
+        room(one.from) === 'client' &&
+        isLocal(one) &&
+        !['client', 'gen', 'base'].includes(room(one.to)) &&
+        !core(one.to) &&
+        !SHARED_WITH_CLIENT.includes(one.to),
+    );
+    expect(report(broken)).toEqual([]);
+  });
+
+  it('give the published client nothing to install but what its manifest names', () => {
+    const closure = new Set<string>();
+    const packages = new Set<string>();
+    const follow = (file: string): void => {
+      if (closure.has(file)) return;
+      closure.add(file);
+      for (const one of importsOf(file).filter(({ typeOnly }) => !typeOnly)) {
+        if (isLocal(one)) follow(one.to);
+        else if (!one.to.startsWith('node:')) packages.add(one.to);
+      }
+    };
+    follow('src/client/index.ts');
+    const manifest = JSON.parse(readFileSync(join(root, 'src/client/package.json'), 'utf8')) as { dependencies: Record<string, string> };
+    // The build brings the few files of protobuf's wire format along.
+    expect([...packages].toSorted()).toEqual(['@bufbuild/protobuf/wire', ...Object.keys(manifest.dependencies)].toSorted());
   });
 
   it('let only the command line and the tests import the composition root', () => {
