@@ -129,7 +129,7 @@ export const attribute = (read: Read, type: Type, path: string, nullable: boolea
 /** A variable by its name; an instant stands there as milliseconds. */
 export const variableOf = (name: string, type: Type): Run => {
   const read = variable(name);
-  const otherwise = attribute(read, type, name, type.kind === 'dyn');
+  const otherwise = attribute(read, type, name, type.kind === 'dyn' || type.kind === 'null');
   if (type.kind !== 'timestamp') return otherwise;
   return (variables) => {
     const raw = read(variables);

@@ -201,14 +201,25 @@ const compilePart = (expr: Expr, room: Room): Run => {
   }
 };
 
-/** The value of any expression; conditions are those that give a bool. */
-export const compileExpression = (expr: Expr, schema: Schema): ((variables: Variables, meter?: Meter) => Value) => {
+/** Room for one compiled condition, and what gives it its steps before an evaluation. */
+export const createRoom = (schema: Schema): { readonly room: Room; refill(meter?: Meter): void } => {
   const own: Meter = { left: LIMITS.steps };
   const room: Room = { schema, locals: [], meter: own, compile: (part) => compilePart(part, room) };
+  return {
+    room,
+    refill(meter) {
+      own.left = LIMITS.steps;
+      room.meter = meter ?? own;
+    },
+  };
+};
+
+/** The value of any expression; conditions are those that give a bool. */
+export const compileExpression = (expr: Expr, schema: Schema): ((variables: Variables, meter?: Meter) => Value) => {
+  const { room, refill } = createRoom(schema);
   const run = room.compile(expr);
   return (variables, meter) => {
-    own.left = LIMITS.steps;
-    room.meter = meter ?? own;
+    refill(meter);
     return run(variables);
   };
 };

@@ -1,8 +1,9 @@
 // Conditions: CEL as it is written, a checked tree of plain data as it travels, closures as it is evaluated.
 import { check } from './check.ts';
-import type { Meter } from './closure.ts';
+import type { Meter, Variables } from './closure.ts';
 import { compileBool } from './compile.ts';
 import { type Cost, costOf, tooCostly } from './cost.ts';
+import { compileNextChange } from './next-change.ts';
 import { parseSyntax } from './parse.cel.ts';
 import type { Problem } from './problem.ts';
 import { compilePattern } from './regexp.re2.ts';
@@ -52,10 +53,20 @@ export const parseCondition = (source: string, schema: Schema): ParseResult => {
 export interface CompiledCondition {
   /** true, false, or why it has no value. Never throws. Conditions of one check may share a meter, so that the check as a whole ends. */
   evaluate(activation: Activation, meter?: Meter): boolean | ConditionError;
+  /**
+   * The next instant at which its value may change by time alone, in milliseconds since 1970: no answer that rests on it lives longer.
+   * Infinity where it never does. May come too early, never too late.
+   */
+  nextChange(activation: Activation): number;
 }
 
 /** The closures of a condition, for the schema it was parsed with. Takes microseconds. */
 export const compileCondition = ({ ast }: Condition, schema: Schema): CompiledCondition => {
   const evaluate = compileBool(ast, schema);
-  return { evaluate: (activation, meter) => evaluate(activation as unknown as Readonly<Record<string, unknown>>, meter) };
+  const next = compileNextChange(ast, schema);
+  const variables = (activation: Activation): Variables => activation as unknown as Variables;
+  return {
+    evaluate: (activation, meter) => evaluate(variables(activation), meter),
+    nextChange: (activation) => next(variables(activation), activation.now),
+  };
 };
