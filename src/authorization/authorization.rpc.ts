@@ -6,6 +6,7 @@ import { type Instant, seconds } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
 import { type Access, type Service, service } from '../server/rpc/define.ts';
+import type { PolicyRows } from './policy/policy.rpc.ts';
 import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant, Subject } from './authorization.ts';
 
 const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
@@ -84,7 +85,7 @@ const reading = (permission: string): { access: Access; audit: 'none'; limit: 'm
 /** The access layer has decided whether the caller may name that tenant. */
 const ACROSS = true;
 
-export const authorizationServices = (door: Authorization, pager: Pager): readonly Service[] => {
+export const authorizationServices = (door: Authorization, pager: Pager, policies: PolicyRows): readonly Service[] => {
   const paged = async <T>(
     query: readonly unknown[],
     request: { readonly pageSize: number; readonly pageToken: string },
@@ -96,6 +97,7 @@ export const authorizationServices = (door: Authorization, pager: Pager): readon
 
   return [
     service(proto.AuthorizationServiceService, {
+      ...policies,
       putResourceType: {
         ...changing('config:write'),
         async handle(request, call) {

@@ -7,12 +7,15 @@ import type { Tx } from '../storage/storage.ts';
 import { type Authorization, createAuthorization, type Subjects } from './authorization.ts';
 import type { authorizationConfig } from './authorization.config.ts';
 import { authorizationServices } from './authorization.rpc.ts';
+import { postgresPolicies } from './policy/policies.postgres.ts';
+import { createPolicies } from './policy/policy.ts';
+import { policyRows } from './policy/policy.rpc.ts';
 import { postgresRules } from './rules.postgres.ts';
 import { buildSnapshot } from './snapshot.ts';
 
 export type AuthorizationPlatform = Pick<
   Platform,
-  'clock' | 'random' | 'metrics' | 'pager' | 'db' | 'write' | 'readHead' | 'feed' | 'tracked' | 'every'
+  'clock' | 'random' | 'metrics' | 'pager' | 'db' | 'write' | 'writeInstallation' | 'readHead' | 'feed' | 'tracked' | 'every'
 >;
 
 export interface AuthorizationPorts {
@@ -68,5 +71,13 @@ export const wireAuthorization = (
     clock: platform.clock,
     random: platform.random,
   });
-  return { authorization, services: authorizationServices(authorization, platform.pager) };
+  const policies = createPolicies({
+    store: postgresPolicies(db),
+    write: platform.write,
+    writeInstallation: platform.writeInstallation,
+    snapshot: authorization.snapshot,
+    holding: authorization.holding,
+  });
+  const rows = policyRows({ policies, pager: platform.pager, holds: authorization.holds });
+  return { authorization, services: authorizationServices(authorization, platform.pager, rows) };
 };

@@ -34,6 +34,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     'context:*',
     'token:*',
     'workloads:*',
+    'policies:*',
   ]),
   role(
     'developer',
@@ -49,6 +50,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
       'certificates:read',
       'workloads:read',
       'authz:read',
+      'policies:read',
     ],
     ['member'],
   ),
@@ -97,5 +99,6 @@ export const BUILT_IN_RESOURCE_TYPES: readonly ResourceType[] = [
   type('context', 'What an edge says about the network.', ['assert']),
   type('token', "Other people's tokens.", ['inspect', 'revoke']),
   type('workloads', 'Registered workloads.', ['read', 'write']),
+  type('policies', 'Policies as documents.', ['read', 'write']),
   type('installation', 'The installation itself. Covered by no wildcard.', ['tenants']),
 ];

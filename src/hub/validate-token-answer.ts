@@ -78,12 +78,7 @@ export const accessClaims = (claims: Claims): ClaimsMessage =>
     confirmation:
       claims.confirmation === null
         ? undefined
-        : {
-            x5tS256: claims.confirmation.x5tS256,
-            spkiSha256: claims.confirmation.spkiSha256,
-            jkt: claims.confirmation.jkt,
-            spiffeId: claims.confirmation.spiffeId,
-          },
+        : { x5tS256: claims.confirmation.x5tS256, spkiSha256: claims.confirmation.spkiSha256, jkt: claims.confirmation.jkt },
   });
 
 /** A response with nothing in it. */

@@ -35,6 +35,7 @@ export const CHANGE_KINDS = [
   'assignment',
   'grant',
   'resource_type',
+  'policy',
   'workload',
   'tenant_state',
   'user_state',
@@ -134,11 +135,6 @@ export interface Cache {
   /** True when this call set it: the key was not there. */
   setIfAbsent(key: string, value: string, ttl: Millis): Promise<boolean>;
   delete(key: string): Promise<void>;
-  /**
-   * Remembers the key for `ttl`, in one command: `first` when it was not there, `again` when it was. `forgotten` when the cache began
-   * after `since` (it is new, was flushed or started again): then nobody knows, and nothing is kept.
-   */
-  remember(key: string, ttl: Millis, since: Instant): Promise<'first' | 'again' | 'forgotten'>;
   /** Is there a connection right now? */
   healthy(): boolean;
 }

@@ -49,7 +49,7 @@ export const tokenService = (tokens: TokensDoor): Service =>
       deadline: seconds(5),
       idempotency: 'idempotent',
       handle: async (request, call) => ({
-        tokens: tokensMessage(await tokens.refresh(request.refreshToken, request.device ?? null, call, request)),
+        tokens: tokensMessage(await tokens.refresh(request.refreshToken, request.device ?? null, call)),
       }),
     },
     revokeToken: {

@@ -3,7 +3,6 @@ import { hours, minutes, type Millis } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
-import { createCheckProof } from './check-proof.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
 import { readKeyFiles } from './key-files.fs.ts';
@@ -85,9 +84,6 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
     denyList: createDenyList({ cache: platform.cache, familyLife: config.sessionLife, tokenLife: longest }),
     issuer: config.issuer,
     audience: config.audience.split(',').filter((name) => name !== ''),
-    checkProof: createCheckProof({ cache: platform.cache }),
-    knownHost: (authority) => ports.knownHost(authority),
-    rotation: config.rotation,
     accessLife: config.accessLife,
     sessionIdle: config.sessionIdle,
     sessionLife: config.sessionLife,

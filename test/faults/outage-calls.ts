@@ -120,11 +120,24 @@ export const makeWorld = async (caller: Caller, outages: number): Promise<World>
   return { warm, cold, revokedToken: accessToken, guest: { userId: guestId, refreshToken }, victimId, setPasswordId };
 };
 
+const policyText = (name: string): string =>
+  JSON.stringify({
+    apiVersion: 'securityhub/v1',
+    kind: 'PrincipalPolicy',
+    metadata: { name },
+    spec: {
+      principals: ['user:nobody'],
+      rules: [{ name: 'no-exports', effect: 'deny', resource: 'conversations', actions: ['export'] }],
+    },
+  });
+
 /** What one run through the table uses up: made while all is well. */
 export interface Supplies {
   readonly run: string;
   readonly sessions: readonly Tokens[];
   readonly grantId: string;
+  /** Version of a draft of policies. */
+  readonly draft: number;
   readonly apiKeyId: string;
   readonly serialNumber: string;
 }
@@ -135,10 +148,16 @@ export const makeSupplies = async (caller: Caller, world: World, run: string): P
   await caller.ask(Authorization.putRole, { role: Role.fromPartial({ name: `gone-${run}`, permissions: ['conversations:read'] }) });
   const { grant } = await caller.ask(Authorization.putGrant, { subject, permission: 'conversations:read', effect: Effect.EFFECT_ALLOW });
   await caller.ask(Authorization.assignRole, { subject, role: 'manager' });
+  const sources = [{ name: 'policy.json', content: policyText(`gone-${run}`) }];
+  await caller.ask(Authorization.applyPolicies, { sources });
+  const { version: draft } = await caller.ask(Authorization.applyPolicies, {
+    sources: [{ name: 'policy.json', content: policyText(`drafted-${run}`) }],
+    draft: true,
+  });
   const { apiKey } = await caller.ask(ApiKeys.createApiKey, { name: `gone-${run}`, permissions: ['conversations:read'] });
   const { serialNumber } = await caller.ask(Hub.issueServiceCert, { namespace: 'default', service: 'gone', generateKey });
   await caller.ask(Workloads.putWorkload, { workload: Workload.fromPartial({ namespace: 'default', name: `gone-${run}` }) });
-  return { run, sessions, grantId: grant?.id ?? '', apiKeyId: apiKey?.id ?? '', serialNumber };
+  return { run, sessions, grantId: grant?.id ?? '', draft: draft?.version ?? 0, apiKeyId: apiKey?.id ?? '', serialNumber };
 };
 
 /** `OK`, `OK` with what a verdict said, or code and reason. */
@@ -268,6 +287,14 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.putGrant, { subject, permission: 'conversations:write', effect: Effect.EFFECT_ALLOW });
   plain(Authorization.deleteGrant, { grantId: supplies.grantId });
   plain(Authorization.listGrants, {});
+  const sources = [{ name: 'policy.json', content: policyText(`outage-${run}`) }];
+  plain(Authorization.validatePolicies, { sources });
+  plain(Authorization.applyPolicies, { sources });
+  plain(Authorization.activatePolicies, { version: supplies.draft, discard: true });
+  plain(Authorization.rollbackPolicies, { version: 0, dryRun: true });
+  plain(Authorization.listPolicies, {});
+  plain(Authorization.getPolicy, { name: `gone-${run}` });
+  plain(Authorization.listPolicyVersions, {});
 
   plain(Encryption.createKey, { name: `new-${run}` });
   plain(Encryption.listKeys, {});

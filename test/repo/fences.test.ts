@@ -110,6 +110,7 @@ describe('the fences', () => {
       [/^ioredis$/, /^src\/.*redis\.ts$/],
       [/^node-forge$/, /\.forge\.ts$/],
       [/^jose$/, /\.jose\.ts$/],
+      [/^yaml$/, /\.yaml\.ts$/],
       [/^@bufbuild\/cel/, /\.cel\.ts$/],
       [/^@bufbuild\/re2$/, /\.re2\.ts$/],
       [/^prom-client$/, /^src\/server\/observability\/metrics\.ts$/],

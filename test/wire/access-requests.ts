@@ -33,6 +33,22 @@ const newRole = async ({ world, unique }: Given): Promise<string> => {
   await world.make(`${V1}.AuthorizationService/PutRole`, { role: { name: unique, permissions: ['conversations:read'] } });
   return unique;
 };
+const policyOf = (name: string): JsonObject => ({
+  name: 'policy.json',
+  content: JSON.stringify({
+    apiVersion: 'securityhub/v1',
+    kind: 'PrincipalPolicy',
+    metadata: { name },
+    spec: {
+      principals: ['user:nobody'],
+      rules: [{ name: 'no-exports', effect: 'deny', resource: 'conversations', actions: ['export'] }],
+    },
+  }),
+});
+const newPolicy = async ({ world, unique }: Given, over: JsonObject = {}): Promise<JsonObject> => {
+  const made = await world.make(`${V1}.AuthorizationService/ApplyPolicies`, { sources: [policyOf(unique)], ...over });
+  return object(made['version']);
+};
 const subject = async ({ world, unique }: Given): Promise<JsonObject> => ({ type: 'user', id: await world.newUser(unique) });
 const grantOf = (who: JsonObject): JsonObject => ({ subject: who, permission: 'conversations:export', effect: 'EFFECT_ALLOW' });
 const newTenant = async ({ world, unique }: Given): Promise<string> => {
@@ -178,6 +194,19 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
     return { ...given.tenant, grantId: text(object(grant)['id']) };
   },
   [`${V1}.AuthorizationService/ListGrants`]: ofTenant,
+  [`${V1}.AuthorizationService/ValidatePolicies`]: ({ tenant, unique }) => ({ ...tenant, sources: [policyOf(unique)] }),
+  [`${V1}.AuthorizationService/ApplyPolicies`]: ({ tenant, unique }) => ({ ...tenant, sources: [policyOf(unique)] }),
+  [`${V1}.AuthorizationService/ActivatePolicies`]: async (given) => {
+    const { version } = await newPolicy(given, { draft: true });
+    return { ...given.tenant, version: version ?? '', discard: true };
+  },
+  [`${V1}.AuthorizationService/RollbackPolicies`]: ({ tenant }) => ({ ...tenant, version: '0', dryRun: true }),
+  [`${V1}.AuthorizationService/ListPolicies`]: ofTenant,
+  [`${V1}.AuthorizationService/GetPolicy`]: async (given) => {
+    await newPolicy(given);
+    return { ...given.tenant, name: given.unique };
+  },
+  [`${V1}.AuthorizationService/ListPolicyVersions`]: ofTenant,
 
   [`${V1}.EncryptionService/CreateKey`]: ({ tenant, unique }) => ({ ...tenant, name: unique }),
   [`${V1}.EncryptionService/ListKeys`]: ofTenant,

@@ -31,8 +31,7 @@ const peerOf = ({ socket }: IncomingMessage): Peer => {
 export const headerOf =
   (message: IncomingMessage) =>
   (name: string): string => {
-    // HTTP/1.1's word for it.
-    const value = message.headers[name === ':authority' ? 'host' : name];
+    const value = message.headers[name];
     return (Array.isArray(value) ? value[0] : value) ?? '';
   };
 

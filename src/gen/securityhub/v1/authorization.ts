@@ -9,6 +9,22 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Struct } from "../../google/protobuf/struct.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import {
+  ActivatePoliciesRequest,
+  ActivatePoliciesResponse,
+  ApplyPoliciesRequest,
+  ApplyPoliciesResponse,
+  GetPolicyRequest,
+  GetPolicyResponse,
+  ListPoliciesRequest,
+  ListPoliciesResponse,
+  ListPolicyVersionsRequest,
+  ListPolicyVersionsResponse,
+  RollbackPoliciesRequest,
+  RollbackPoliciesResponse,
+  ValidatePoliciesRequest,
+  ValidatePoliciesResponse,
+} from "./policy.ts";
 
 export const protobufPackage = "securityhub.v1";
 
@@ -3036,6 +3052,123 @@ export const AuthorizationServiceService = {
     responseSerialize: (value: ListGrantsResponse): Buffer => Buffer.from(ListGrantsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListGrantsResponse => ListGrantsResponse.decode(value),
   },
+  /**
+   * Says what is wrong with policies, line by line, and what applying them would change. Changes nothing.
+   * Callers: policies:read; for the installation also installation:tenants.
+   * Reasons: none of its own; problems are in the answer.
+   * Retry: safe.
+   */
+  validatePolicies: {
+    path: "/securityhub.v1.AuthorizationService/ValidatePolicies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ValidatePoliciesRequest): Buffer =>
+      Buffer.from(ValidatePoliciesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ValidatePoliciesRequest => ValidatePoliciesRequest.decode(value),
+    responseSerialize: (value: ValidatePoliciesResponse): Buffer =>
+      Buffer.from(ValidatePoliciesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ValidatePoliciesResponse => ValidatePoliciesResponse.decode(value),
+  },
+  /**
+   * Applies policies: all of them or, where one is bad, none. Makes a new version of the set, active at once or as a draft.
+   * Applying what is already there makes no version.
+   * Callers: policies:write; nobody allows by a policy what the caller does not hold. For the installation also installation:tenants.
+   * Reasons: POLICY_INVALID (every problem with line and column), POLICY_LIMIT (more than 10,000), POLICY_NOT_FOUND (to delete),
+   * POLICY_VERSION_CONFLICT, RISK_NOT_ACKNOWLEDGED, ESCALATION.
+   * Retry: safe.
+   */
+  applyPolicies: {
+    path: "/securityhub.v1.AuthorizationService/ApplyPolicies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ApplyPoliciesRequest): Buffer => Buffer.from(ApplyPoliciesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ApplyPoliciesRequest => ApplyPoliciesRequest.decode(value),
+    responseSerialize: (value: ApplyPoliciesResponse): Buffer =>
+      Buffer.from(ApplyPoliciesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApplyPoliciesResponse => ApplyPoliciesResponse.decode(value),
+  },
+  /**
+   * Makes a draft active, or throws it away. A draft made from a version that is no longer active cannot be made active.
+   * Callers: as ApplyPolicies.
+   * Reasons: POLICY_VERSION_NOT_FOUND, POLICY_VERSION_CONFLICT, POLICY_INVALID, POLICY_LIMIT, RISK_NOT_ACKNOWLEDGED, ESCALATION.
+   * Retry: safe; a draft that is active already is answered as it is.
+   */
+  activatePolicies: {
+    path: "/securityhub.v1.AuthorizationService/ActivatePolicies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ActivatePoliciesRequest): Buffer =>
+      Buffer.from(ActivatePoliciesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ActivatePoliciesRequest => ActivatePoliciesRequest.decode(value),
+    responseSerialize: (value: ActivatePoliciesResponse): Buffer =>
+      Buffer.from(ActivatePoliciesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ActivatePoliciesResponse => ActivatePoliciesResponse.decode(value),
+  },
+  /**
+   * Makes a new version with the policies of an old one.
+   * Callers: as ApplyPolicies.
+   * Reasons: POLICY_VERSION_NOT_FOUND, POLICY_VERSION_CONFLICT, POLICY_INVALID, RISK_NOT_ACKNOWLEDGED, ESCALATION.
+   * Retry: safe; a second rollback changes nothing.
+   */
+  rollbackPolicies: {
+    path: "/securityhub.v1.AuthorizationService/RollbackPolicies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RollbackPoliciesRequest): Buffer =>
+      Buffer.from(RollbackPoliciesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RollbackPoliciesRequest => RollbackPoliciesRequest.decode(value),
+    responseSerialize: (value: RollbackPoliciesResponse): Buffer =>
+      Buffer.from(RollbackPoliciesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RollbackPoliciesResponse => RollbackPoliciesResponse.decode(value),
+  },
+  /**
+   * Lists policies by name.
+   * Callers: policies:read.
+   * Reasons: PAGE_TOKEN_INVALID, POLICY_VERSION_NOT_FOUND.
+   * Retry: safe.
+   */
+  listPolicies: {
+    path: "/securityhub.v1.AuthorizationService/ListPolicies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPoliciesRequest): Buffer => Buffer.from(ListPoliciesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPoliciesRequest => ListPoliciesRequest.decode(value),
+    responseSerialize: (value: ListPoliciesResponse): Buffer =>
+      Buffer.from(ListPoliciesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPoliciesResponse => ListPoliciesResponse.decode(value),
+  },
+  /**
+   * Answers a policy with its document, as it is or as it was.
+   * Callers: policies:read.
+   * Reasons: POLICY_NOT_FOUND.
+   * Retry: safe.
+   */
+  getPolicy: {
+    path: "/securityhub.v1.AuthorizationService/GetPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPolicyRequest): Buffer => Buffer.from(GetPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetPolicyRequest => GetPolicyRequest.decode(value),
+    responseSerialize: (value: GetPolicyResponse): Buffer => Buffer.from(GetPolicyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetPolicyResponse => GetPolicyResponse.decode(value),
+  },
+  /**
+   * Lists versions of the set, newest first: who changed what, when, and how dangerous it was.
+   * Callers: policies:read.
+   * Reasons: PAGE_TOKEN_INVALID, POLICY_VERSION_NOT_FOUND.
+   * Retry: safe.
+   */
+  listPolicyVersions: {
+    path: "/securityhub.v1.AuthorizationService/ListPolicyVersions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPolicyVersionsRequest): Buffer =>
+      Buffer.from(ListPolicyVersionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPolicyVersionsRequest => ListPolicyVersionsRequest.decode(value),
+    responseSerialize: (value: ListPolicyVersionsResponse): Buffer =>
+      Buffer.from(ListPolicyVersionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPolicyVersionsResponse => ListPolicyVersionsResponse.decode(value),
+  },
 } as const;
 
 export interface AuthorizationServiceServer extends UntypedServiceImplementation {
@@ -3116,6 +3249,57 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
    * Retry: safe.
    */
   listGrants: handleUnaryCall<ListGrantsRequest, ListGrantsResponse>;
+  /**
+   * Says what is wrong with policies, line by line, and what applying them would change. Changes nothing.
+   * Callers: policies:read; for the installation also installation:tenants.
+   * Reasons: none of its own; problems are in the answer.
+   * Retry: safe.
+   */
+  validatePolicies: handleUnaryCall<ValidatePoliciesRequest, ValidatePoliciesResponse>;
+  /**
+   * Applies policies: all of them or, where one is bad, none. Makes a new version of the set, active at once or as a draft.
+   * Applying what is already there makes no version.
+   * Callers: policies:write; nobody allows by a policy what the caller does not hold. For the installation also installation:tenants.
+   * Reasons: POLICY_INVALID (every problem with line and column), POLICY_LIMIT (more than 10,000), POLICY_NOT_FOUND (to delete),
+   * POLICY_VERSION_CONFLICT, RISK_NOT_ACKNOWLEDGED, ESCALATION.
+   * Retry: safe.
+   */
+  applyPolicies: handleUnaryCall<ApplyPoliciesRequest, ApplyPoliciesResponse>;
+  /**
+   * Makes a draft active, or throws it away. A draft made from a version that is no longer active cannot be made active.
+   * Callers: as ApplyPolicies.
+   * Reasons: POLICY_VERSION_NOT_FOUND, POLICY_VERSION_CONFLICT, POLICY_INVALID, POLICY_LIMIT, RISK_NOT_ACKNOWLEDGED, ESCALATION.
+   * Retry: safe; a draft that is active already is answered as it is.
+   */
+  activatePolicies: handleUnaryCall<ActivatePoliciesRequest, ActivatePoliciesResponse>;
+  /**
+   * Makes a new version with the policies of an old one.
+   * Callers: as ApplyPolicies.
+   * Reasons: POLICY_VERSION_NOT_FOUND, POLICY_VERSION_CONFLICT, POLICY_INVALID, RISK_NOT_ACKNOWLEDGED, ESCALATION.
+   * Retry: safe; a second rollback changes nothing.
+   */
+  rollbackPolicies: handleUnaryCall<RollbackPoliciesRequest, RollbackPoliciesResponse>;
+  /**
+   * Lists policies by name.
+   * Callers: policies:read.
+   * Reasons: PAGE_TOKEN_INVALID, POLICY_VERSION_NOT_FOUND.
+   * Retry: safe.
+   */
+  listPolicies: handleUnaryCall<ListPoliciesRequest, ListPoliciesResponse>;
+  /**
+   * Answers a policy with its document, as it is or as it was.
+   * Callers: policies:read.
+   * Reasons: POLICY_NOT_FOUND.
+   * Retry: safe.
+   */
+  getPolicy: handleUnaryCall<GetPolicyRequest, GetPolicyResponse>;
+  /**
+   * Lists versions of the set, newest first: who changed what, when, and how dangerous it was.
+   * Callers: policies:read.
+   * Reasons: PAGE_TOKEN_INVALID, POLICY_VERSION_NOT_FOUND.
+   * Retry: safe.
+   */
+  listPolicyVersions: handleUnaryCall<ListPolicyVersionsRequest, ListPolicyVersionsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
