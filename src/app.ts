@@ -14,6 +14,7 @@ import { createHub } from './hub/hub.ts';
 import { createStanding } from './hub/principal-standing.ts';
 import { wireIdentity } from './identity/identity.wire.ts';
 import { tlsWanted } from './server/config/refusals.ts';
+import { wireIssuers } from './issuers/issuers.wire.ts';
 import type { Config } from './server/config/schema.ts';
 import { tlsFromFiles } from './server/grpc/files.ts';
 import { createLog, type ProcessLog } from './server/observability/log.ts';
@@ -102,7 +103,18 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     { authorization, tokens: tokens.door, methodNames: () => transport.methods },
   );
   const apiKeys = wireApiKeys(platform, config.apiKeys, { authorization, identity: identity.door });
-  const standing = createStanding({ user: identity.door.user, workload: identity.door.workload, apiKey: apiKeys.door.usable });
+  const issuers = wireIssuers(
+    platform,
+    config.issuers,
+    { ownIssuer: config.tokens.issuer, longest: tokens.longestLife },
+    { ...authorization, jws: tokens.jws, namespaceOwner: (namespace) => identity.door.namespaceOwner(namespace) },
+  );
+  const standing = createStanding({
+    user: identity.door.user,
+    workload: identity.door.workload,
+    apiKey: apiKeys.door.usable,
+    foreign: issuers.door.knows,
+  });
   const { encryption, services: encryptionServices } = wireEncryption(
     platform,
     {
@@ -119,6 +131,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
   const hub = createHub(platform, {
     tokens: tokens.door,
     apiKeys: apiKeys.door,
+    issuers: issuers.door,
     identity: identity.door,
     authorization,
     certificates: certificates.door,
@@ -152,6 +165,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
       ...identity.services,
       ...tokens.services,
       ...apiKeys.services,
+      ...issuers.services,
       ...authorizationServices,
       ...encryptionServices,
       ...certificates.services,

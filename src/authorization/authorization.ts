@@ -7,7 +7,8 @@ import type { Clock, Instant } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { evaluate, type Question } from './evaluate.ts';
-import { outranks } from './escalation.ts';
+import { roleNotFound } from './change.ts';
+import { outranks, requireRoleHeld } from './escalation.ts';
 import { explain, type Step } from './explain.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
 import { callerHolds, type Holding, rightsHolder } from './holding.ts';
@@ -138,6 +139,8 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   holding(caller: Caller): MaybePromise<Holding>;
   /** Does the caller hold all that this user holds? Whoever runs the installation does. */
   outranks(caller: Caller, tenantId: TenantId, userId: string): MaybePromise<boolean>;
+  /** NOT_FOUND / ROLE_NOT_FOUND for a role that is none; PERMISSION_DENIED / ESCALATION for one that gives more than the caller holds. */
+  mayGive(caller: Caller, tenantId: TenantId, roles: readonly string[]): MaybePromise<void>;
   /** Roles given directly and in force, from the database; users without any are left out. */
   rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
@@ -180,6 +183,15 @@ export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
     outranks: (caller, tenantId, userId) =>
       andThen(holding(caller), (held) =>
         andThen(one(tenantId, { type: 'user', id: userId }, deps.clock.now()), ({ permissions }) => outranks(held, permissions)),
+      ),
+    mayGive: (caller, tenantId, roles) =>
+      andThen(holding(caller), (held) =>
+        andThen(deps.snapshots.get(tenantId, ''), ({ role }) => {
+          for (const name of roles) {
+            if (role(name) === undefined) throw roleNotFound(name);
+            requireRoleHeld(held, name, role);
+          }
+        }),
       ),
     rolesOf: (tenantId, userIds) => deps.rules.rolesOf(tenantId, userIds, deps.clock.now()),
     ...createRoleChanges(changing),

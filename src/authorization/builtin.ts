@@ -35,6 +35,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     'token:*',
     'workloads:*',
     'policies:*',
+    'issuers:*',
   ]),
   role(
     'developer',
@@ -100,5 +101,6 @@ export const BUILT_IN_RESOURCE_TYPES: readonly ResourceType[] = [
   type('token', "Other people's tokens.", ['inspect', 'revoke']),
   type('workloads', 'Registered workloads.', ['read', 'write']),
   type('policies', 'Policies as documents.', ['read', 'write']),
+  type('issuers', 'Trusted issuers of foreign tokens.', ['read', 'write']),
   type('installation', 'The installation itself. Covered by no wildcard.', ['tenants']),
 ];

@@ -26,6 +26,8 @@ export type Resolve = (wanted: readonly Wanted[], now: Instant) => MaybePromise<
 
 export const subjectKey = (subject: Subject): string => `${subject.type}:${subject.id}`;
 
+const NONE: readonly string[] = [];
+
 /** Passes over cold caches before we say that changes come faster than we can read. */
 const PASSES = 6;
 
@@ -36,12 +38,22 @@ const PASSES = 6;
  */
 export const createResolve = ({ snapshots, subjects, cursor }: ResolveDeps): Resolve => {
   const compiled = new WeakMap<SubjectRows, Rights>();
+  const brought = new WeakMap<readonly string[], WeakMap<SubjectRows, Rights>>();
 
-  const join = (snapshot: Snapshot, rows: SubjectRows, now: Instant): Rights => {
-    const known = compiled.get(rows);
+  const join = (snapshot: Snapshot, rows: SubjectRows, now: Instant, kept: WeakMap<SubjectRows, Rights>, roles = NONE): Rights => {
+    const known = kept.get(rows);
     if (known !== undefined && known.snapshot === snapshot && (known.validUntil === null || now < known.validUntil)) return known;
-    const fresh = compileRights(snapshot, rows, now, cursor());
-    compiled.set(rows, fresh);
+    const assignments = [...rows.assignments, ...roles.map((role) => ({ role, expiresAt: null }))];
+    const fresh = compileRights(snapshot, roles.length === 0 ? rows : { ...rows, assignments }, now, cursor());
+    kept.set(rows, fresh);
+    return fresh;
+  };
+
+  const keptFor = (roles: readonly string[]): WeakMap<SubjectRows, Rights> => {
+    const known = brought.get(roles);
+    if (known !== undefined) return known;
+    const fresh = new WeakMap<SubjectRows, Rights>();
+    brought.set(roles, fresh);
     return fresh;
   };
 
@@ -56,7 +68,9 @@ export const createResolve = ({ snapshots, subjects, cursor }: ResolveDeps): Res
       const rows = subjects.get(tenantId, subjectKey(subject));
       if (isPromise(snapshot)) waiting.push(snapshot);
       if (isPromise(rows)) waiting.push(rows);
-      if (!isPromise(snapshot) && !isPromise(rows)) found.push(join(snapshot, rows, now));
+      if (isPromise(snapshot) || isPromise(rows)) continue;
+      const { roles } = subject;
+      found.push(roles === undefined ? join(snapshot, rows, now, compiled) : join(snapshot, rows, now, keptFor(roles), roles));
     }
     return { found, waiting };
   };

@@ -11,6 +11,8 @@ export type SubjectType = 'user' | 'service';
 export interface Subject {
   readonly type: string;
   readonly id: string;
+  /** Roles it brings along besides those assigned here: of a trusted issuer's token. The same list for the same token. */
+  readonly roles?: readonly string[];
 }
 
 export interface Assignment {

@@ -9,6 +9,7 @@ import * as encryption from './securityhub/v1/encryption.ts';
 import * as securityHub from './securityhub/v1/security_hub.ts';
 import * as tenant from './securityhub/v1/tenant.ts';
 import * as token from './securityhub/v1/token.ts';
+import * as trustedIssuer from './securityhub/v1/trusted_issuer.ts';
 import * as user from './securityhub/v1/user.ts';
 import * as workload from './securityhub/v1/workload.ts';
 
@@ -22,6 +23,7 @@ export const SERVICES = {
   securityHub: { definition: securityHub.SecurityHubService, module: securityHub },
   tenant: { definition: tenant.TenantServiceService, module: tenant },
   token: { definition: token.TokenServiceService, module: token },
+  trustedIssuer: { definition: trustedIssuer.TrustedIssuerServiceService, module: trustedIssuer },
   user: { definition: user.UserServiceService, module: user },
   workload: { definition: workload.WorkloadServiceService, module: workload },
 } as const;

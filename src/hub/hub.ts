@@ -4,6 +4,7 @@ import type { Authorization } from '../authorization/authorization.ts';
 import type { PeerCertificate } from '../base/call.ts';
 import type { Millis } from '../base/time.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { IssuersDoor } from '../issuers/issuers.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
@@ -18,6 +19,7 @@ import type { ProofPorts } from './validate-token-proof.ts';
 export interface HubPorts {
   readonly tokens: TokensDoor;
   readonly apiKeys: Pick<ApiKeys, 'verify' | 'usable'>;
+  readonly issuers: Pick<IssuersDoor, 'verify' | 'knows'>;
   readonly identity: Pick<Identity, 'tenant' | 'user' | 'workload'>;
   readonly authorization: Authorization;
   readonly certificates: ProofPorts['certificates'] & { identify: AuthenticatePorts['identify'] };
@@ -30,15 +32,16 @@ export interface HubPorts {
 }
 
 export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, ports: HubPorts) => {
-  const { tokens, apiKeys, identity, authorization, certificates } = ports;
+  const { tokens, apiKeys, issuers, identity, authorization, certificates } = ports;
   const { tenant, user, workload } = identity;
   const { holds } = authorization;
-  const lookUps = { tenant, user, workload, apiKey: apiKeys.usable };
-  const present = createPresent({ tokens, apiKeys, certificates, tenant, holds, standing: ports.standing });
+  const lookUps = { tenant, user, workload, apiKey: apiKeys.usable, foreign: issuers.knows };
+  const present = createPresent({ tokens, apiKeys, issuers, certificates, tenant, holds, standing: ports.standing });
   const decisions = wireDecisions(platform, { ...lookUps, authorization, verify: present, decisionTtl: ports.decisionTtl });
   const validateToken = createValidateToken({
     tokens,
     apiKeys,
+    issuers,
     certificates,
     feed: platform.feed,
     rights: decisions.liveRights,

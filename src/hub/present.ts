@@ -25,7 +25,7 @@ export const createPresent = (ports: PresentPorts) => {
   const prove = createProve(ports);
 
   const judge = ({ proven }: Proof & { readonly ok: true }, context: RequestContext | undefined, call: Call): MaybePromise<Presented> => {
-    const { credential, marked, subjectType } = proven;
+    const { credential, marked, subjectType, roles } = proven;
     const { tenantId } = credential;
     const subject: Subject = { type: subjectType, id: credential.subject };
     const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
@@ -41,14 +41,15 @@ export const createPresent = (ports: PresentPorts) => {
           if (problem !== undefined) return refused(problem.code, problem.message);
           const scopes = credential.scopes ?? [];
           const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
-          return { ok: true, tenantId, subject, standing: { ...standing, limits }, expiresAt: credential.expiresAt };
+          const holder = roles === undefined ? standing.holder : { ...standing.holder, roles };
+          return { ok: true, tenantId, subject, standing: { ...standing, holder, limits }, expiresAt: credential.expiresAt };
         }),
       ),
     );
   };
 
   return (token: string, context: RequestContext | undefined, call: Call): MaybePromise<Presented> =>
-    andThen(prove({ token, certificateChain: '' }, call.now, 0), (proof) =>
+    andThen(prove({ token, certificateChain: '' }, call.caller, call.now, 0), (proof) =>
       proof.ok ? judge(proof, context, call) : refused(proof.reason.code, proof.reason.message),
     );
 };

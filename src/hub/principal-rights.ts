@@ -28,5 +28,7 @@ export const createLiveRights =
       : andThen(standing(tenantId, subject), (found) =>
           found === null || !found.active
             ? NOTHING
-            : andThen(authorization.rights(tenantId, found.holder), (rights) => authorization.limited(rights, found.limits)),
+            : andThen(authorization.rights(tenantId, subject.roles === undefined ? found.holder : subject), (rights) =>
+                authorization.limited(rights, found.limits),
+              ),
         );

@@ -11,6 +11,8 @@ export interface StandingPorts {
     namespace: string,
     name: string,
   ) => MaybePromise<{ readonly tenantId: TenantId; readonly permissions: readonly string[] } | null>;
+  /** Is it the id of a subject of an issuer that the tenant trusts? */
+  readonly foreign: (tenantId: TenantId, id: string) => MaybePromise<boolean>;
   /** A key that may still be used; null for one that is unknown, revoked or past its end. */
   readonly apiKey: (
     tenantId: TenantId,
@@ -47,8 +49,13 @@ export const createStanding = (ports: StandingPorts) => {
       );
     });
 
+  const foreign = (tenantId: TenantId, { type, id }: Subject): MaybePromise<Standing | null> =>
+    andThen(ports.foreign(tenantId, id), (trusted) => (trusted ? { active: true, holder: { type, id }, limits: UNLIMITED } : null));
+
   /** null = no such subject in that tenant. */
   return (tenantId: TenantId, subject: Subject): MaybePromise<Standing | null> => {
+    // Only ids of foreign subjects hold a colon.
+    if (subject.id.includes(':') && (subject.type === 'user' || subject.type === 'service')) return foreign(tenantId, subject);
     switch (subject.type) {
       case 'user':
         return user(tenantId, subject.id);

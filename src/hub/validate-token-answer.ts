@@ -3,7 +3,8 @@ import type { Instant, Millis } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import { ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import type { Claims as ClaimsMessage } from '../gen/securityhub/v1/token.ts';
-import type { Claims } from '../tokens/tokens.ts';
+import type { ForeignClaims } from '../issuers/issuers.ts';
+import type { Claims, Confirmation } from '../tokens/tokens.ts';
 import type { Reason } from './verdict.ts';
 import { instant, tagOf, varint } from './wire-bytes.ts';
 
@@ -52,6 +53,9 @@ export const someClaims = (
   claims: Pick<ClaimsMessage, 'issuer' | 'subject' | 'tokenId' | 'tenantId'> & Partial<ClaimsMessage>,
 ): ClaimsMessage => ({ ...EMPTY_CLAIMS, ...claims });
 
+const confirmationMessage = (confirmation: Confirmation | null): ClaimsMessage['confirmation'] =>
+  confirmation === null ? undefined : { x5tS256: confirmation.x5tS256, spkiSha256: confirmation.spkiSha256, jkt: confirmation.jkt };
+
 export const accessClaims = (claims: Claims): ClaimsMessage =>
   someClaims({
     issuer: claims.issuer,
@@ -75,10 +79,29 @@ export const accessClaims = (claims: Claims): ClaimsMessage =>
     authTime: timestamp(claims.authTime),
     acr: claims.acr,
     amr: [...claims.amr],
-    confirmation:
-      claims.confirmation === null
-        ? undefined
-        : { x5tS256: claims.confirmation.x5tS256, spkiSha256: claims.confirmation.spkiSha256, jkt: claims.confirmation.jkt },
+    confirmation: confirmationMessage(claims.confirmation),
+  });
+
+/** As the foreign token says it, but for the end that counts here. */
+export const foreignClaims = ({ said, ...claims }: ForeignClaims): ClaimsMessage =>
+  someClaims({
+    issuer: claims.issuer,
+    subject: said.subject,
+    audience: [...claims.audience],
+    expiresAt: timestamp(claims.expiresAt),
+    notBefore: timestamp(claims.notBefore),
+    issuedAt: timestamp(claims.issuedAt),
+    tokenId: said.tokenId,
+    clientId: said.clientId,
+    tenantId: claims.tenantId,
+    scopes: [...claims.scopes],
+    sessionId: said.sessionId,
+    mfaVerified: claims.mfaVerified,
+    authMethod: 'sso',
+    authTime: claims.authTime === null ? undefined : timestamp(claims.authTime),
+    acr: claims.acr,
+    amr: [...claims.amr],
+    confirmation: confirmationMessage(claims.confirmation),
   });
 
 /** A response with nothing in it. */

@@ -1,11 +1,13 @@
 // What was presented to ValidateToken, and whether it proves anything: access token, API key or certificate, each by its own capability.
 import type { MaybePromise } from '../base/call.ts';
+import type { Caller, TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
 import { type Claims as ClaimsMessage, TokenType } from '../gen/securityhub/v1/token.ts';
-import type { Claims, TokensDoor, Verified } from '../tokens/tokens.ts';
-import { accessClaims, someClaims, timestamp } from './validate-token-answer.ts';
+import type { ForeignVerified, IssuersDoor, Marked as ForeignClaims } from '../issuers/issuers.ts';
+import type { Claims, Marked, TokensDoor, Verified } from '../tokens/tokens.ts';
+import { accessClaims, foreignClaims, someClaims, timestamp } from './validate-token-answer.ts';
 import type { Credential, Reason } from './verdict.ts';
 
 /** A key as the api-keys capability proved it. */
@@ -32,6 +34,7 @@ export interface CertificateProof {
 
 export interface ProofPorts {
   readonly tokens: Pick<TokensDoor, 'verify'>;
+  readonly issuers: Pick<IssuersDoor, 'verify'>;
   readonly apiKeys: {
     verify(
       secret: string,
@@ -57,9 +60,11 @@ export interface Proven {
   readonly subjectType: 'user' | 'api_key' | 'service';
   readonly tokenType: TokenType;
   /** What the mirror is asked; null for what has no watermark of its own kind. */
-  readonly marked: Claims | null;
+  readonly marked: Marked | null;
+  /** Roles that a foreign subject brings; absent for whoever is registered here. */
+  readonly roles?: readonly string[];
   /** The same object as long as its own capability keeps it: what is made from a credential is kept beside it. */
-  readonly source: Claims | ApiKeyProof | CertificateProof;
+  readonly source: Claims | ForeignClaims | ApiKeyProof | CertificateProof;
 }
 
 export type Proof =
@@ -80,6 +85,25 @@ const ofAccessToken = (claims: Claims): Proven => ({
   marked: claims,
   source: claims,
 });
+
+/** Made once: what stands beside the claims stays with them. */
+const foreign = new WeakMap<ForeignClaims, Proven>();
+
+const ofForeignToken = (claims: ForeignClaims): Proven => {
+  const known = foreign.get(claims);
+  if (known !== undefined) return known;
+  const { tenantId, subject, audience, scopes, confirmation, expiresAt } = claims;
+  const proven: Proven = {
+    credential: { ...UNBOUND, tenantId, subject, audience, scopes, confirmation, expiresAt },
+    subjectType: claims.subjectType,
+    tokenType: TokenType.TOKEN_TYPE_ACCESS,
+    marked: claims,
+    ...(claims.roles === null ? {} : { roles: claims.roles }),
+    source: claims,
+  };
+  foreign.set(claims, proven);
+  return proven;
+};
 
 const ofApiKey = (key: ApiKeyProof): Proven => ({
   credential: { ...UNBOUND, tenantId: key.tenantId, subject: key.keyId, scopes: key.scopes, expiresAt: key.expiresAt },
@@ -105,6 +129,7 @@ const ofCertificate = (identity: CertificateProof): Proven => ({
 
 /** As they are printed where they may be shown. */
 export const shownClaims = ({ source }: Proven): ClaimsMessage => {
+  if ('said' in source) return foreignClaims(source);
   if ('familyId' in source) return accessClaims(source);
   if ('keyId' in source)
     return someClaims({
@@ -135,6 +160,27 @@ const refused = (tokenType: TokenType, code: string, message: string, proven: Pr
   proven,
 });
 
+const ofForeign = (verified: ForeignVerified): Proof =>
+  verified.ok
+    ? { ok: true, proven: ofForeignToken(verified.claims), inGrace: verified.inGrace }
+    : refused(
+        TokenType.TOKEN_TYPE_ACCESS,
+        verified.reason,
+        verified.message,
+        verified.claims === null ? null : ofForeignToken(verified.claims),
+      );
+
+/** Why our own verifier refuses what another issuer may have made. */
+const PERHAPS_FOREIGN = ['KEY_UNKNOWN', 'TOKEN_TYPE_WRONG', 'ALGORITHM_NOT_ALLOWED'];
+
+/** Whose issuers count: those of the caller's tenant, then of the tenants that a workload may ask about. */
+const tenantsOf = (caller: Caller): readonly TenantId[] =>
+  caller.kind === 'anonymous'
+    ? []
+    : caller.kind === 'workload' && caller.entry !== null && caller.entry.tenants.length > 0
+      ? [...new Set([caller.tenantId, ...caller.entry.tenants])]
+      : [caller.tenantId];
+
 const ofVerified = (verified: Verified): Proof =>
   verified.ok
     ? { ok: true, proven: ofAccessToken(verified.claims), inGrace: verified.inGrace }
@@ -148,7 +194,7 @@ const ofVerified = (verified: Verified): Proof =>
 /** Answers at once for access tokens. */
 export const createProve =
   (ports: ProofPorts) =>
-  (request: Pick<ValidateTokenRequest, 'token' | 'certificateChain'>, now: Instant, grace: Millis): MaybePromise<Proof> => {
+  (request: Pick<ValidateTokenRequest, 'token' | 'certificateChain'>, caller: Caller, now: Instant, grace: Millis): MaybePromise<Proof> => {
     const { token } = request;
     if (request.certificateChain !== '')
       return andThen(ports.certificates.validate(request.certificateChain, now), (found) =>
@@ -165,5 +211,9 @@ export const createProve =
           ? { ok: true, proven: ofApiKey(found.key), inGrace: false }
           : refused(TokenType.TOKEN_TYPE_API_KEY, found.reason, found.message ?? 'the API key is not good'),
       );
-    return ofVerified(ports.tokens.verify(token, now, grace));
+    const verified = ports.tokens.verify(token, now, grace);
+    if (verified.ok || !PERHAPS_FOREIGN.includes(verified.reason)) return ofVerified(verified);
+    return andThen(ports.issuers.verify(token, now, grace, tenantsOf(caller)), (found) =>
+      found === null ? ofVerified(verified) : ofForeign(found),
+    );
   };

@@ -1,4 +1,5 @@
 // ValidateToken: is this credential good, here, now, for this? Warm it answers at once, without SQL, without Redis, from bytes made before.
+import type { Subject } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import type { Caller, TenantId } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
@@ -28,7 +29,7 @@ export interface ValidateTokenPorts extends ProofPorts {
   readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
   readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'applied' | 'cursor'>;
   /** Live rights: of a user, a service (`<namespace>/<name>`) or an API key. */
-  rights(tenantId: TenantId, subject: { readonly type: string; readonly id: string }): MaybePromise<LiveRights>;
+  rights(tenantId: TenantId, subject: Subject): MaybePromise<LiveRights>;
   user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
   tenant(tenantId: TenantId): MaybePromise<Standing | null>;
   /** Does the caller hold this permission now? */
@@ -119,14 +120,14 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
   const bothWarnings = warnings.unchecked + warnings.grace;
 
-  const factsOf = ({ credential, subjectType, source }: Proven, now: Instant): MaybePromise<Facts> => {
+  const factsOf = ({ credential, subjectType, roles, source }: Proven, now: Instant): MaybePromise<Facts> => {
     const known = kept.get(source);
     if (known !== undefined && now < known.until && known.facts.applied === ports.feed.applied()) return known.facts;
     const applied = ports.feed.applied();
     const { tenantId, subject } = credential;
     const tenant = ports.tenant(tenantId);
-    const user = subjectType === 'user' ? ports.user(tenantId, subject) : ACTIVE;
-    const rights = ports.rights(tenantId, { type: subjectType, id: subject });
+    const user = subjectType === 'user' && roles === undefined ? ports.user(tenantId, subject) : ACTIVE;
+    const rights = ports.rights(tenantId, { type: subjectType, id: subject, ...(roles === undefined ? {} : { roles }) });
     if (isPromise(tenant) || isPromise(user) || isPromise(rights))
       return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r, applied }));
     return { tenant, user, rights, applied };
@@ -267,7 +268,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const grace = millis(request.grace);
     if (!(grace >= 0 && grace <= MAX_GRACE)) throw badField('grace', 'must be from 0 to 60 s');
     const rule = audienceRule(call.caller, request.audience);
-    const proof = prove(request, call.now, grace);
+    const proof = prove(request, call.caller, call.now, grace);
     const weigh = (found: Proof): MaybePromise<Buffer> =>
       found.ok ? judge(request, call, rule, found, true) : judgeRefused(request, call, rule, found);
     return isPromise(proof) ? proof.then(weigh) : weigh(proof);

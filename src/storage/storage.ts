@@ -41,6 +41,7 @@ export const CHANGE_KINDS = [
   'user_state',
   'encryption_key',
   'authority',
+  'trusted_issuer',
 ] as const;
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 

@@ -146,7 +146,7 @@ const reader = (payload: JsonObject) => {
 };
 
 /** Unknown members make the binding one that we cannot check, which a verdict must refuse. */
-const readConfirmation = (payload: JsonObject): Confirmation | null | undefined => {
+export const readConfirmation = (payload: JsonObject): Confirmation | null | undefined => {
   const value = member(payload, 'cnf');
   if (value === undefined) return null;
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;

@@ -45,8 +45,13 @@ const readHeader = (header: JsonObject, type: string): { readonly kid: string; r
   return { kid, algorithm };
 };
 
-/** Size, three canonical base64url segments, JSON objects without repeated members, header rules. No key and no signature yet. */
-export const parseJws = (token: string, type: string): Jws | Refusal => {
+/** A JWS whose header is read by whoever asked for it. */
+export interface Segments extends Pick<Jws, 'payload' | 'signature' | 'signed'> {
+  readonly header: JsonObject;
+}
+
+/** Size, three canonical base64url segments, a header that is a JSON object without repeated members. */
+export const parseSegments = (token: string): Segments | Refusal => {
   if (token.length > MAX_TOKEN) return refuse('TOKEN_TOO_LARGE', `a token has at most ${MAX_TOKEN} bytes`);
   const segments = token.split('.', 4);
   const [first, second, third] = segments;
@@ -55,11 +60,18 @@ export const parseJws = (token: string, type: string): Jws | Refusal => {
   const headerBytes = fromBase64url(first);
   const header = headerBytes && strictJsonObject(headerBytes);
   if (header === null) return malformed('the header is not canonical base64url of a JSON object with unique members');
-  const read = readHeader(header, type);
-  if ('reason' in read) return read;
   const payload = fromBase64url(second);
   const signature = fromBase64url(third);
   if (payload === null || signature === null || signature.length === 0)
     return malformed('the payload or the signature is not canonical base64url');
-  return { ...read, payload, signature, signed: token.slice(0, first.length + 1 + second.length) };
+  return { header, payload, signature, signed: token.slice(0, first.length + 1 + second.length) };
+};
+
+/** And header rules. No key and no signature yet. */
+export const parseJws = (token: string, type: string): Jws | Refusal => {
+  const segments = parseSegments(token);
+  if ('reason' in segments) return segments;
+  const { header, ...rest } = segments;
+  const read = readHeader(header, type);
+  return 'reason' in read ? read : { ...read, ...rest };
 };

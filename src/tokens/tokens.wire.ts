@@ -3,15 +3,19 @@ import { hours, minutes, type Millis } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
+import { type Confirmation, readConfirmation, timing } from './claims.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
+import { parseSegments } from './jws.ts';
 import { readKeyFiles } from './key-files.fs.ts';
 import { createKeyring } from './keyring.ts';
 import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
 import type { RefreshKeys } from './refresh-token.ts';
+import { signatureHolds } from './signature.ts';
 import * as jose from './signer.jose.ts';
 import { createSigningKeys } from './signing-keys.postgres.ts';
 import { loadSigningKeys } from './signing-keys.ts';
+import { type JsonObject, strictJsonObject } from './strict-json.ts';
 import type { tokensConfig } from './tokens.config.ts';
 import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
@@ -24,6 +28,10 @@ export interface TokensWired {
   readonly services: readonly Service[];
   /** The longest that an access token is accepted anywhere after its issue, grace included. */
   readonly longest: Millis;
+  /** The same without grace. */
+  readonly longestLife: Millis;
+  /** How we read and check a JWS, for whoever verifies those of others. */
+  readonly jws: typeof jws;
   /** Makes or loads the signing keys. Before the first call; the mirror fills when the feed starts. */
   start(): Promise<void>;
 }
@@ -34,6 +42,14 @@ const longestLife = (production: boolean): Millis => (production ? hours(1) : ho
 // About a millisecond.
 const SWEEP_SLICE = 2_000;
 const SWEEP_ROWS = 5000;
+
+const jws = {
+  segments: parseSegments,
+  object: strictJsonObject,
+  holds: signatureHolds,
+  confirmation: (cnf: JsonObject): Confirmation => readConfirmation({ cnf }) ?? { x5tS256: '', spkiSha256: '', jkt: '', other: true },
+  timing,
+};
 
 /** Wire it before the feed starts: live revocations are replayed to the mirror first. */
 export const createTokensWired = (platform: Platform, config: Values<typeof tokensConfig>, ports: TokenPorts): TokensWired => {
@@ -126,5 +142,12 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
   metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
 
-  return { door, services: [tokenService(door)], longest: longest + MAX_GRACE, start: () => loadSigningKeys(keys, true) };
+  return {
+    door,
+    services: [tokenService(door)],
+    longest: longest + MAX_GRACE,
+    longestLife: longest,
+    jws,
+    start: () => loadSigningKeys(keys, true),
+  };
 };

@@ -22,6 +22,7 @@ import {
 import { TenantServiceService as Tenants } from '../../src/gen/securityhub/v1/tenant.ts';
 import { type Tokens, TokenServiceService as TokenService } from '../../src/gen/securityhub/v1/token.ts';
 import { UserServiceService as Users } from '../../src/gen/securityhub/v1/user.ts';
+import { TrustedIssuer, TrustedIssuerServiceService as Issuers } from '../../src/gen/securityhub/v1/trusted_issuer.ts';
 import { Workload, WorkloadServiceService as Workloads } from '../../src/gen/securityhub/v1/workload.ts';
 import { HealthCheckResponse_ServingStatus as Serving, HealthService as Health } from '../../src/gen/grpc/health/v1/health.ts';
 import type { Caller, Rpc, Said } from './caller.ts';
@@ -33,6 +34,7 @@ export const SERVICES = [
   Tenants,
   Users,
   Workloads,
+  Issuers,
   ApiKeys,
   Authorization,
   Encryption,
@@ -131,6 +133,9 @@ const policyText = (name: string): string =>
     },
   });
 
+const issuerNamed = (name: string): TrustedIssuer =>
+  TrustedIssuer.fromPartial({ name, issuer: 'https://issuer.example', audiences: ['orders'] });
+
 /** What one run through the table uses up: made while all is well. */
 export interface Supplies {
   readonly run: string;
@@ -157,6 +162,7 @@ export const makeSupplies = async (caller: Caller, world: World, run: string): P
   const { apiKey } = await caller.ask(ApiKeys.createApiKey, { name: `gone-${run}`, permissions: ['conversations:read'] });
   const { serialNumber } = await caller.ask(Hub.issueServiceCert, { namespace: 'default', service: 'gone', generateKey });
   await caller.ask(Workloads.putWorkload, { workload: Workload.fromPartial({ namespace: 'default', name: `gone-${run}` }) });
+  await caller.ask(Issuers.putTrustedIssuer, { issuer: issuerNamed(`gone-${run}`.slice(0, 32)) });
   return { run, sessions, grantId: grant?.id ?? '', draft: draft?.version ?? 0, apiKeyId: apiKey?.id ?? '', serialNumber };
 };
 
@@ -270,6 +276,9 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Workloads.getWorkload, { namespace: 'default', name: warm.service });
   plain(Workloads.listWorkloads, {});
   plain(Workloads.deleteWorkload, { namespace: 'default', name: `gone-${run}` });
+  plain(Issuers.putTrustedIssuer, { issuer: issuerNamed('keycloak') });
+  plain(Issuers.listTrustedIssuers, {});
+  plain(Issuers.deleteTrustedIssuer, { name: `gone-${run}`.slice(0, 32) });
   plain(ApiKeys.createApiKey, { name: `new-${run}`, permissions: ['conversations:read'] });
   plain(ApiKeys.getApiKey, { apiKeyId: supplies.apiKeyId });
   plain(ApiKeys.listApiKeys, {});

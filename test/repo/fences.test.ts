@@ -4,7 +4,7 @@ import { basename, dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const root = join(import.meta.dirname, '../..');
-const CAPABILITIES = ['tokens', 'identity', 'api-keys', 'authorization', 'encryption', 'certificates', 'audit'];
+const CAPABILITIES = ['tokens', 'identity', 'api-keys', 'authorization', 'encryption', 'certificates', 'audit', 'issuers'];
 
 interface Import {
   readonly from: string;
@@ -73,7 +73,7 @@ describe('the fences', () => {
 
   it('let only wires and the composition root import the edges of a capability', () => {
     const edge = (file: string): boolean =>
-      CAPABILITIES.includes(room(file)) && /^(postgres|redis|memory|forge|jose|file|worker)$/.test(suffix(file));
+      CAPABILITIES.includes(room(file)) && /^(postgres|redis|memory|forge|jose|file|worker|fetch)$/.test(suffix(file));
     const broken = values.filter(
       (one) => isLocal(one) && edge(one.to) && suffix(one.from) !== 'wire' && !(edge(one.from) && room(one.from) === room(one.to)),
     );

@@ -66,6 +66,13 @@ const aboutTheUser = ({ world, tenant }: Given): JsonObject => ({
 });
 const plaintext = Buffer.from('nobody else may read this').toString('base64');
 
+const issuerNamed = (name: string, tenant: JsonObject): JsonObject => ({
+  ...tenant,
+  name,
+  issuer: 'https://issuer.example',
+  audiences: ['orders'],
+});
+
 const abroad = { tenantId: 'acme' };
 const userAbroad = async ({ world, unique }: Given): Promise<JsonObject> => {
   const made = await world.makeAbroad(`${V1}.UserService/CreateUser`, { username: unique });
@@ -165,6 +172,14 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.WorkloadService/DeleteWorkload`]: async ({ world, tenant, unique }) => {
     await world.make(`${V1}.WorkloadService/PutWorkload`, { workload: { namespace: NAMESPACE, name: unique } });
     return { ...tenant, namespace: NAMESPACE, name: unique };
+  },
+
+  [`${V1}.TrustedIssuerService/PutTrustedIssuer`]: ({ tenant, unique }) => ({ issuer: issuerNamed(unique, tenant) }),
+  [`${V1}.TrustedIssuerService/PutTrustedIssuer: of acme`]: ({ unique }) => ({ issuer: issuerNamed(unique, abroad) }),
+  [`${V1}.TrustedIssuerService/ListTrustedIssuers`]: ofTenant,
+  [`${V1}.TrustedIssuerService/DeleteTrustedIssuer`]: async ({ world, tenant, unique }) => {
+    await world.make(`${V1}.TrustedIssuerService/PutTrustedIssuer`, { issuer: issuerNamed(unique, {}) });
+    return { ...tenant, name: unique };
   },
 
   [`${V1}.ApiKeyService/CreateApiKey`]: ({ tenant, unique }) => ({ ...tenant, name: unique, permissions: ['conversations:read'] }),

@@ -5,6 +5,7 @@ import { authorizationConfig } from '../../authorization/authorization.config.ts
 import { certificatesConfig } from '../../certificates/certificates.config.ts';
 import { encryptionConfig } from '../../encryption/encryption.config.ts';
 import { identityConfig } from '../../identity/identity.config.ts';
+import { issuersConfig } from '../../issuers/issuers.config.ts';
 import { storageConfig } from '../../storage/storage.config.ts';
 import { tokensConfig } from '../../tokens/tokens.config.ts';
 import { grpcConfig } from '../grpc/grpc.config.ts';
@@ -23,6 +24,7 @@ export const schema = {
   encryption: encryptionConfig,
   certificates: certificatesConfig,
   audit: auditConfig,
+  issuers: issuersConfig,
   reserved: reservedConfig,
 } as const satisfies Schema;
 

@@ -121,6 +121,7 @@ export const createWorld = async (
       return status === undefined ? null : { status };
     },
     workload: (namespace, name) => (namespace === 'default' && name === 'billing' ? entryOf() : null),
+    foreign: () => false,
     apiKey: (tenantId, keyId) => (tenantId === 'acme' ? (KEYS.get(keyId) ?? null) : null),
   });
   await platform.start();

@@ -51,6 +51,7 @@ beforeAll(async () => {
             }
           : { ok: false, reason: 'TOKEN_REVOKED' },
     },
+    issuers: { verify: () => null },
     certificates: { validate: async () => ({ ok: false, reason: 'CERTIFICATE_INVALID', message: 'not one of ours' }) },
   });
 });
@@ -146,6 +147,7 @@ describe('ValidateToken', () => {
       tenant: () => ({ status: 'active', watermark: 0 }),
       holds: () => false,
       apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
+      issuers: { verify: () => null },
       certificates: { validate: () => ({ ok: false, reason: 'CERTIFICATE_INVALID' }) },
     });
     const request = ValidateTokenRequest.fromPartial({ token: seen });

@@ -2967,7 +2967,7 @@ export const SecurityHubService = {
    * TOKEN_REVOKED, SESSION_ENDED, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
    * DEVICE_MISMATCH, PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
    * it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: AUDIENCE_FORBIDDEN (a workload named an audience it is
-   * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness).
+   * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness), ISSUER_KEYS_UNAVAILABLE (UNAVAILABLE: keys of a trusted issuer).
    * Retry: safe.
    */
   validateToken: {
@@ -3079,7 +3079,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * TOKEN_REVOKED, SESSION_ENDED, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
    * DEVICE_MISMATCH, PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
    * it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: AUDIENCE_FORBIDDEN (a workload named an audience it is
-   * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness).
+   * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness), ISSUER_KEYS_UNAVAILABLE (UNAVAILABLE: keys of a trusted issuer).
    * Retry: safe.
    */
   validateToken: handleUnaryCall<ValidateTokenRequest, ValidateTokenResponse>;
