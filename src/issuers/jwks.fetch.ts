@@ -122,6 +122,7 @@ export const fetchKeys =
       if (keys === null) throw failed('its answer is no JWK Set');
       return { keys, maxAge };
     } catch (thrown) {
-      throw explained(thrown);
+      // A body cut off by the signal says only that it was cut off.
+      throw explained(signal.aborted ? signal.reason : thrown);
     }
   };
