@@ -31,7 +31,7 @@ const guarded =
       if (error !== null) return done(error, '');
       const allowed = found.filter(({ address }) => addressAllowed(address, rules));
       const [first] = allowed;
-      if (first === undefined) return done(Object.assign(new Error('address ruled out'), { code: 'ERULEDOUT' }), '');
+      if (first === undefined) return done(Object.assign(new Error('address ruled out'), { code: 'ruled_out' }), '');
       if (options.all === true) done(null, allowed);
       else done(null, first.address, first.family);
     });
@@ -43,7 +43,7 @@ const maxAgeOf = ({ headers }: IncomingMessage): Millis => {
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its name cannot be resolved',
-  ERULEDOUT: 'its name leads to an address that keys never come from',
+  ruled_out: 'its name leads to an address that keys never come from',
   ECONNREFUSED: 'the connection was refused',
 };
 
