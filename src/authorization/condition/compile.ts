@@ -84,7 +84,7 @@ const presence = (expr: Member, room: Room): Run => {
 const member = (expr: Member | Index, room: Room): Run => {
   const path = pathOf(expr);
   const { operand } = expr;
-  const nullable = expr.type.kind === 'null' || (expr.type.kind === 'dyn' && operand.type.kind !== 'object');
+  const nullable = expr.type.kind === 'null' || expr.type.kind === 'dyn';
   if (path !== null) {
     const read = readerOf(room.schema, expr);
     return read === null ? () => NOT_DECLARED : attribute(read, expr.type, path, nullable);
