@@ -59,18 +59,25 @@ const variable = (name: string): Read => {
 const memberOf = (object: unknown, name: string): unknown =>
   typeof object === 'object' && object !== null && Object.hasOwn(object, name) && isPlain(object) ? object[name] : undefined;
 
-const member =
-  (operand: Read, name: string): Read =>
-  (variables) =>
-    memberOf(operand(variables), name);
+/** Of an object that the hub made: plain for sure. */
+const ownOf = (object: unknown, name: string): unknown =>
+  typeof object === 'object' && object !== null && Object.hasOwn(object, name)
+    ? (object as Readonly<Record<string, unknown>>)[name]
+    : undefined;
 
 const field = (schema: Schema, operand: Expr, read: Read, name: string): Read | null => {
-  if (operand.type.kind !== 'object') return member(read, name);
+  if (operand.type.kind !== 'object') return (variables) => memberOf(read(variables), name);
   const fields = schema.objects[operand.type.name];
   const declared = fields !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (declared === undefined) return null;
-  const holder = declared.in === undefined ? read : member(read, declared.in);
-  return member(holder, name);
+  const holder = declared.in;
+  if (operand.kind !== 'variable')
+    return holder === undefined
+      ? (variables) => memberOf(read(variables), name)
+      : (variables) => memberOf(memberOf(read(variables), holder), name);
+  if (holder === 'attributes')
+    return (variables) => ownOf((read(variables) as { readonly attributes?: unknown } | undefined)?.attributes, name);
+  return holder === undefined ? (variables) => ownOf(read(variables), name) : (variables) => ownOf(ownOf(read(variables), holder), name);
 };
 
 /** Reads an attribute by its path; null where the expression is none, or its path is no longer declared. */

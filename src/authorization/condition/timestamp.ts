@@ -40,28 +40,58 @@ export const timestampOfMillis = (millis: number): Timestamp => {
 /** Milliseconds since 1970 with a fraction, as exact as a number is. */
 export const millisOf = (time: Timestamp | Duration): number => time.seconds * 1000 + time.nanos / 1_000_000;
 
-const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+/** Days since 1970 in the proleptic Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+const daysOf = (year: number, month: number, day: number): number => {
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+};
 
-/** RFC 3339 §5.6. null: not one, or no such day. */
+const LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+const lengthOf = (year: number, month: number): number => (month === 2 && isLeap(year) ? 29 : (LENGTHS[month - 1] ?? 0));
+
+/** Digits from `from` to `to` as a number; NaN where one is none. By hand: this stands in the path of a check. */
+const digits = (text: string, from: number, to: number): number => {
+  let value = 0;
+  for (let i = from; i < to; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+};
+
+/** Seconds east of UTC; NaN: neither Z nor an offset. */
+const offsetAt = (text: string, at: number): number => {
+  const sign = text[at];
+  if (sign === 'Z' || sign === 'z') return text.length === at + 1 ? 0 : Number.NaN;
+  if ((sign !== '+' && sign !== '-') || text.length !== at + 6 || text[at + 3] !== ':') return Number.NaN;
+  const [hours, minutes] = [digits(text, at + 1, at + 3), digits(text, at + 4, at + 6)];
+  return hours <= 23 && minutes <= 59 ? (hours * 3600 + minutes * 60) * (sign === '-' ? -1 : 1) : Number.NaN;
+};
+
+/** RFC 3339 §5.6, up to nine digits of a second. null: not one, or no such day. */
 export const parseTimestamp = (text: string): Timestamp | null => {
-  const match = RFC3339.exec(text);
-  if (match === null) return null;
-  const [year, month, day, hour, minute, second] = [match[1], match[2], match[3], match[4], match[5], match[6]].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [offsetHours, offsetMinutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
-  if (hour > 23 || minute > 59 || second > 59 || offsetHours > 23 || offsetMinutes > 59) return null;
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
-  const offset = (offsetHours * 3600 + offsetMinutes * 60) * (match[8] === '-' ? -1 : 1);
-  const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
-  return makeTimestamp(seconds, Number((match[7] ?? '').padEnd(9, '0')));
+  const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10)];
+  const [hour, minute, second] = [digits(text, 11, 13), digits(text, 14, 16), digits(text, 17, 19)];
+  if (text[4] !== '-' || text[7] !== '-' || text[13] !== ':' || text[16] !== ':' || (text[10] !== 'T' && text[10] !== 't')) return null;
+  // Written so that NaN fails as well.
+  if (!(hour <= 23 && minute <= 59 && second <= 59 && day >= 1 && day <= lengthOf(year, month))) return null;
+  let at = 19;
+  let nanos = 0;
+  if (text[19] === '.') {
+    at = 20;
+    while (at < 30 && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at++;
+    if (at === 20 || at === 30) return null;
+    nanos = digits(text, 20, at) * 10 ** (29 - at);
+  }
+  const offset = offsetAt(text, at);
+  return Number.isNaN(offset)
+    ? null
+    : makeTimestamp(daysOf(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset, nanos);
 };
 
 /** 0, 3, 6 or 9 digits after the second, as protobuf's JSON prints them. */
