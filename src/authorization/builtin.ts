@@ -71,9 +71,11 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     'encryption_key:decrypt',
   ]),
   role('custom', 'Nothing of its own: for subjects whose rights are granted one by one.', []),
-  role(OPERATOR, 'Runs the installation: creates, lists and suspends tenants, and may name any tenant in management calls.', [
-    'installation:tenants',
-  ]),
+  role(
+    OPERATOR,
+    'Runs the installation: creates, lists and suspends tenants, may name any tenant in management calls, rotates and revokes signing keys.',
+    ['installation:tenants', 'installation:keys'],
+  ),
 ];
 
 const type = (name: string, description: string, actions: readonly string[], over: Partial<ResourceType> = {}): ResourceType => ({
@@ -102,5 +104,5 @@ export const BUILT_IN_RESOURCE_TYPES: readonly ResourceType[] = [
   type('workloads', 'Registered workloads.', ['read', 'write']),
   type('policies', 'Policies as documents.', ['read', 'write']),
   type('issuers', 'Trusted issuers of foreign tokens.', ['read', 'write']),
-  type('installation', 'The installation itself. Covered by no wildcard.', ['tenants']),
+  type('installation', 'The installation itself. Covered by no wildcard.', ['tenants', 'keys']),
 ];

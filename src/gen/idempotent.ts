@@ -47,6 +47,8 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.TokenService/WatchRevocations',
   'securityhub.v1.TokenService/GetChangeHead',
   'securityhub.v1.TokenService/WatchKeys',
+  'securityhub.v1.TokenService/ListSigningKeys',
+  'securityhub.v1.TokenService/RevokeSigningKey',
   'securityhub.v1.TrustedIssuerService/PutTrustedIssuer',
   'securityhub.v1.TrustedIssuerService/ListTrustedIssuers',
   'securityhub.v1.TrustedIssuerService/DeleteTrustedIssuer',

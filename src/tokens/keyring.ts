@@ -48,7 +48,8 @@ export interface Keyring {
   get(kid: string): VerificationKey | undefined;
   signer(): Signer | null;
   jwks(): Jwks;
-  replace(keys: readonly VerificationKey[], signer: Signer): void;
+  /** null: nothing may sign for now. */
+  replace(keys: readonly VerificationKey[], signer: Signer | null): void;
   /** Never believed again, whatever `replace` brings; at once, without asking any store. */
   revoke(revocation: KeyRevocation): void;
   /** The revocations that must still be remembered, none with a higher number than `upTo`. */

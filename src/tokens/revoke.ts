@@ -39,12 +39,15 @@ export interface Revoked {
   readonly replicasLive: number;
 }
 
-export interface RevokeDeps {
+export interface ToldDeps {
   readonly clock: Clock;
+  readonly feed: Pick<Feed, 'acknowledged'>;
+}
+
+export interface RevokeDeps extends ToldDeps {
   readonly write: Write;
   readonly readHead: ReadHead;
   readonly mirror: Mirror;
-  readonly feed: Pick<Feed, 'acknowledged'>;
   readonly families: Families;
   readonly verifier: Verifier;
   readonly refreshKeys: RefreshKeys;
@@ -109,7 +112,7 @@ const forbidden = (): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `needs ${PERMISSION}`, { meta: { permission: PERMISSION } });
 
 /** The answer, once the change is committed: who has seen it, and from when everybody refuses. */
-const told = async (deps: RevokeDeps, seq: number, wait: Millis): Promise<Revoked> => {
+export const told = async (deps: ToldDeps, seq: number, wait: Millis): Promise<Revoked> => {
   const effectiveBy = deps.clock.now() + PROPAGATION;
   // The revocation stands whether or not anybody can be counted.
   const { acknowledged, live } = await deps.feed.acknowledged(seq, wait).catch(() => ({ acknowledged: 0, live: 0 }));

@@ -1,26 +1,29 @@
-// The life of signing keys: made once at the first start, loaded by every replica, believed until retired.
+// Signing keys in use: made once at the first start, loaded by every replica, believed until retired, revoked for good.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { Sealer } from '../base/sealer.ts';
 import { equalBytes } from '../base/bytes.ts';
+import type { AuditEntry } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
+import type { Sealer } from '../base/sealer.ts';
+import type { Clock, Instant } from '../base/time.ts';
 import type { Algorithm } from './jws.ts';
-import type { Keyring, KeyState, PublicJwk, Signer, VerificationKey } from './keyring.ts';
-import { isAccepted } from './keyring.ts';
+import { activeOf, type FreshKey, freshKey, type KeyChange, type KeyPolicy, readyAt, type Step, type StoredKey, seen } from './key-life.ts';
+import { isAccepted, type Keyring, type PublicJwk, type Signer, type VerificationKey } from './keyring.ts';
+import { deviceSigner, type SigningDevice, withBackup } from './signing-device.ts';
 
-export interface StoredKey {
-  readonly kid: string;
-  readonly algorithm: Algorithm;
-  readonly state: KeyState;
-  readonly publicJwk: PublicJwk;
-  readonly privateSealed: Buffer;
+export interface Decision<T> {
+  readonly result: T;
+  /** null: everything stays. */
+  readonly change: KeyChange | null;
+  /** Tell everybody, also those who verify by themselves, to refuse it until then. */
+  readonly revokes?: { readonly kid: string; readonly until: Instant };
+  readonly events: readonly AuditEntry[];
 }
 
 /** Port: the keys of the installation. */
 export interface SigningKeys {
-  /** Those that are accepted, with their states. */
-  load(): Promise<readonly StoredKey[]>;
-  /** Stores the first active key unless there is one: the database decides between replicas that start together. */
-  offerFirst(key: Omit<StoredKey, 'state'>): Promise<void>;
+  list(): Promise<readonly StoredKey[]>;
+  /** Decides on all keys as they stand while nobody else does, and stores what was decided, in one transaction. */
+  decide<T>(decide: (keys: readonly StoredKey[]) => Decision<T>): Promise<{ readonly result: T; readonly revision: number }>;
 }
 
 /** Port: keys and signatures as JOSE knows them. */
@@ -40,12 +43,19 @@ export interface KeyFiles {
 }
 
 export interface SigningKeysDeps {
+  readonly clock: Clock;
   readonly keys: SigningKeys;
   readonly jose: Jose;
   readonly sealer: Sealer;
   readonly keyring: Keyring;
   readonly algorithm: Algorithm;
-  readonly files: KeyFiles | null;
+  readonly policy: KeyPolicy;
+  /** Read anew at every load; null where none are named. */
+  readonly files: () => KeyFiles | null;
+  /** Holds a key that we never see; the stored one stands in for it. */
+  readonly device: SigningDevice | null;
+  readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly event: (step: Step, kid: string) => AuditEntry;
 }
 
 /** What a private key is sealed for: it opens under no other kid. */
@@ -58,34 +68,131 @@ const assertPair = (files: KeyFiles): void => {
     throw new Fault('FAILED_PRECONDITION', 'SIGNING_KEY_MISMATCH', 'JWT_PUBLIC_KEY_PATH is not the public half of JWT_PRIVATE_KEY_PATH');
 };
 
-const makeFirst = async ({ keys, jose, sealer, algorithm }: SigningKeysDeps): Promise<void> => {
+/** A new key of ours, not stored yet. */
+export const makeKey = async ({ jose, sealer, algorithm }: Pick<SigningKeysDeps, 'jose' | 'sealer' | 'algorithm'>): Promise<FreshKey> => {
   const key = await jose.makePrivateKey(algorithm);
   const { kid, jwk } = (await jose.signingKey(key, algorithm)).verification;
-  await keys.offerFirst({ kid, algorithm, publicJwk: jwk, privateSealed: sealer.seal(PURPOSE, kid, jose.exportPrivate(key)) });
+  return { kid, algorithm, source: 'stored', publicJwk: jwk, privateSealed: sealer.seal(PURPOSE, kid, jose.exportPrivate(key)) };
 };
 
-/** Puts into the ring what the installation accepts now. Makes the first key where `first` is asked for and none signs. */
-export const loadSigningKeys = async (deps: SigningKeysDeps, first: boolean): Promise<void> => {
-  const { keys, jose, sealer, keyring, files } = deps;
-  let stored = await keys.load();
-  const active = () => stored.find((key) => key.state === 'active');
-  if (active() === undefined && files === null && first) {
-    await makeFirst(deps);
-    stored = await keys.load();
-  }
-  const accepted = await Promise.all(
-    stored.filter((key) => isAccepted(key.state)).map((key) => jose.verificationKey(jose.importPublic(key.publicJwk), key.algorithm)),
+const makeFirst = async (deps: SigningKeysDeps): Promise<void> => {
+  const made = await makeKey(deps);
+  await deps.keys.decide((keys) =>
+    activeOf(keys) === undefined
+      ? {
+          result: null,
+          change: { step: 'activated', puts: [freshKey(made, 'active', deps.clock.now())] },
+          events: [deps.event('activated', made.kid)],
+        }
+      : { result: null, change: null, events: [] },
   );
-  if (files !== null) {
-    assertPair(files);
-    const own = await jose.signingKey(files.privateKey, deps.algorithm);
-    keyring.replace([own.verification, ...accepted.filter((key) => key.kid !== own.signer.kid)], own.signer);
-    return;
-  }
-  const signs = active();
-  if (signs === undefined) throw new Fault('UNAVAILABLE', 'SIGNING_KEY_MISSING', 'no signing key is active');
-  const own = await jose.signingKey(jose.importPrivate(sealer.open(PURPOSE, signs.kid, signs.privateSealed)), signs.algorithm);
-  if (own.signer.kid !== signs.kid)
+};
+
+const openStored = async ({ jose, sealer }: SigningKeysDeps, key: StoredKey): Promise<Signer> => {
+  const { signer } = await jose.signingKey(
+    jose.importPrivate(sealer.open(PURPOSE, key.kid, key.privateSealed ?? Buffer.alloc(0))),
+    key.algorithm,
+  );
+  if (signer.kid !== key.kid)
     throw new Fault('FAILED_PRECONDITION', 'SIGNING_KEY_MISMATCH', 'a stored signing key is not what its id says');
-  keyring.replace(accepted, own.signer);
+  return signer;
+};
+
+/** A key whose private half is not ours to keep. */
+interface Held {
+  readonly verification: VerificationKey;
+  readonly signer: Signer;
+}
+
+const holdFiles = async (deps: SigningKeysDeps): Promise<Held | null> => {
+  const files = deps.files();
+  if (files === null) return null;
+  assertPair(files);
+  return deps.jose.signingKey(files.privateKey, deps.algorithm);
+};
+
+const holdDevice = async ({ device, jose, warn }: SigningKeysDeps): Promise<Held | null> => {
+  if (device === null) return null;
+  try {
+    const verification = await jose.verificationKey(await device.publicKey(), device.algorithm);
+    return { verification, signer: deviceSigner(device, verification) };
+  } catch (cause) {
+    warn('the signing device does not answer: the stored key signs', { cause });
+    return null;
+  }
+};
+
+/** Says that we have it, and answers how it stands. Others must know its public half before anybody sees a token of it. */
+const show = async (deps: SigningKeysDeps, { verification }: Held, signs: boolean): Promise<StoredKey | undefined> => {
+  const { kid, algorithm, jwk } = verification;
+  const key: FreshKey = { kid, algorithm, source: 'held', publicJwk: jwk, privateSealed: null };
+  const { result } = await deps.keys.decide((keys) => {
+    const change = seen(keys, key, deps.clock.now(), signs);
+    const now = change?.puts[0] ?? keys.find((one) => one.kid === kid);
+    return { result: now, change, events: change === null || change.step === 'seen' ? [] : [deps.event(change.step, kid)] };
+  });
+  return result;
+};
+
+/** Loads the installation's keys into the ring, again and again; remembers what signs meanwhile. */
+export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): Promise<void> } => {
+  const { keys, jose, keyring, clock, policy, warn } = deps;
+  let holding: Held | null = null;
+  let complained = '';
+
+  const complain = (message: string, kid: string): void => {
+    if (complained !== message + kid) warn(message, { kid });
+    complained = message + kid;
+  };
+
+  /** A replaced file signs once verifiers have had the time to see its key; at a start there is nothing else to sign with. */
+  const held = async (own: Held): Promise<Held | null> => {
+    const before = holding === null || holding.signer.kid === own.signer.kid ? null : holding;
+    const known = await show(deps, own, before === null);
+    const last = before !== null && (await show(deps, before, true))?.revokedAt === null ? before : null;
+    if (known === undefined || known.revokedAt !== null) {
+      complain('the signing key that we were given was revoked: replace it', own.signer.kid);
+      holding = last;
+    } else if (last !== null && clock.now() < readyAt(known, policy)) holding = last;
+    else {
+      if (before !== null) await show(deps, own, true);
+      holding = own;
+    }
+    return holding;
+  };
+
+  const accepted = (stored: readonly StoredKey[]): Promise<VerificationKey[]> =>
+    Promise.all(
+      stored.filter((key) => isAccepted(key.state)).map((key) => jose.verificationKey(jose.importPublic(key.publicJwk), key.algorithm)),
+    );
+
+  return {
+    async load(first) {
+      const files = await holdFiles(deps);
+      const device = files === null ? await holdDevice(deps) : null;
+      const own = files ?? device;
+      const signs = own === null ? null : await held(own);
+      let stored = await keys.list();
+      if (first && files === null && activeOf(stored) === undefined) {
+        await makeFirst(deps);
+        stored = await keys.list();
+      }
+      const believed = await accepted(stored);
+      const active = activeOf(stored);
+      if (files !== null) return keyring.replace(believed, signs?.signer ?? null);
+      if (active === undefined) throw new Fault('UNAVAILABLE', 'SIGNING_KEY_MISSING', 'no signing key is active');
+      const backup = await openStored(deps, active);
+      keyring.replace(
+        believed,
+        signs === null
+          ? backup
+          : withBackup({
+              primary: signs.signer,
+              backup,
+              clock,
+              onFailure: (cause) => warn('the signing device failed: the stored key signs', { cause }),
+            }),
+      );
+    },
+  };
 };

@@ -17,15 +17,27 @@ export const tokensConfig = {
   }),
   algorithm: choice('JWT_ALGORITHM', ALGORITHMS, {
     default: 'ES256',
-    doc: 'Algorithm of a signing key when it is made. A key keeps its algorithm for life; an existing key is not replaced.',
+    doc: 'Algorithm of a signing key when it is made. A key keeps its algorithm for life; the next one has this.',
   }),
   privateKeyPath: text('JWT_PRIVATE_KEY_PATH', {
-    doc: 'File with the signing key (PEM, PKCS #8), readable by its owner only. Not set: a key is made at the first start and kept sealed in Postgres.',
+    doc: 'File with the signing key (PEM, PKCS #8), readable by its owner only. Read anew every minute: a replaced file signs once its key has been published for SIGNING_KEY_PUBLISH_MINUTES. Not set: a key is made at the first start and kept sealed in Postgres.',
     hint: 'path',
   }),
   publicKeyPath: text('JWT_PUBLIC_KEY_PATH', {
     doc: 'File with the public half of JWT_PRIVATE_KEY_PATH (PEM); must match it. Not set: derived.',
     hint: 'path',
+  }),
+  keyRotation: daysField('SIGNING_KEY_ROTATION_DAYS', {
+    default: '30',
+    min: 0,
+    max: 3650,
+    doc: 'How long a stored key signs before the next one does. 0: until somebody calls RotateSigningKey. A key from files is rotated by replacing the files.',
+  }),
+  keyAhead: minutesField('SIGNING_KEY_PUBLISH_MINUTES', {
+    default: '60',
+    min: 1,
+    max: 10_080,
+    doc: 'How long the next key stands in the JWKS before it signs: longer than any verifier keeps a copy (Istio 20 minutes, Envoy and jose 10).',
   }),
   accessLife: minutesField('ACCESS_TOKEN_MINUTES', {
     default: '5',

@@ -7,6 +7,7 @@ import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import { type RevokeTokenResponse, TokenServiceService, type Tokens as TokensMessage } from '../gen/securityhub/v1/token.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import { jwkMessage } from './jwk.rpc.ts';
+import { keyRows } from './keys.rpc.ts';
 import type { RevocationScope, Revoked, Tokens, TokensDoor } from './tokens.ts';
 import { watchRows } from './watch.rpc.ts';
 
@@ -114,4 +115,5 @@ export const tokenService = (tokens: TokensDoor): Service =>
       },
     },
     ...watchRows(tokens),
+    ...keyRows(tokens),
   });

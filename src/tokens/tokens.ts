@@ -7,11 +7,13 @@ import type { Change, Tx } from '../storage/storage.ts';
 import type { Device } from './family.ts';
 import type { Tokens } from './issue.ts';
 import type { Refusal } from './jws.ts';
+import type { StoredKey } from './key-life.ts';
 import type { Jwks } from './keyring.ts';
 import type { Marked } from './mirror.ts';
 import { mintAccess, type Opening, openSession } from './open.ts';
 import { type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
+import type { Rotation, RotationWanted } from './rotate-keys.ts';
 import { digestOf, type Verified } from './verify.ts';
 import type { KeysMessage } from './watch-keys.ts';
 import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch-revocations.ts';
@@ -20,11 +22,13 @@ export type { Claims, Confirmation } from './claims.ts';
 export type { Device } from './family.ts';
 export type { Tokens } from './issue.ts';
 export type { Refusal } from './jws.ts';
+export type { StoredKey } from './key-life.ts';
 export type { Jwks, PublicJwk } from './keyring.ts';
 export type { Marked } from './mirror.ts';
 export type { Opening } from './open.ts';
 export type { Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
+export type { Rotation, RotationWanted } from './rotate-keys.ts';
 export type { Verified } from './verify.ts';
 export type { KeysMessage } from './watch-keys.ts';
 export type { ChangeHead, RevocationsMessage, RevocationsWanted, WatchEncoding } from './watch-revocations.ts';
@@ -59,6 +63,10 @@ export interface TokensDoor {
   /** Until when a watermark written now must stay: for capabilities that write `tenant`, `user` or `client` changes themselves. */
   watermarkUntil(): Instant;
   jwks(): Jwks;
+  /** All keys there are, newest first. */
+  listKeys(): Promise<readonly StoredKey[]>;
+  rotateKey(wanted: RotationWanted, call: Call): Promise<Rotation>;
+  revokeKey(kid: string, reason: string, wait: Millis, call: Call): Promise<Revoked & { readonly activeKid: string }>;
   /** How far the feed has come here, and how old that is. UNAVAILABLE / FEED_STALE while nothing is known. */
   changeHead(): ChangeHead;
   /** Until the call ends, the caller's rights change, or it falls behind: ABORTED / SNAPSHOT_REQUIRED. */
@@ -86,6 +94,9 @@ export interface TokensDeps extends RefreshDeps, RevokeDeps {
   /** The feed's head now, for a token that no transaction of a login stands behind. */
   head(tenantId: TenantId): Promise<number>;
   watermarkUntil(): Instant;
+  readonly rotateKey: TokensDoor['rotateKey'];
+  readonly revokeKey: TokensDoor['revokeKey'];
+  readonly listKeys: TokensDoor['listKeys'];
   readonly watch: Pick<TokensDoor, 'changeHead' | 'watchRevocations' | 'watchKeys'>;
 }
 
@@ -108,6 +119,9 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     endUser: endUserIn(deps),
     watermarkUntil: () => deps.watermarkUntil(),
     jwks: () => deps.keyring.jwks(),
+    listKeys: deps.listKeys,
+    rotateKey: deps.rotateKey,
+    revokeKey: deps.revokeKey,
     ...deps.watch,
     notReady() {
       if (deps.keyring.signer() === null) return 'signing keys are not loaded';

@@ -1,5 +1,5 @@
 // Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
-import { hours, minutes, type Millis } from '../base/time.ts';
+import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -10,18 +10,21 @@ import { parseSegments } from './jws.ts';
 import { readKeyFiles } from './key-files.fs.ts';
 import { createKeyring } from './keyring.ts';
 import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
+import { keyEvent } from './key-event.ts';
 import type { RefreshKeys } from './refresh-token.ts';
+import { keepKeys, listKeys, revokeKey, type RotateDeps, rotateKey } from './rotate-keys.ts';
 import { signatureHolds } from './signature.ts';
 import * as jose from './signer.jose.ts';
+import type { SigningDevice } from './signing-device.ts';
 import { createSigningKeys } from './signing-keys.postgres.ts';
-import { loadSigningKeys } from './signing-keys.ts';
+import { createKeyLoader } from './signing-keys.ts';
 import { type JsonObject, strictJsonObject } from './strict-json.ts';
 import type { tokensConfig } from './tokens.config.ts';
 import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
 import { createVerifier, MAX_GRACE } from './verify.ts';
 import { createWatch } from './watch.wire.ts';
-import { watermarkUntil } from './watermark.ts';
+import { PROPAGATION, watermarkUntil } from './watermark.ts';
 
 export interface TokensWired {
   readonly door: TokensDoor;
@@ -51,8 +54,16 @@ const jws = {
   timing,
 };
 
-/** Wire it before the feed starts: live revocations are replayed to the mirror first. */
-export const createTokensWired = (platform: Platform, config: Values<typeof tokensConfig>, ports: TokenPorts): TokensWired => {
+/**
+ * Wire it before the feed starts: live revocations are replayed to the mirror first.
+ * @param device signs in place of the stored key, which stands in for it.
+ */
+export const createTokensWired = (
+  platform: Platform,
+  config: Values<typeof tokensConfig>,
+  ports: TokenPorts,
+  device: SigningDevice | null = null,
+): TokensWired => {
   const { clock, feed, sealer, db, log, metrics } = platform;
   const longest = longestLife(platform.production);
   const keyring = createKeyring();
@@ -65,6 +76,23 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
   };
   const watermarks = { clock, longest };
   const families = createFamilies();
+  const keysDeps = {
+    clock,
+    keys: createSigningKeys(db, platform.writeInstallation),
+    jose,
+    sealer,
+    keyring,
+    algorithm: config.algorithm,
+    policy: { rotation: config.keyRotation, ahead: config.keyAhead, overlap: longest + MAX_GRACE + CLOCK_SKEW + PROPAGATION },
+    files: () => readKeyFiles(config.privateKeyPath, config.publicKeyPath),
+    device,
+    warn: (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(fields, message),
+    event: keyEvent,
+  };
+  const loader = createKeyLoader(keysDeps);
+  const reload = (): Promise<void> =>
+    loader.load(false).catch((cause: unknown) => log.error({ cause }, 'signing keys could not be loaded again; the old ones stay'));
+  const rotation: RotateDeps = { ...keysDeps, feed, fromFiles: config.privateKeyPath !== '' };
   feed.on(
     WATERMARK_KINDS,
     (change) => {
@@ -112,22 +140,13 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
     rights: (tenantId, subject) => ports.rights(tenantId, subject),
     holds: (caller, permission) => ports.holds(caller, permission),
     watch,
+    rotateKey: rotateKey(rotation),
+    revokeKey: revokeKey(rotation),
+    listKeys: listKeys(rotation),
   });
 
-  const keys = {
-    keys: createSigningKeys(db),
-    jose,
-    sealer,
-    keyring,
-    algorithm: config.algorithm,
-    files: readKeyFiles(config.privateKeyPath, config.publicKeyPath),
-  };
-  const reload = (): Promise<void> =>
-    loadSigningKeys(keys, false).catch((cause: unknown) =>
-      log.error({ cause }, 'signing keys could not be loaded again; the old ones stay'),
-    );
-
   platform.every('tokens.keys', minutes(1), reload);
+  platform.every('tokens.key_life', minutes(1), keepKeys(rotation), true);
   platform.every('tokens.mirror', minutes(1), async () => {
     while (mirror.sweep(clock.now(), SWEEP_SLICE)) await new Promise((resolve) => setImmediate(resolve));
   });
@@ -148,6 +167,6 @@ export const createTokensWired = (platform: Platform, config: Values<typeof toke
     longest: longest + MAX_GRACE,
     longestLife: longest,
     jws,
-    start: () => loadSigningKeys(keys, true),
+    start: () => loader.load(true),
   };
 };

@@ -146,6 +146,13 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.TokenService/WatchRevocations: of dev`]: () => ({ tenantIds: ['dev'] }),
   [`${V1}.TokenService/GetChangeHead`]: nothing,
   [`${V1}.TokenService/WatchKeys`]: nothing,
+  [`${V1}.TokenService/ListSigningKeys`]: nothing,
+  [`${V1}.TokenService/RotateSigningKey`]: nothing,
+  [`${V1}.TokenService/RevokeSigningKey`]: async ({ world }) => {
+    // The one that is next: those who ask go on being believed.
+    const made = await world.make(`${V1}.TokenService/RotateSigningKey`, {});
+    return { kid: text(object(made['next'])['kid']) };
+  },
 
   [`${V1}.TenantService/CreateTenant`]: ({ unique }) => ({ id: unique }),
   [`${V1}.TenantService/GetTenant`]: ofTenant,

@@ -6,6 +6,7 @@ import { systemRandom } from '../../../src/base/random.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { Values } from '../../../src/server/config/field.ts';
+import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { Opening, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
 import { createTokensWired } from '../../../src/tokens/tokens.wire.ts';
@@ -61,6 +62,8 @@ export interface TokensHub {
   readonly door: ReturnType<typeof createTokensWired>['door'];
   readonly who: People;
   login(over?: Partial<Opening>): Promise<Tokens>;
+  /** Does a background job's turn now. */
+  turn(job: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -69,6 +72,7 @@ export interface HubOptions {
   readonly redis?: boolean;
   readonly who?: People;
   readonly config?: Partial<Values<typeof tokensConfig>>;
+  readonly device?: SigningDevice;
 }
 
 /** One replica. Several on one database share keys and feed. */
@@ -78,9 +82,14 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
     redis: options.redis ?? false,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
-  const platform: TestPlatform = { ...base, sealer: createSealer(MASTER_KEY, systemRandom) };
+  const jobs = new Map<string, () => Promise<void>>();
+  const every: TestPlatform['every'] = (name, length, work, leased) => {
+    jobs.set(name, work);
+    base.every(name, length, work, leased);
+  };
+  const platform: TestPlatform = { ...base, every, sealer: createSealer(MASTER_KEY, systemRandom) };
   const who = options.who ?? people();
-  const wired = createTokensWired(platform, { ...tokensDefaults(), ...options.config }, portsOf(who));
+  const wired = createTokensWired(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
   await wired.start();
   await platform.start();
   return {
@@ -107,6 +116,11 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
           return { result };
         })
       ).result,
+    async turn(job) {
+      const work = jobs.get(job);
+      if (work === undefined) throw new Error(`no job ${job}`);
+      await work();
+    },
     stop: () => platform.stop(),
   };
 };

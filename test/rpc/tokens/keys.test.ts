@@ -98,14 +98,16 @@ describe('signing keys', () => {
 describe('a signing key from files', () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-  it('signs, and nothing is made in the database', async () => {
+  it('signs, and only its public half stands in the database', async () => {
     const hub = await start({
       config: { privateKeyPath: file('own.pem', pair.privateKey), publicKeyPath: file('own.pub', pair.publicKey, 0o644) },
     });
     const { accessToken } = await hub.login();
     expect(hub.door.verify(accessToken, Date.now()).ok).toBe(true);
     expect(kidsOf(hub)).toEqual([headerOf(accessToken)['kid']]);
-    expect(await database.sql('SELECT kid FROM signing_keys')).toEqual([]);
+    expect(await database.sql('SELECT kid, source, state, private_sealed FROM signing_keys')).toEqual([
+      { kid: kidsOf(hub)[0], source: 'held', state: 'published', private_sealed: null },
+    ]);
   });
 
   it('leaves tokens of the stored key good', async () => {

@@ -50,6 +50,9 @@ describe('TokenService', () => {
       ['WatchRevocations', 'known'],
       ['GetChangeHead', 'known'],
       ['WatchKeys', 'known'],
+      ['ListSigningKeys', { permission: 'installation:keys' }],
+      ['RotateSigningKey', { permission: 'installation:keys' }],
+      ['RevokeSigningKey', { permission: 'installation:keys' }],
     ]);
   });
 

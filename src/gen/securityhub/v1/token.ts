@@ -589,6 +589,112 @@ export interface KeySet {
   keys: Jwk[];
 }
 
+/** A key that signs access tokens, without its private half. */
+export interface SigningKey {
+  /** RFC 7638 thumbprint. */
+  kid: string;
+  /** The one algorithm it is used with. */
+  algorithm: string;
+  /** pending, published (verifiers see it), active (signs), retiring (still believed) or retired. */
+  state: string;
+  /** stored: sealed in the database; held: a file or a device keeps it. */
+  source: string;
+  /** When it was made. */
+  createdAt:
+    | Timestamp
+    | undefined;
+  /** When verifiers could see it first. */
+  publishedAt:
+    | Timestamp
+    | undefined;
+  /** When it will sign, if somebody asked for it. */
+  activatesAt:
+    | Timestamp
+    | undefined;
+  /** When it began to sign. */
+  activatedAt:
+    | Timestamp
+    | undefined;
+  /** When it ceased to sign. */
+  retiringAt:
+    | Timestamp
+    | undefined;
+  /** Since when it is believed no more. */
+  retiredAt:
+    | Timestamp
+    | undefined;
+  /** When it was revoked. */
+  revokedAt:
+    | Timestamp
+    | undefined;
+  /** Why. */
+  revokedReason: string;
+}
+
+/** Asks for all signing keys. */
+export interface ListSigningKeysRequest {
+}
+
+/** The signing keys. There are few: retired ones leave the list after 90 days. */
+export interface ListSigningKeysResponse {
+  /** Newest first. */
+  keys: SigningKey[];
+}
+
+/** Asks for the next key to sign. */
+export interface RotateSigningKeyRequest {
+  /** Now, although verifiers that download keys may not have seen it: they refuse its tokens until they look again. */
+  immediately: boolean;
+  /** The key to be replaced; empty = whichever signs. */
+  expectedKid: string;
+  /** Why, for the audit log. */
+  reason: string;
+}
+
+/** How the keys stand. */
+export interface RotateSigningKeyResponse {
+  /** The key that signs now. */
+  active:
+    | SigningKey
+    | undefined;
+  /** The key that will; unset where it does already. */
+  next:
+    | SigningKey
+    | undefined;
+  /** When it will; unset where it does already. */
+  activatesAt:
+    | Timestamp
+    | undefined;
+  /** Number of the change. */
+  revision: number;
+}
+
+/** Names a signing key to revoke. */
+export interface RevokeSigningKeyRequest {
+  /** Its id. */
+  kid: string;
+  /** Why, for the audit log. */
+  reason: string;
+  /** How long to wait for live replicas to acknowledge; unset = do not wait. */
+  wait: Duration | undefined;
+}
+
+/** The key is revoked. */
+export interface RevokeSigningKeyResponse {
+  /** Its number in the change feed. */
+  seq: number;
+  /** From when every healthy replica refuses. */
+  effectiveBy:
+    | Timestamp
+    | undefined;
+  /** Replicas that already refuse; counted while waiting. */
+  replicasAcknowledged: number;
+  /** Replicas alive. */
+  replicasLive: number;
+  /** The key that signs now. */
+  activeKid: string;
+}
+
 function createBaseReason(): Reason {
   return { code: "", message: "" };
 }
@@ -4333,6 +4439,678 @@ export const KeySet: MessageFns<KeySet> = {
   },
 };
 
+function createBaseSigningKey(): SigningKey {
+  return {
+    kid: "",
+    algorithm: "",
+    state: "",
+    source: "",
+    createdAt: undefined,
+    publishedAt: undefined,
+    activatesAt: undefined,
+    activatedAt: undefined,
+    retiringAt: undefined,
+    retiredAt: undefined,
+    revokedAt: undefined,
+    revokedReason: "",
+  };
+}
+
+export const SigningKey: MessageFns<SigningKey> = {
+  encode(message: SigningKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kid !== "") {
+      writer.uint32(10).string(message.kid);
+    }
+    if (message.algorithm !== "") {
+      writer.uint32(18).string(message.algorithm);
+    }
+    if (message.state !== "") {
+      writer.uint32(26).string(message.state);
+    }
+    if (message.source !== "") {
+      writer.uint32(34).string(message.source);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(message.createdAt, writer.uint32(42).fork()).join();
+    }
+    if (message.publishedAt !== undefined) {
+      Timestamp.encode(message.publishedAt, writer.uint32(50).fork()).join();
+    }
+    if (message.activatesAt !== undefined) {
+      Timestamp.encode(message.activatesAt, writer.uint32(58).fork()).join();
+    }
+    if (message.activatedAt !== undefined) {
+      Timestamp.encode(message.activatedAt, writer.uint32(66).fork()).join();
+    }
+    if (message.retiringAt !== undefined) {
+      Timestamp.encode(message.retiringAt, writer.uint32(74).fork()).join();
+    }
+    if (message.retiredAt !== undefined) {
+      Timestamp.encode(message.retiredAt, writer.uint32(82).fork()).join();
+    }
+    if (message.revokedAt !== undefined) {
+      Timestamp.encode(message.revokedAt, writer.uint32(90).fork()).join();
+    }
+    if (message.revokedReason !== "") {
+      writer.uint32(98).string(message.revokedReason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SigningKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSigningKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.algorithm = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.createdAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.publishedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.activatesAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.activatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.retiringAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.retiredAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.revokedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.revokedReason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SigningKey>, I>>(base?: I): SigningKey {
+    return SigningKey.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SigningKey>, I>>(object: I): SigningKey {
+    const message = createBaseSigningKey();
+    message.kid = object.kid ?? "";
+    message.algorithm = object.algorithm ?? "";
+    message.state = object.state ?? "";
+    message.source = object.source ?? "";
+    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
+      ? Timestamp.fromPartial(object.createdAt)
+      : undefined;
+    message.publishedAt = (object.publishedAt !== undefined && object.publishedAt !== null)
+      ? Timestamp.fromPartial(object.publishedAt)
+      : undefined;
+    message.activatesAt = (object.activatesAt !== undefined && object.activatesAt !== null)
+      ? Timestamp.fromPartial(object.activatesAt)
+      : undefined;
+    message.activatedAt = (object.activatedAt !== undefined && object.activatedAt !== null)
+      ? Timestamp.fromPartial(object.activatedAt)
+      : undefined;
+    message.retiringAt = (object.retiringAt !== undefined && object.retiringAt !== null)
+      ? Timestamp.fromPartial(object.retiringAt)
+      : undefined;
+    message.retiredAt = (object.retiredAt !== undefined && object.retiredAt !== null)
+      ? Timestamp.fromPartial(object.retiredAt)
+      : undefined;
+    message.revokedAt = (object.revokedAt !== undefined && object.revokedAt !== null)
+      ? Timestamp.fromPartial(object.revokedAt)
+      : undefined;
+    message.revokedReason = object.revokedReason ?? "";
+    return message;
+  },
+};
+
+function createBaseListSigningKeysRequest(): ListSigningKeysRequest {
+  return {};
+}
+
+export const ListSigningKeysRequest: MessageFns<ListSigningKeysRequest> = {
+  encode(_: ListSigningKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSigningKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSigningKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSigningKeysRequest>, I>>(base?: I): ListSigningKeysRequest {
+    return ListSigningKeysRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSigningKeysRequest>, I>>(_: I): ListSigningKeysRequest {
+    const message = createBaseListSigningKeysRequest();
+    return message;
+  },
+};
+
+function createBaseListSigningKeysResponse(): ListSigningKeysResponse {
+  return { keys: [] };
+}
+
+export const ListSigningKeysResponse: MessageFns<ListSigningKeysResponse> = {
+  encode(message: ListSigningKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      SigningKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSigningKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSigningKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(SigningKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSigningKeysResponse>, I>>(base?: I): ListSigningKeysResponse {
+    return ListSigningKeysResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSigningKeysResponse>, I>>(object: I): ListSigningKeysResponse {
+    const message = createBaseListSigningKeysResponse();
+    message.keys = object.keys?.map((e) => SigningKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRotateSigningKeyRequest(): RotateSigningKeyRequest {
+  return { immediately: false, expectedKid: "", reason: "" };
+}
+
+export const RotateSigningKeyRequest: MessageFns<RotateSigningKeyRequest> = {
+  encode(message: RotateSigningKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.immediately !== false) {
+      writer.uint32(8).bool(message.immediately);
+    }
+    if (message.expectedKid !== "") {
+      writer.uint32(18).string(message.expectedKid);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateSigningKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateSigningKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.immediately = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expectedKid = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RotateSigningKeyRequest>, I>>(base?: I): RotateSigningKeyRequest {
+    return RotateSigningKeyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RotateSigningKeyRequest>, I>>(object: I): RotateSigningKeyRequest {
+    const message = createBaseRotateSigningKeyRequest();
+    message.immediately = object.immediately ?? false;
+    message.expectedKid = object.expectedKid ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRotateSigningKeyResponse(): RotateSigningKeyResponse {
+  return { active: undefined, next: undefined, activatesAt: undefined, revision: 0 };
+}
+
+export const RotateSigningKeyResponse: MessageFns<RotateSigningKeyResponse> = {
+  encode(message: RotateSigningKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.active !== undefined) {
+      SigningKey.encode(message.active, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== undefined) {
+      SigningKey.encode(message.next, writer.uint32(18).fork()).join();
+    }
+    if (message.activatesAt !== undefined) {
+      Timestamp.encode(message.activatesAt, writer.uint32(26).fork()).join();
+    }
+    if (message.revision !== 0) {
+      writer.uint32(32).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateSigningKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateSigningKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.active = SigningKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.next = SigningKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.activatesAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RotateSigningKeyResponse>, I>>(base?: I): RotateSigningKeyResponse {
+    return RotateSigningKeyResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RotateSigningKeyResponse>, I>>(object: I): RotateSigningKeyResponse {
+    const message = createBaseRotateSigningKeyResponse();
+    message.active = (object.active !== undefined && object.active !== null)
+      ? SigningKey.fromPartial(object.active)
+      : undefined;
+    message.next = (object.next !== undefined && object.next !== null)
+      ? SigningKey.fromPartial(object.next)
+      : undefined;
+    message.activatesAt = (object.activatesAt !== undefined && object.activatesAt !== null)
+      ? Timestamp.fromPartial(object.activatesAt)
+      : undefined;
+    message.revision = object.revision ?? 0;
+    return message;
+  },
+};
+
+function createBaseRevokeSigningKeyRequest(): RevokeSigningKeyRequest {
+  return { kid: "", reason: "", wait: undefined };
+}
+
+export const RevokeSigningKeyRequest: MessageFns<RevokeSigningKeyRequest> = {
+  encode(message: RevokeSigningKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kid !== "") {
+      writer.uint32(10).string(message.kid);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.wait !== undefined) {
+      Duration.encode(message.wait, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSigningKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSigningKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.wait = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeSigningKeyRequest>, I>>(base?: I): RevokeSigningKeyRequest {
+    return RevokeSigningKeyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeSigningKeyRequest>, I>>(object: I): RevokeSigningKeyRequest {
+    const message = createBaseRevokeSigningKeyRequest();
+    message.kid = object.kid ?? "";
+    message.reason = object.reason ?? "";
+    message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
+    return message;
+  },
+};
+
+function createBaseRevokeSigningKeyResponse(): RevokeSigningKeyResponse {
+  return { seq: 0, effectiveBy: undefined, replicasAcknowledged: 0, replicasLive: 0, activeKid: "" };
+}
+
+export const RevokeSigningKeyResponse: MessageFns<RevokeSigningKeyResponse> = {
+  encode(message: RevokeSigningKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0) {
+      writer.uint32(8).uint64(message.seq);
+    }
+    if (message.effectiveBy !== undefined) {
+      Timestamp.encode(message.effectiveBy, writer.uint32(18).fork()).join();
+    }
+    if (message.replicasAcknowledged !== 0) {
+      writer.uint32(24).uint32(message.replicasAcknowledged);
+    }
+    if (message.replicasLive !== 0) {
+      writer.uint32(32).uint32(message.replicasLive);
+    }
+    if (message.activeKid !== "") {
+      writer.uint32(42).string(message.activeKid);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSigningKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSigningKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.effectiveBy = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replicasAcknowledged = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.replicasLive = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.activeKid = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeSigningKeyResponse>, I>>(base?: I): RevokeSigningKeyResponse {
+    return RevokeSigningKeyResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeSigningKeyResponse>, I>>(object: I): RevokeSigningKeyResponse {
+    const message = createBaseRevokeSigningKeyResponse();
+    message.seq = object.seq ?? 0;
+    message.effectiveBy = (object.effectiveBy !== undefined && object.effectiveBy !== null)
+      ? Timestamp.fromPartial(object.effectiveBy)
+      : undefined;
+    message.replicasAcknowledged = object.replicasAcknowledged ?? 0;
+    message.replicasLive = object.replicasLive ?? 0;
+    message.activeKid = object.activeKid ?? "";
+    return message;
+  },
+};
+
 /**
  * Refreshes and revokes tokens and publishes the keys that verify them.
  *
@@ -4478,6 +5256,59 @@ export const TokenServiceService = {
     responseSerialize: (value: WatchKeysResponse): Buffer => Buffer.from(WatchKeysResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchKeysResponse => WatchKeysResponse.decode(value),
   },
+  /**
+   * Lists the keys of our access tokens, newest first: those to come, the one that signs, those still believed, those that are gone.
+   * Callers: installation:keys.
+   * Reasons: the common ones.
+   * Retry: safe.
+   */
+  listSigningKeys: {
+    path: "/securityhub.v1.TokenService/ListSigningKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSigningKeysRequest): Buffer =>
+      Buffer.from(ListSigningKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSigningKeysRequest => ListSigningKeysRequest.decode(value),
+    responseSerialize: (value: ListSigningKeysResponse): Buffer =>
+      Buffer.from(ListSigningKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSigningKeysResponse => ListSigningKeysResponse.decode(value),
+  },
+  /**
+   * Lets the next key sign as soon as verifiers have had the time to see it (an hour, unless configured otherwise), or
+   * immediately. Tokens of the last key stay good to their end.
+   * Callers: installation:keys.
+   * Reasons: SIGNING_KEY_CHANGED, SIGNING_KEY_HELD (it comes from files: replace them), LIMIT_REACHED.
+   * Retry: safe with `expected_kid`; without, a repeated immediate rotation rotates again.
+   */
+  rotateSigningKey: {
+    path: "/securityhub.v1.TokenService/RotateSigningKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateSigningKeyRequest): Buffer =>
+      Buffer.from(RotateSigningKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateSigningKeyRequest => RotateSigningKeyRequest.decode(value),
+    responseSerialize: (value: RotateSigningKeyResponse): Buffer =>
+      Buffer.from(RotateSigningKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateSigningKeyResponse => RotateSigningKeyResponse.decode(value),
+  },
+  /**
+   * Revokes a signing key: no token of it is believed any more, here within `effective_by`, by watchers as soon as they hear. If it signed,
+   * the next key does from now on. Everybody whose token it signed must log in or refresh again.
+   * Callers: installation:keys.
+   * Reasons: SIGNING_KEY_NOT_FOUND.
+   * Retry: safe.
+   */
+  revokeSigningKey: {
+    path: "/securityhub.v1.TokenService/RevokeSigningKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeSigningKeyRequest): Buffer =>
+      Buffer.from(RevokeSigningKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeSigningKeyRequest => RevokeSigningKeyRequest.decode(value),
+    responseSerialize: (value: RevokeSigningKeyResponse): Buffer =>
+      Buffer.from(RevokeSigningKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeSigningKeyResponse => RevokeSigningKeyResponse.decode(value),
+  },
 } as const;
 
 export interface TokenServiceServer extends UntypedServiceImplementation {
@@ -4546,6 +5377,29 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
    * Retry: safe.
    */
   watchKeys: handleServerStreamingCall<WatchKeysRequest, WatchKeysResponse>;
+  /**
+   * Lists the keys of our access tokens, newest first: those to come, the one that signs, those still believed, those that are gone.
+   * Callers: installation:keys.
+   * Reasons: the common ones.
+   * Retry: safe.
+   */
+  listSigningKeys: handleUnaryCall<ListSigningKeysRequest, ListSigningKeysResponse>;
+  /**
+   * Lets the next key sign as soon as verifiers have had the time to see it (an hour, unless configured otherwise), or
+   * immediately. Tokens of the last key stay good to their end.
+   * Callers: installation:keys.
+   * Reasons: SIGNING_KEY_CHANGED, SIGNING_KEY_HELD (it comes from files: replace them), LIMIT_REACHED.
+   * Retry: safe with `expected_kid`; without, a repeated immediate rotation rotates again.
+   */
+  rotateSigningKey: handleUnaryCall<RotateSigningKeyRequest, RotateSigningKeyResponse>;
+  /**
+   * Revokes a signing key: no token of it is believed any more, here within `effective_by`, by watchers as soon as they hear. If it signed,
+   * the next key does from now on. Everybody whose token it signed must log in or refresh again.
+   * Callers: installation:keys.
+   * Reasons: SIGNING_KEY_NOT_FOUND.
+   * Retry: safe.
+   */
+  revokeSigningKey: handleUnaryCall<RevokeSigningKeyRequest, RevokeSigningKeyResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
