@@ -178,7 +178,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     keys: {
       jwks: () => ({ json: JSON.stringify(tokens.door.jwks()), maxAge: 60 }),
       issuer: config.tokens.issuer,
-      algorithms: [config.tokens.algorithm],
+      algorithms: () => [...new Set(tokens.door.jwks().keys.map((key) => key.alg))],
     },
   });
 

@@ -10,7 +10,9 @@ import type { TlsSource } from './grpc/credentials.ts';
 import { createHealth } from './grpc/health.ts';
 import { createReflection, reflectionAllowed } from './grpc/reflection.ts';
 import { createGrpcServer } from './grpc/server.ts';
+import { isLoopback } from './grpc/peer.ts';
 import { jsonRoutes } from './http/json.ts';
+import { oauthRoutes } from './http/oauth.ts';
 import { probeRoutes, publicRoutes, type PublicPorts } from './http/probes.ts';
 import { createHttpServer } from './http/server.ts';
 import type { MetricsRegistry } from './observability/metrics.ts';
@@ -35,7 +37,7 @@ export interface TransportDeps {
   readonly tls: () => { readonly grpc: TlsSource | null; readonly http: TlsSource | null };
   /** What is missing before calls can be answered. */
   readonly missing: () => readonly string[];
-  readonly keys: PublicPorts;
+  readonly keys: Omit<PublicPorts, 'oauth'>;
 }
 
 const SIX_CALLS = 'securityhub.v1.SecurityHub';
@@ -85,13 +87,21 @@ export const createTransport = (deps: TransportDeps) => {
       tls: deps.tls().grpc,
       maxConnections: grpc.maxConnections,
     });
-  const createHttp = () =>
-    createHttpServer({
+  const createHttp = () => {
+    const tls = deps.tls().http;
+    const oauth = tls !== null || isLoopback(server.httpHost);
+    return createHttpServer({
       ...common,
-      routes: [...probes, ...publicRoutes(deps.keys), ...jsonRoutes({ descriptors, invoker, withheld })],
+      routes: [
+        ...probes,
+        ...publicRoutes({ ...deps.keys, oauth }),
+        ...oauthRoutes({ invoker }),
+        ...jsonRoutes({ descriptors, invoker, withheld }),
+      ],
       port: server.httpPort,
-      tls: deps.tls().http,
+      tls,
     });
+  };
   const probeServer = server.probePort === 0 ? null : createHttpServer({ ...common, routes: probes, port: server.probePort, tls: null });
 
   const ports = { grpc: server.grpcPort, http: server.httpPort };

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/base/time.ts';
 import { descriptors } from '../../src/server/descriptors/registry.ts';
 import { createValidator } from '../../src/server/descriptors/validate.ts';
 import { jsonRoutes } from '../../src/server/http/json.ts';
+import { oauthRoutes } from '../../src/server/http/oauth.ts';
 import { probeRoutes, publicRoutes } from '../../src/server/http/probes.ts';
 import type { HttpRoute } from '../../src/server/http/route.ts';
 import { createHttpServer, type HttpServerDeps } from '../../src/server/http/server.ts';
@@ -84,7 +85,13 @@ export const startHttp = async (options: ToyOptions = {}) => {
     makeRequestId: () => 'made-here',
     routes: [
       ...probeRoutes({ missing: options.missing ?? (() => []), metrics }),
-      ...publicRoutes({ jwks: () => ({ json: '{"keys":[]}', maxAge: 300 }), issuer: 'https://hub.example', algorithms: ['ES256'] }),
+      ...publicRoutes({
+        jwks: () => ({ json: '{"keys":[]}', maxAge: 300 }),
+        issuer: 'https://hub.example',
+        algorithms: () => ['ES256'],
+        oauth: true,
+      }),
+      ...oauthRoutes({ invoker }),
       ...jsonRoutes({ descriptors, invoker, withheld: options.withheld ?? [] }),
       ...(options.routes ?? []),
     ],

@@ -44,7 +44,7 @@ const start = async (environment: Record<string, string> = {}, tls: TlsSource | 
     holds: () => false,
     tls: () => ({ grpc: tls, http: tls }),
     missing: () => [],
-    keys: { jwks: () => ({ json: '{"keys":[]}', maxAge: 300 }), issuer: 'https://hub.example', algorithms: ['ES256'] },
+    keys: { jwks: () => ({ json: '{"keys":[]}', maxAge: 300 }), issuer: 'https://hub.example', algorithms: () => ['ES256'] },
   });
   const stop = async (): Promise<void> => {
     for (const part of [...transport.parts].reverse()) await part.stop?.();

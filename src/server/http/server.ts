@@ -36,7 +36,8 @@ const send = (message: IncomingMessage, response: ServerResponse, reply: Reply, 
   if (closing || !message.complete) response.shouldKeepAlive = false;
   response.writeHead(reply.status, {
     ...reply.headers,
-    'content-length': Buffer.byteLength(reply.body),
+    // RFC 9110 §8.6: a 304 would have to name the length of what it leaves out.
+    ...(reply.status === 304 ? {} : { 'content-length': Buffer.byteLength(reply.body) }),
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
   });
