@@ -17,6 +17,7 @@ import { tlsWanted } from './server/config/refusals.ts';
 import { wireIssuers } from './issuers/issuers.wire.ts';
 import type { Config } from './server/config/schema.ts';
 import { tlsFromFiles } from './server/grpc/files.ts';
+import { knownHost } from './server/http/hosts.ts';
 import { createLog, type ProcessLog } from './server/observability/log.ts';
 import { createMetrics } from './server/observability/metrics.ts';
 import type { Platform, Recorder } from './server/platform.ts';
@@ -95,6 +96,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     tenant: (tenantId) => identity.door.tenant(tenantId),
     rights: authorization.rights,
     holds: authorization.holds,
+    knownHost: (authority) => knownHost(authority, server.httpHosts),
   });
   const identity = wireIdentity(
     platform,

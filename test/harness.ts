@@ -146,6 +146,8 @@ export const callAs = (caller: Caller, over: Partial<Call> = {}): Call => {
     requestId: 'req_test',
     traceparent: '',
     userAgent: 'test',
+    dpop: '',
+    target: 'https://hub.test/securityhub.v1.Test/Test',
     now,
     deadline: now + 60_000,
     signal: new AbortController().signal,

@@ -7,6 +7,8 @@ export interface PeerCertificate {
   readonly der: Buffer;
   /** SHA-256 of the DER, lower-case hex. */
   readonly sha256: string;
+  /** SHA-256 of its public key (SubjectPublicKeyInfo), lower-case hex. */
+  readonly spkiSha256: string;
   /** The one URI SAN, or null where there is none. */
   readonly spiffeId: string | null;
   /** Lower-case hex without leading zeros. */
@@ -34,6 +36,10 @@ export interface Call {
   readonly requestId: string;
   readonly traceparent: string;
   readonly userAgent: string;
+  /** The DPoP proof that came along (RFC 9449 §4.1), '' where there is none; several are one that does not hold. */
+  readonly dpop: string;
+  /** The address the caller used, as a DPoP proof must name it: `https://<authority>/<package>.<Service>/<Method>`. */
+  readonly target: string;
   /** When the call arrived, frozen: all checks of one call see one instant. */
   readonly now: Instant;
   /** When nobody waits for the answer any more. */

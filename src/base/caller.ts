@@ -33,6 +33,8 @@ export type Caller =
       readonly scopes: readonly string[];
       readonly mfaVerified: boolean;
       readonly expiresAt: Instant;
+      /** Thumbprint of the DPoP key that this very call has proven, where its token is bound to one. */
+      readonly jkt?: string;
     }
   | {
       readonly kind: 'api_key';

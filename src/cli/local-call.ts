@@ -12,6 +12,8 @@ export const localCall = (command: string, random: Random, patience: Millis = se
     requestId: random.id('cli'),
     traceparent: '',
     userAgent: 'security-hub cli',
+    dpop: '',
+    target: '',
     now,
     deadline: now + patience,
     signal: AbortSignal.timeout(patience),

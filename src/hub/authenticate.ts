@@ -8,6 +8,8 @@ import type { Instant } from '../base/time.ts';
 import type { Presented } from '../server/rpc/onion.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Claims, TokensDoor } from '../tokens/tokens.ts';
+import { shownByPeer } from './presenter.ts';
+import { bindingProblem } from './verdict.ts';
 
 export interface Identified {
   readonly spiffeId: string;
@@ -17,7 +19,7 @@ export interface Identified {
 }
 
 export interface AuthenticatePorts {
-  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'digestOf'>;
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'digestOf' | 'checkProof' | 'checkAuthority'>;
   readonly apiKeys: Pick<ApiKeys, 'verify'>;
   /** The identity of a certificate of ours as it stands now, or why it is refused. */
   readonly identify: (
@@ -32,7 +34,8 @@ export interface AuthenticatePorts {
 }
 
 const REFRESH_TOKEN_PREFIX = 'shr_';
-const SCHEME = /^bearer +/i;
+const SCHEME = /^(?:bearer|dpop) +/i;
+const DPOP = /^dpop /i;
 const API_KEY = /^bearer +shk_/i;
 
 /** What a connection showed last, and who that was. */
@@ -44,7 +47,7 @@ interface Shown {
   caller: Caller | null;
 }
 
-const callerOf = (claims: Claims): Caller => ({
+const callerOf = (claims: Claims): Extract<Caller, { kind: 'user' }> => ({
   kind: 'user',
   tenantId: claims.tenantId,
   userId: claims.subject,
@@ -74,16 +77,30 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     return shown;
   };
 
-  const checkBinding = (claims: Claims, { certificate, address }: Peer): void => {
-    if (claims.ipAddress !== '' && claims.ipAddress !== address) throw refused('IP_MISMATCH', 'the token is bound to another address');
-    const bound = claims.confirmation;
-    if (bound === null) return;
-    if (certificate === null) throw refused('BINDING_MISSING', 'the token is bound to a key that this connection does not show');
-    const shown = Buffer.from(certificate.sha256, 'hex').toString('base64url');
-    if (bound.x5tS256 !== shown) throw refused('BINDING_MISMATCH', 'the token is bound to another key');
+  const checkBinding = (claims: Claims, peer: Peer, jkt: string): void => {
+    if (claims.ipAddress !== '' && claims.ipAddress !== peer.address) throw refused('IP_MISMATCH', 'the token is bound to another address');
+    if (claims.confirmation === null) return;
+    const problem = bindingProblem(claims.confirmation, { shown: shownByPeer(peer, jkt), badProof: null });
+    if (problem !== null) throw refused(problem.code, problem.message);
   };
 
-  const byToken = ({ authorization, peer, now }: Presented): Caller => {
+  /** RFC 9449 §7.1: a token bound to a DPoP key comes with the scheme DPoP and a proof for this very call. */
+  const byProof = async (token: string, claims: Claims, { authorization, peer, now, shown }: Presented): Promise<Caller> => {
+    if (shown.dpop === '' || !DPOP.test(authorization))
+      throw refused('BINDING_MISSING', 'the token is bound to a DPoP key: send "authorization: DPoP <token>" and a proof as "dpop"');
+    tokens.checkAuthority(shown);
+    const checked = await tokens.checkProof(shown.dpop, { method: 'POST', uri: shown.target, token }, 'call', now);
+    if (!checked.ok) throw refused(checked.reason, checked.message);
+    checkBinding(claims, peer, checked.jkt);
+    // What was revoked while the proof was remembered counts.
+    const revoked = tokens.revoked(claims);
+    if (revoked !== null) throw refused(revoked.reason, revoked.message);
+    feed.assertFresh();
+    return { ...callerOf(claims), jkt: checked.jkt };
+  };
+
+  const byToken = (presented: Presented): MaybePromise<Caller> => {
+    const { authorization, peer, now } = presented;
     const shown = shownOn(peer, authorization);
     const verified = tokens.verify(shown.token, now, 0, shown.digest);
     if (!verified.ok)
@@ -97,7 +114,9 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     if (shown.claims === claims && shown.caller !== null) return shown.caller;
     if (!claims.audience.some((name) => audiences.includes(name)))
       throw refused('AUDIENCE_MISMATCH', 'the token is meant for somebody else');
-    checkBinding(claims, peer);
+    if (claims.confirmation !== null && claims.confirmation.jkt !== '') return byProof(shown.token, claims, presented);
+    if (DPOP.test(authorization)) throw refused('BINDING_MISMATCH', 'the token is bound to no DPoP key: send it as Bearer');
+    checkBinding(claims, peer, '');
     shown.claims = claims;
     shown.caller = callerOf(claims);
     return shown.caller;
@@ -128,7 +147,8 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   return (presented: Presented): MaybePromise<Caller> => {
     const { authorization, peer, now } = presented;
     if (authorization === '') return peer.certificate === null ? { kind: 'anonymous' } : byCertificate(peer.certificate, now);
-    if (!SCHEME.test(authorization)) throw refused('CREDENTIALS_MALFORMED', 'authorization must be: Bearer <access token or API key>');
+    if (!SCHEME.test(authorization))
+      throw refused('CREDENTIALS_MALFORMED', 'authorization must be: Bearer <access token or API key>, or DPoP <access token>');
     if (!API_KEY.test(authorization)) return byToken(presented);
     return byApiKey(authorization.replace(SCHEME, ''), now);
   };

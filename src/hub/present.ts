@@ -5,13 +5,14 @@ import type { Caller, TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
+import { createProvenKey, type ProvenKey } from './possession.ts';
 import { presenterOf } from './presenter.ts';
 import type { Presented, Standing } from './principal.ts';
 import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
 import { useProblems } from './verdict.ts';
 
 export interface PresentPorts extends ProofPorts {
-  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof'>;
   readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
   readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
   readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
@@ -24,7 +25,14 @@ const NOBODY = { holds: () => false };
 export const createPresent = (ports: PresentPorts) => {
   const prove = createProve(ports);
 
-  const judge = ({ proven }: Proof & { readonly ok: true }, context: RequestContext | undefined, call: Call): MaybePromise<Presented> => {
+  const provenKey = createProvenKey(ports, 'decision');
+
+  const judge = (
+    { proven }: Proof & { readonly ok: true },
+    key: ProvenKey,
+    context: RequestContext | undefined,
+    call: Call,
+  ): MaybePromise<Presented> => {
     const { credential, marked, subjectType, roles } = proven;
     const { tenantId } = credential;
     const subject: Subject = { type: subjectType, id: credential.subject };
@@ -37,7 +45,12 @@ export const createPresent = (ports: PresentPorts) => {
           if (ended !== null) return refused(ended.reason, ended.message);
           if (tenant?.status !== 'active') return refused('TENANT_SUSPENDED', 'the tenant is not active');
           if (standing === null || !standing.active) return refused('SUBJECT_SUSPENDED', 'the subject is not active');
-          const problem = useProblems(credential, presenterOf(context, call, believed), NOTHING, NOBODY)?.[0];
+          const problem = useProblems(
+            credential,
+            presenterOf(context, call, believed, credential.confirmation !== null, key),
+            NOTHING,
+            NOBODY,
+          )?.[0];
           if (problem !== undefined) return refused(problem.code, problem.message);
           const scopes = credential.scopes ?? [];
           const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
@@ -50,6 +63,8 @@ export const createPresent = (ports: PresentPorts) => {
 
   return (token: string, context: RequestContext | undefined, call: Call): MaybePromise<Presented> =>
     andThen(prove({ token, certificateChain: '' }, call.caller, call.now, 0), (proof) =>
-      proof.ok ? judge(proof, context, call) : refused(proof.reason.code, proof.reason.message),
+      proof.ok
+        ? andThen(provenKey(proof.proven, token, context, call), (key) => judge(proof, key, context, call))
+        : refused(proof.reason.code, proof.reason.message),
     );
 };

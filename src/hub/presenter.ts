@@ -1,24 +1,49 @@
 // The other end of the connection a credential came over, as far as this caller is believed about it.
-import type { Call } from '../base/call.ts';
+import type { Call, Peer } from '../base/call.ts';
+import { NOTHING_SHOWN, type Shown } from '../base/possession.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
+import type { ProvenKey } from './possession.ts';
 import type { Presenter } from './verdict.ts';
 
 /** Hexadecimal as callers send it, base64url as tokens carry it; anything else is as good as nothing. */
 const thumbprint = (text: string): string =>
   /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : /^[\w-]{43}$/.test(text) ? text : '';
 
+/** What a connection shows of itself; `jkt` is what was proven by DPoP. */
+export const shownByPeer = ({ certificate }: Pick<Peer, 'certificate'>, jkt: string): Shown =>
+  certificate === null
+    ? { ...NOTHING_SHOWN, jkt }
+    : {
+        certificate: thumbprint(certificate.sha256),
+        spki: thumbprint(certificate.spkiSha256),
+        spiffeId: certificate.spiffeId ?? '',
+        jkt,
+      };
+
+/** A workload on mTLS speaks for its own inbound peer; whoever shows its own token is measured by its own connection. */
+const shownBy = (context: RequestContext | undefined, { caller, peer }: Call, jkt: string): Shown =>
+  caller.kind !== 'workload' || peer.certificate === null
+    ? shownByPeer(peer, jkt)
+    : {
+        certificate: thumbprint(context?.peerCertificateSha256 ?? ''),
+        spki: thumbprint(context?.peerSpkiSha256 ?? ''),
+        spiffeId: context?.peerSpiffeId ?? '',
+        jkt,
+      };
+
 /**
- * A workload on mTLS speaks for its own inbound peer; whoever shows its own token is measured by its own connection.
- * `trusted`: it holds context:assert, so its word on the address counts.
+ * `trusted`: the caller holds context:assert, so its word on the address counts. `bound`: only then is it worth working out what was shown.
+ * `key`: what was proven by DPoP.
  */
-export const presenterOf = (context: RequestContext | undefined, call: Call, trusted: boolean): Presenter => {
-  const { certificate } = call.peer;
-  const workload = call.caller.kind === 'workload' && certificate !== null;
-  const own = certificate === null ? '' : thumbprint(certificate.sha256);
-  return {
-    certificate: workload ? thumbprint(context?.peerCertificateSha256 ?? '') : own,
-    spki: workload ? thumbprint(context?.peerSpkiSha256 ?? '') : '',
-    address: trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : call.peer.address,
-    deviceId: context?.deviceId ?? '',
-  };
-};
+export const presenterOf = (
+  context: RequestContext | undefined,
+  call: Call,
+  trusted: boolean,
+  bound: boolean,
+  key: ProvenKey,
+): Presenter => ({
+  shown: bound ? shownBy(context, call, typeof key === 'string' ? key : '') : NOTHING_SHOWN,
+  badProof: typeof key === 'string' ? null : key,
+  address: trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : call.peer.address,
+  deviceId: context?.deviceId ?? '',
+});

@@ -1,10 +1,11 @@
 // The answer of ValidateToken on the wire: the part that stays the same is encoded once a token, the rest is appended by hand.
+import type { Confirmation } from '../base/possession.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import { ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import type { Claims as ClaimsMessage } from '../gen/securityhub/v1/token.ts';
 import type { ForeignClaims } from '../issuers/issuers.ts';
-import type { Claims, Confirmation } from '../tokens/tokens.ts';
+import type { Claims } from '../tokens/tokens.ts';
 import type { Reason } from './verdict.ts';
 import { instant, tagOf, varint } from './wire-bytes.ts';
 
@@ -54,7 +55,9 @@ export const someClaims = (
 ): ClaimsMessage => ({ ...EMPTY_CLAIMS, ...claims });
 
 const confirmationMessage = (confirmation: Confirmation | null): ClaimsMessage['confirmation'] =>
-  confirmation === null ? undefined : { x5tS256: confirmation.x5tS256, spkiSha256: confirmation.spkiSha256, jkt: confirmation.jkt };
+  confirmation === null
+    ? undefined
+    : { x5tS256: confirmation.x5tS256, spkiSha256: confirmation.spkiSha256, jkt: confirmation.jkt, spiffeId: confirmation.spiffeId };
 
 export const accessClaims = (claims: Claims): ClaimsMessage =>
   someClaims({

@@ -10,6 +10,7 @@ import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts
 import { type LiveSubject, Verdict } from '../gen/securityhub/v1/token.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Standing, TokensDoor } from '../tokens/tokens.ts';
+import { createProvenKey, type ProvenKey } from './possession.ts';
 import { presenterOf } from './presenter.ts';
 import { emptyResponse, encodeStill, encodeWarning, type Moment, type Still, withMoment } from './validate-token-answer.ts';
 import { createProve, type Proof, type ProofPorts, type Proven, shownClaims } from './validate-token-proof.ts';
@@ -26,7 +27,7 @@ import {
 } from './verdict.ts';
 
 export interface ValidateTokenPorts extends ProofPorts {
-  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked'>;
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof'>;
   readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'applied' | 'cursor'>;
   /** Live rights: of a user, a service (`<namespace>/<name>`) or an API key. */
   rights(tenantId: TenantId, subject: Subject): MaybePromise<LiveRights>;
@@ -116,6 +117,7 @@ const FACTS_KEPT: Millis = seconds(1);
 
 export const createValidateToken = (ports: ValidateTokenPorts) => {
   const prove = createProve(ports);
+  const provenKey = createProvenKey(ports, 'verdict');
   const kept = new WeakMap<Proven['source'], Kept>();
   const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
   const bothWarnings = warnings.unchecked + warnings.grace;
@@ -208,6 +210,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     sight: Sight,
     facts: Facts,
     trusted: boolean,
+    key: ProvenKey,
   ): Buffer => {
     const { proven, inGrace } = proof;
     ports.feed.assertFresh(millis(request.maxStaleness));
@@ -218,7 +221,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const standing = ended === null ? standingProblem(facts, proven) : { code: ended.reason, message: ended.message };
     const problems = useProblems(
       proven.credential,
-      presenterOf(request.context, call, trusted),
+      presenterOf(request.context, call, trusted, proven.credential.confirmation !== null, key),
       { permissions: request.requiredPermissions, scopes: request.requiredScopes },
       facts.rights,
     );
@@ -247,6 +250,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     call: Call,
     rule: AudienceRule,
     proof: Proof & { readonly ok: true },
+    key: ProvenKey,
     again: boolean,
   ): MaybePromise<Buffer> => {
     const { credential } = proof.proven;
@@ -254,11 +258,12 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const facts = factsOf(proof.proven, call.now);
     // Asked only where it decides: a token bound to an address.
     const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
-    if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted)) return conclude(request, call, proof, rule, sight, facts, trusted);
+    if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted))
+      return conclude(request, call, proof, rule, sight, facts, trusted, key);
     const loaded = Promise.all([sight, facts, trusted]);
     // What was at hand before the wait may be old now: once loaded, all is asked again in one go.
-    if (again) return loaded.then(() => judge(request, call, rule, proof, false));
-    return loaded.then(([s, f, t]) => conclude(request, call, proof, rule, s, f, t));
+    if (again) return loaded.then(() => judge(request, call, rule, proof, key, false));
+    return loaded.then(([s, f, t]) => conclude(request, call, proof, rule, s, f, t, key));
   };
 
   /** The answer, encoded. No promise where everything is at hand. */
@@ -269,8 +274,13 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     if (!(grace >= 0 && grace <= MAX_GRACE)) throw badField('grace', 'must be from 0 to 60 s');
     const rule = audienceRule(call.caller, request.audience);
     const proof = prove(request, call.caller, call.now, grace);
-    const weigh = (found: Proof): MaybePromise<Buffer> =>
-      found.ok ? judge(request, call, rule, found, true) : judgeRefused(request, call, rule, found);
+    const weigh = (found: Proof): MaybePromise<Buffer> => {
+      if (!found.ok) return judgeRefused(request, call, rule, found);
+      const key = provenKey(found.proven, request.token, request.context, call);
+      return isPromise(key)
+        ? key.then((proven) => judge(request, call, rule, found, proven, true))
+        : judge(request, call, rule, found, key, true);
+    };
     return isPromise(proof) ? proof.then(weigh) : weigh(proof);
   };
 };

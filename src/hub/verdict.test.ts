@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Caller, WorkloadEntry } from '../base/caller.ts';
+import { NOTHING_SHOWN, type Shown } from '../base/possession.ts';
 import { audienceFits, audienceRule, type Credential, type Presenter, useProblems, type Wanted } from './verdict.ts';
 
 const workload = (over: Partial<WorkloadEntry> | null): Caller => ({
@@ -75,11 +76,12 @@ const credential: Credential = {
   riskLevel: 'low',
   expiresAt: null,
 };
-const presenter: Presenter = { certificate: '', spki: '', address: '192.0.2.1', deviceId: '' };
+const presenter: Presenter = { shown: NOTHING_SHOWN, badProof: null, address: '192.0.2.1', deviceId: '' };
+const showing = (shown: Partial<Shown>): Partial<Presenter> => ({ shown: { ...NOTHING_SHOWN, ...shown } });
 const nothing: Wanted = { permissions: [], scopes: [] };
 const all = { holds: () => true };
 const bound = (over: Partial<NonNullable<Credential['confirmation']>>): Partial<Credential> => ({
-  confirmation: { x5tS256: '', spkiSha256: '', jkt: '', other: false, ...over },
+  confirmation: { x5tS256: '', spkiSha256: '', spiffeId: '', jkt: '', other: false, ...over },
 });
 const codes = (
   over: Partial<Credential>,
@@ -91,16 +93,28 @@ const codes = (
 
 describe('the use of a credential', () => {
   it('is nobody else’s than the bound key’s', () => {
-    expect(codes(bound({ x5tS256: 'A' }), { certificate: 'A' })).toEqual([]);
-    expect(codes(bound({ x5tS256: 'A' }), { certificate: 'B' })).toEqual(['BINDING_MISMATCH']);
+    expect(codes(bound({ x5tS256: 'A' }), showing({ certificate: 'A' }))).toEqual([]);
+    expect(codes(bound({ x5tS256: 'A' }), showing({ certificate: 'B' }))).toEqual(['BINDING_MISMATCH']);
     expect(codes(bound({ x5tS256: 'A' }))).toEqual(['BINDING_MISSING']);
-    expect(codes(bound({ x5tS256: 'A', spkiSha256: 'S' }), { certificate: 'A' })).toEqual(['BINDING_MISSING']);
-    expect(codes(bound({ x5tS256: 'A', spkiSha256: 'S' }), { certificate: 'A', spki: 'T' })).toEqual(['BINDING_MISMATCH']);
+    expect(codes(bound({ x5tS256: 'A', spkiSha256: 'S' }), showing({ certificate: 'A' }))).toEqual(['BINDING_MISSING']);
+    expect(codes(bound({ x5tS256: 'A', spkiSha256: 'S' }), showing({ certificate: 'A', spki: 'T' }))).toEqual(['BINDING_MISMATCH']);
   });
 
   it('fails closed on a binding that cannot be checked', () => {
     expect(codes(bound({ jkt: 'K' }))).toEqual(['BINDING_MISSING']);
-    expect(codes(bound({ other: true }), { certificate: 'A' })).toEqual(['BINDING_MISSING']);
+    expect(codes(bound({ other: true }), showing({ certificate: 'A' }))).toEqual(['BINDING_MISSING']);
+  });
+
+  it('is bound to a name that outlives its certificates, and to a key that was proven', () => {
+    expect(codes(bound({ spiffeId: 'spiffe://a/b' }), showing({ certificate: 'A', spiffeId: 'spiffe://a/b' }))).toEqual([]);
+    expect(codes(bound({ spiffeId: 'spiffe://a/b' }), showing({ certificate: 'A', spiffeId: 'spiffe://a/c' }))).toEqual([
+      'BINDING_MISMATCH',
+    ]);
+    expect(codes(bound({ jkt: 'K' }), showing({ jkt: 'K' }))).toEqual([]);
+    expect(codes(bound({ jkt: 'K' }), showing({ jkt: 'L' }))).toEqual(['BINDING_MISMATCH']);
+    const badProof = { code: 'DPOP_PROOF_REPLAYED', message: '' };
+    expect(codes(bound({ jkt: 'K' }), { badProof })).toEqual(['DPOP_PROOF_REPLAYED']);
+    expect(codes(bound({ x5tS256: 'A' }), { ...showing({ certificate: 'A' }), badProof })).toEqual([]);
   });
 
   it('is bound to an address or a device where the token says so', () => {

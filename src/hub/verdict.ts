@@ -1,9 +1,9 @@
 // The verdict on a credential, as pure rules: for whom, bound to whom, allowed what. Everything it needs is an argument.
 import type { Caller } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
+import { type Confirmation, type Shown, unmet } from '../base/possession.ts';
 import { scopeAllows, scopeCovers } from '../base/scope.ts';
 import type { Instant } from '../base/time.ts';
-import type { Confirmation } from '../tokens/tokens.ts';
 
 /** A stable code of the contract and a sentence for people. */
 export interface Reason {
@@ -71,9 +71,9 @@ export const audienceFits = (rule: AudienceRule, audience: readonly string[] | n
 
 /** The other end of the connection that the credential came over, as far as it is believed. */
 export interface Presenter {
-  /** SHA-256 of its certificate and of its public key, base64url; '' = not known. */
-  readonly certificate: string;
-  readonly spki: string;
+  readonly shown: Shown;
+  /** A DPoP proof was shown that does not count, and why. */
+  readonly badProof: Reason | null;
   readonly address: string;
   readonly deviceId: string;
 }
@@ -81,19 +81,11 @@ export interface Presenter {
 const MISSING: Reason = { code: 'BINDING_MISSING', message: 'the token is bound to a key that nobody has shown' };
 const MISMATCH: Reason = { code: 'BINDING_MISMATCH', message: 'the token is bound to another key' };
 
-/** Every confirmation must be met (RFC 7800 §3.1). A proof of possession that we cannot check is one that is missing. */
-const bindingProblem = (confirmation: Confirmation, presenter: Presenter): Reason | null => {
-  const wanted: readonly (readonly [string, string])[] = [
-    [confirmation.x5tS256, presenter.certificate],
-    [confirmation.spkiSha256, presenter.spki],
-  ];
-  if (confirmation.other || confirmation.jkt !== '') return MISSING;
-  for (const [bound, shown] of wanted) {
-    if (bound === '') continue;
-    if (shown === '') return MISSING;
-    if (bound !== shown) return MISMATCH;
-  }
-  return null;
+/** Why the token's binding is not met by what this presenter has shown, or null. */
+export const bindingProblem = (confirmation: Confirmation, { shown, badProof }: Pick<Presenter, 'shown' | 'badProof'>): Reason | null => {
+  if (confirmation.jkt !== '' && badProof !== null) return badProof;
+  const problem = unmet(confirmation, shown);
+  return problem === null ? null : problem === 'missing' ? MISSING : MISMATCH;
 };
 
 export interface Wanted {

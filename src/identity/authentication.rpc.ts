@@ -14,7 +14,7 @@ export const authenticationService = (identity: Pick<Identity, 'login' | 'logout
       deadline: seconds(10),
       idempotency: 'none',
       async handle(request, call): Promise<LoginResponse> {
-        const { tenantId, username, password, scopes, device, context } = request;
+        const { tenantId, username, password, scopes, device, context, binding } = request;
         const tokens = await identity.login(
           {
             tenantId,
@@ -23,6 +23,7 @@ export const authenticationService = (identity: Pick<Identity, 'login' | 'logout
             scopes,
             device: device ?? null,
             context: { ipAddress: context?.ipAddress ?? '', userAgent: context?.userAgent ?? '' },
+            bind: { binding, context },
           },
           call,
         );

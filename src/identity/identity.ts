@@ -34,7 +34,7 @@ export { spiffeIdOf, type NewWorkload, type Workload } from './workload.ts';
 
 /** What identity asks of other capabilities. */
 export interface IdentityPorts {
-  readonly tokens: Pick<TokensDoor, 'open' | 'logout' | 'endUser'>;
+  readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'logout' | 'endUser'>;
   readonly authorization: Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
   /** Names of all methods there are, such as `ValidateToken`. */
   readonly methodNames: () => ReadonlySet<string>;
@@ -90,6 +90,7 @@ export const createIdentity = (deps: IdentityDeps) => {
     ...lookUps,
     ...standing,
     openSession: (opening: Parameters<TokensDoor['open']>[0]) => deps.tokens.open(opening),
+    bind: (...one: Parameters<TokensDoor['bind']>) => deps.tokens.bind(...one),
     endSessions: (...one: Parameters<TokensDoor['endUser']>) => deps.tokens.endUser(...one),
   };
   return {

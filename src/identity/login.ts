@@ -6,7 +6,7 @@ import type { TenantId } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { ReadHead, Write } from '../storage/storage.ts';
-import type { Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
+import type { BindingAsked, Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
 import { type Candidate, type CandidatePorts, lookUp, proven, whyNot } from './candidate.ts';
 import { nameKey } from './names.ts';
 import type { Passwords } from './password.ts';
@@ -24,6 +24,8 @@ export interface LoginRequest {
   readonly device: Device | null;
   /** What the caller says of the address; believed from callers with `context:assert`. */
   readonly context: { readonly ipAddress: string; readonly userAgent: string };
+  /** What the session's tokens are to be bound to; left out: nothing, unless a DPoP proof is shown. */
+  readonly bind?: BindingAsked;
 }
 
 export interface LoginPorts extends CandidatePorts {
@@ -36,6 +38,7 @@ export interface LoginPorts extends CandidatePorts {
   readonly rolesOf: (tenantId: TenantId, userIds: readonly string[]) => MaybePromise<ReadonlyMap<string, readonly string[]>>;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
   readonly openSession: TokensDoor['open'];
+  readonly bind: TokensDoor['bind'];
   /** Counts a refused login; aggregated, never dropped. */
   readonly refused: (entry: AuditEntry) => void;
 }
@@ -53,13 +56,19 @@ const checkScopes = (scopes: readonly string[]): void => {
 interface Source {
   readonly address: string;
   readonly userAgent: string;
+  /** What the tokens will be bound to. */
+  readonly confirmation: Awaited<ReturnType<TokensDoor['bind']>>;
 }
 
-const sourceOf = async ({ holds }: LoginPorts, request: LoginRequest, call: Call): Promise<Source> => {
+const sourceOf = async (ports: LoginPorts, request: LoginRequest, call: Call): Promise<Source> => {
   const said = request.context.ipAddress;
-  const trusted = said !== '' && call.caller.kind !== 'anonymous' && (await holds(call, 'context:assert'));
+  const trusted = said !== '' && call.caller.kind !== 'anonymous' && (await ports.holds(call, 'context:assert'));
   if (trusted && isIP(said) === 0) throw badField('context.ip_address', 'must be an IP address');
-  return trusted ? { address: said, userAgent: request.context.userAgent } : { address: call.peer.address, userAgent: call.userAgent };
+  // Before the attempt is counted: a proof that does not hold is no guess.
+  const confirmation = await ports.bind(request.bind ?? { binding: '', context: undefined }, call);
+  return trusted
+    ? { address: said, userAgent: request.context.userAgent, confirmation }
+    : { address: call.peer.address, userAgent: call.userAgent, confirmation };
 };
 
 const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: Call): Fault => {
@@ -86,7 +95,7 @@ const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: 
 
 const attempt =
   (ports: LoginPorts) =>
-  async (request: LoginRequest, { address, userAgent }: Source, call: Call): Promise<Tokens> => {
+  async (request: LoginRequest, { address, userAgent, confirmation }: Source, call: Call): Promise<Tokens> => {
     const candidate = await lookUp(ports, request, sourceOfAddress(address));
     const { tenantId, account, counter } = candidate;
     const record = await proven(ports, candidate, request.password, call);
@@ -111,6 +120,7 @@ const attempt =
         device: request.device,
         ipAddress: address,
         userAgent,
+        confirmation,
         rsq,
         tx,
       });

@@ -1,8 +1,9 @@
 // What a foreign token's claims mean here: subject, roles, scopes and the ids that our revocations know it by. Pure; the signature held.
 import { hash } from 'node:crypto';
 import type { TenantId } from '../base/caller.ts';
+import type { Confirmation } from '../base/possession.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
-import type { Confirmation, Refusal } from '../tokens/tokens.ts';
+import type { Refusal } from '../tokens/tokens.ts';
 import { type ClaimMapping, isForeignKind, type TrustedIssuer, trustDomainOf } from './issuer.ts';
 
 export type Json = Readonly<Record<string, unknown>>;

@@ -136,6 +136,11 @@ export interface Cache {
   /** True when this call set it: the key was not there. */
   setIfAbsent(key: string, value: string, ttl: Millis): Promise<boolean>;
   delete(key: string): Promise<void>;
+  /**
+   * Remembers the key for `ttl`, in one command: `first` when it was not there, `again` when it was. `forgotten` when the cache began
+   * after `since` (it is new, was flushed or started again): then nobody knows, and nothing is kept.
+   */
+  remember(key: string, ttl: Millis, since: Instant): Promise<'first' | 'again' | 'forgotten'>;
   /** Is there a connection right now? */
   healthy(): boolean;
 }

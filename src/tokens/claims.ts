@@ -1,19 +1,13 @@
 // The claims of our access tokens (RFC 9068 §2.2 and our own), and the rules that make them believable.
 import type { TenantId } from '../base/caller.ts';
+import type { Confirmation } from '../base/possession.ts';
 import { CLOCK_SKEW, type Instant, type Millis, type Seconds } from '../base/time.ts';
+import { printConfirmation, readConfirmation } from './confirmation.ts';
 import type { Refusal } from './jws.ts';
 import { type JsonObject, member } from './strict-json.ts';
 
 /** RFC 9068 §2.1: what tells an access token from every other JWT that the same key may sign. */
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
-
-/** RFC 7800: the key that the token is bound to, as its thumbprints (RFC 8705 §3.1, RFC 9449 §6.1). `other`: a method we cannot check. */
-export interface Confirmation {
-  readonly x5tS256: string;
-  readonly spkiSha256: string;
-  readonly jkt: string;
-  readonly other: boolean;
-}
 
 export interface Claims {
   readonly issuer: string;
@@ -74,6 +68,7 @@ export const payloadOf = (claims: Claims): Readonly<Record<string, unknown>> => 
   auth_time: toSeconds(claims.authTime),
   acr: claims.acr,
   amr: claims.amr,
+  ...(claims.confirmation === null ? {} : { cnf: printConfirmation(claims.confirmation) }),
   rsq: claims.rsq,
 });
 
@@ -145,20 +140,11 @@ const reader = (payload: JsonObject) => {
   };
 };
 
-/** Unknown members make the binding one that we cannot check, which a verdict must refuse. */
-export const readConfirmation = (payload: JsonObject): Confirmation | null | undefined => {
+/** Of `cnf`: null where there is none, undefined where it is no object. */
+const confirmationOf = (payload: JsonObject): Confirmation | null | undefined => {
   const value = member(payload, 'cnf');
   if (value === undefined) return null;
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;
-  const cnf = value as JsonObject;
-  const text = (name: string): string => (typeof member(cnf, name) === 'string' ? (member(cnf, name) as string) : '');
-  const known = ['x5t#S256', 'spki_sha256', 'jkt'];
-  return {
-    x5tS256: text('x5t#S256'),
-    spkiSha256: text('spki_sha256'),
-    jkt: text('jkt'),
-    other: Object.keys(cnf).length === 0 || Object.keys(cnf).some((name) => !known.includes(name) || text(name) === ''),
-  };
+  return value === null || typeof value !== 'object' || Array.isArray(value) ? undefined : readConfirmation(value as JsonObject);
 };
 
 const split = (scope: string): readonly string[] => (scope === '' ? EMPTY : scope.split(' ').filter((part) => part !== ''));
@@ -172,7 +158,7 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
   const iss = read.required('iss');
   if (read.problem() === null && iss !== issuer) return { reason: 'ISSUER_MISMATCH', message: 'the token comes from another issuer' };
   const issuedAt = read.date('iat');
-  const confirmation = readConfirmation(payload);
+  const confirmation = confirmationOf(payload);
   if (confirmation === undefined) read.wrong('cnf', 'an object', null);
   const claims: Claims = {
     issuer,

@@ -1,10 +1,12 @@
 // Families and sessions in Postgres: every decision of a race is one row's lock, at READ COMMITTED, by the database's clock.
-import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
+import { type Expression, type ExpressionBuilder, type Selectable, sql, type SqlBool } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
-import type { Millis } from '../base/time.ts';
+import type { Confirmation } from '../base/possession.ts';
+import type { Instant, Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { Device, Family, SessionContext } from './family.ts';
-import type { Families, NewFamily } from './families.ts';
+import { printConfirmation, printShown, readConfirmation } from './confirmation.ts';
+import type { Access, Device, Family, Presented, SessionContext } from './family.ts';
+import type { Families, FamilyKey, NewFamily } from './families.ts';
 
 type Context = Pick<
   SessionContext,
@@ -20,6 +22,7 @@ interface FamilyTable {
   device_id: string;
   fingerprint: string;
   context: Context;
+  confirmation: Readonly<Record<string, string>> | null;
   birth_rsq: number;
   generation: number;
   current_hash: Buffer;
@@ -29,6 +32,7 @@ interface FamilyTable {
   access_issued_at: Date;
   access_expires_at: Date;
   access_rsq: number;
+  access_generation: number | null;
   rotated_at: Date;
   idle_expires_at: Date;
   absolute_expires_at: Date;
@@ -65,6 +69,7 @@ const COLUMNS = [
   'device_id',
   'fingerprint',
   'context',
+  'confirmation',
   'birth_rsq',
   'generation',
   'current_hash',
@@ -74,6 +79,7 @@ const COLUMNS = [
   'access_issued_at',
   'access_expires_at',
   'access_rsq',
+  'access_generation',
   'rotated_at',
   'idle_expires_at',
   'absolute_expires_at',
@@ -84,6 +90,9 @@ const COLUMNS = [
 const clock = sql<Date>`clock_timestamp()`;
 const after = (life: Millis) => sql<Date>`clock_timestamp() + make_interval(secs => ${life / 1000}::double precision)`;
 
+const bound = (confirmation: Confirmation | null) =>
+  sql<FamilyTable['confirmation']>`${confirmation === null ? null : JSON.stringify(printConfirmation(confirmation))}::jsonb`;
+
 const familyOf = (row: Selectable<FamilyTable>): Family => ({
   ...row.context,
   tenantId: row.tenant_id,
@@ -93,9 +102,11 @@ const familyOf = (row: Selectable<FamilyTable>): Family => ({
   clientId: row.client_id,
   deviceId: row.device_id,
   fingerprint: row.fingerprint,
+  confirmation: row.confirmation === null ? null : readConfirmation(row.confirmation),
   birthRsq: row.birth_rsq,
+  generation: row.generation,
   access: {
-    generation: row.generation,
+    generation: Math.max(row.generation, row.access_generation ?? 0),
     issuedAt: row.access_issued_at.getTime(),
     expiresAt: row.access_expires_at.getTime(),
     rsq: row.access_rsq,
@@ -116,7 +127,7 @@ const userLock = (tenantId: TenantId, userId: string) => sql`hashtextextended(${
 
 const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
   const { context, access, device } = family;
-  const { tenantId, sessionId, familyId, userId, clientId, deviceId, ...rest } = context;
+  const { tenantId, sessionId, familyId, userId, clientId, deviceId, confirmation, ...rest } = context;
   const db = tx.tables<Tables>();
   await sql`SELECT pg_advisory_xact_lock_shared(${userLock(tenantId, userId)})`.execute(db);
   await db
@@ -147,6 +158,7 @@ const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
       device_id: deviceId,
       fingerprint: family.fingerprint,
       context: sql`${JSON.stringify(rest)}::jsonb`,
+      confirmation: bound(confirmation),
       birth_rsq: access.rsq,
       generation: access.generation,
       current_hash: family.hash,
@@ -156,6 +168,7 @@ const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
       access_issued_at: new Date(access.issuedAt),
       access_expires_at: new Date(access.expiresAt),
       access_rsq: access.rsq,
+      access_generation: null,
       rotated_at: clock,
       idle_expires_at: after(family.idle),
       absolute_expires_at: after(family.life),
@@ -165,31 +178,65 @@ const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
     .execute();
 };
 
+type Update = ExpressionBuilder<Tables, 'token_families'>;
+
+/** An access token never outlives its session. */
+const access = (eb: Update, next: Omit<Access, 'generation'>) => ({
+  access_generation: sql<number>`GREATEST(generation, COALESCE(access_generation, 0)) + 1`,
+  access_issued_at: new Date(next.issuedAt),
+  access_expires_at: eb.fn<Date>('least', [eb.val(new Date(next.expiresAt)), END]),
+  access_rsq: next.rsq,
+});
+
+/** The session's end as tokens can say it. */
+const END = sql<Date>`date_trunc('second', absolute_expires_at)`;
+
+/** The presented token is the one that counts now, in time, on this device, and its key is proven. */
+const counts =
+  (key: FamilyKey, presented: Presented, issuedAt: Instant) =>
+  (eb: Update): Expression<SqlBool> =>
+    eb.and([
+      eb('tenant_id', '=', key.tenantId),
+      eb('family_id', '=', key.familyId),
+      eb('generation', '=', presented.generation),
+      eb('current_hash', '=', presented.hash),
+      eb('revoked_at', 'is', null),
+      eb('idle_expires_at', '>', clock),
+      eb('absolute_expires_at', '>', clock),
+      eb(END, '>', new Date(issuedAt)),
+      eb('device_id', 'in', ['', presented.deviceId]),
+      eb('fingerprint', 'in', ['', presented.fingerprint]),
+      sql<SqlBool>`(confirmation IS NULL OR confirmation <@ ${JSON.stringify(printShown(presented.shown))}::jsonb)`,
+    ]);
+
 const rotate: Families['rotate'] = async (tx, key, presented, successor, idle) => {
   const row = await tx
     .tables<Tables>()
     .updateTable('token_families')
-    .set((eb: ExpressionBuilder<Tables, 'token_families'>) => ({
+    .set((eb: Update) => ({
+      ...access(eb, successor.access),
       generation: eb('generation', '+', 1),
       previous_hash: eb.ref('current_hash'),
       current_hash: successor.hash,
       successor_salt: successor.salt,
       sender: presented.sender,
-      access_issued_at: new Date(successor.access.issuedAt),
-      access_expires_at: new Date(successor.access.expiresAt),
-      access_rsq: successor.access.rsq,
+      confirmation: sql<FamilyTable['confirmation']>`COALESCE(confirmation, ${bound(successor.confirmation)})`,
       rotated_at: clock,
       idle_expires_at: after(idle),
     }))
-    .where('tenant_id', '=', key.tenantId)
-    .where('family_id', '=', key.familyId)
-    .where('generation', '=', presented.generation)
-    .where('current_hash', '=', presented.hash)
-    .where('revoked_at', 'is', null)
-    .where('idle_expires_at', '>', clock)
-    .where('absolute_expires_at', '>', clock)
-    .where('device_id', 'in', ['', presented.deviceId])
-    .where('fingerprint', 'in', ['', presented.fingerprint])
+    .where(counts(key, presented, successor.access.issuedAt))
+    .returning(COLUMNS)
+    .executeTakeFirst();
+  return row === undefined ? null : familyOf(row);
+};
+
+const keep: Families['keep'] = async (tx, key, presented, next, idle) => {
+  const row = await tx
+    .tables<Tables>()
+    .updateTable('token_families')
+    .set((eb: Update) => ({ ...access(eb, next), idle_expires_at: after(idle) }))
+    .where(counts(key, presented, next.issuedAt))
+    .where('confirmation', 'is not', null)
     .returning(COLUMNS)
     .executeTakeFirst();
   return row === undefined ? null : familyOf(row);
@@ -245,6 +292,7 @@ const endSessions = async (
 export const createFamilies = (): Families => ({
   insert,
   rotate,
+  keep,
   lock,
   endFamily: (tx, key, reason) => endFamilies(tx, key.tenantId, { family_id: key.familyId }, reason),
 

@@ -1,5 +1,6 @@
 // Port of the families' store: what refreshing and revoking need of it, all inside the caller's transaction.
 import type { TenantId } from '../base/caller.ts';
+import type { Confirmation } from '../base/possession.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Access, Device, Family, Presented, SessionContext } from './family.ts';
@@ -25,13 +26,20 @@ export interface Successor {
   readonly hash: Buffer;
   readonly salt: Buffer;
   readonly access: Omit<Access, 'generation'>;
+  /** What the family is bound to from now on, where it is not bound yet. */
+  readonly confirmation: Confirmation | null;
 }
 
 export interface Families {
   /** The session and its first family. */
   insert(tx: Tx, family: NewFamily): Promise<void>;
-  /** One compare-and-set: the family after it, or null when the presented token is not the one that counts now, on this device, in time. */
+  /**
+   * One compare-and-set: the family after it, or null when the presented token is not the one that counts now, on this device, in time, or
+   * not shown with the key it is bound to.
+   */
   rotate(tx: Tx, key: FamilyKey, presented: Presented, successor: Successor, idle: Millis): Promise<Family | null>;
+  /** The same without a successor: a new access token, the same refresh token; null also where the family is bound to nothing. */
+  keep(tx: Tx, key: FamilyKey, presented: Presented, access: Omit<Access, 'generation'>, idle: Millis): Promise<Family | null>;
   /** The row, locked to the end of the transaction, and the database's time after the wait. */
   lock(tx: Tx, key: FamilyKey): Promise<{ readonly family: Family; readonly now: Instant } | null>;
   endFamily(tx: Tx, key: FamilyKey, reason: string): Promise<void>;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { NOTHING_SHOWN } from '../base/possession.ts';
 import { type Family, familyOfTokenId, judge, type Presented, tokenIdOf } from './family.ts';
 
 const NOW = 1_000_000;
@@ -21,6 +22,8 @@ const family: Family = {
   riskLevel: 'low',
   deviceId: '',
   boundAddress: '',
+  confirmation: null,
+  generation: 3,
   access: { generation: 3, issuedAt: 0, expiresAt: 0, rsq: 0 },
   currentHash: CURRENT,
   previousHash: PREVIOUS,
@@ -34,7 +37,9 @@ const family: Family = {
   revokedAt: null,
   revokedReason: '',
 };
-const previous: Presented = { generation: 2, hash: PREVIOUS, sender: 'anonymous', deviceId: '', fingerprint: '' };
+const bound = { x5tS256: '', spkiSha256: '', spiffeId: '', jkt: 'K', other: false };
+const key = { ...NOTHING_SHOWN, jkt: 'K' };
+const previous: Presented = { generation: 2, hash: PREVIOUS, sender: 'anonymous', deviceId: '', fingerprint: '', shown: NOTHING_SHOWN };
 const current: Presented = { ...previous, generation: 3, hash: CURRENT };
 
 describe('what a presented refresh token means', () => {
@@ -48,6 +53,21 @@ describe('what a presented refresh token means', () => {
     ['the one before, on another device', { deviceId: 'phone' }, previous, 'other_device'],
     ['the present one, on another device', { deviceId: 'phone' }, current, 'other_device'],
     ['the present one, with another fingerprint', { fingerprint: 'a' }, { ...current, fingerprint: 'b' }, 'other_device'],
+    ['the present one of a bound family, without its key', { confirmation: bound }, current, 'unbound'],
+    ['the present one of a bound family, with its key', { confirmation: bound, idleExpiresAt: NOW }, { ...current, shown: key }, 'idle'],
+    [
+      'the one before of a bound family, minutes later',
+      { confirmation: bound, rotatedAt: NOW - 300_000 },
+      { ...previous, shown: key },
+      'replay',
+    ],
+    [
+      'the one before of a bound family, later still',
+      { confirmation: bound, rotatedAt: NOW - 300_001 },
+      { ...previous, shown: key },
+      'reused',
+    ],
+    ['the one before of a bound family, without its key', { confirmation: bound }, previous, 'reused'],
     ['the present one, idle too long', { idleExpiresAt: NOW }, current, 'idle'],
     ['the present one, at the session’s end', { absoluteExpiresAt: NOW }, current, 'expired'],
     ['the present one, with another secret', {}, { ...current, hash: OLDER }, 'unknown'],

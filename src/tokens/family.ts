@@ -2,10 +2,14 @@
 import { equalBytes, sha256 } from '../base/bytes.ts';
 import { lengthPrefixed } from '../base/canonical.ts';
 import type { TenantId } from '../base/caller.ts';
-import { type Instant, type Millis, seconds } from '../base/time.ts';
+import { type Confirmation, type Shown, unmet } from '../base/possession.ts';
+import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
 
 /** How long the losers of a race get the winner's tokens. Closes sooner: at the successor's first use. */
 export const REPLAY_WINDOW: Millis = seconds(10);
+
+/** The same for tokens bound to a key: who proves it is no thief, so an answer that was lost may be asked for again much later. */
+export const BOUND_REPLAY_WINDOW: Millis = minutes(5);
 
 export interface Device {
   readonly deviceId: string;
@@ -33,10 +37,13 @@ export interface SessionContext {
   readonly deviceId: string;
   /** '' unless access tokens are bound to an address. */
   readonly boundAddress: string;
+  /** What its tokens are bound to, refresh tokens included; null = whoever holds them. */
+  readonly confirmation: Confirmation | null;
 }
 
 /** The access token of one generation: racers get the same. */
 export interface Access {
+  /** The number in its id. It runs ahead of the refresh token's where that is kept from refresh to refresh. */
   readonly generation: number;
   readonly issuedAt: Instant;
   readonly expiresAt: Instant;
@@ -44,6 +51,8 @@ export interface Access {
 }
 
 export interface Family extends SessionContext {
+  /** Of the refresh token that counts now. */
+  readonly generation: number;
   readonly access: Access;
   readonly currentHash: Buffer;
   /** Of the generation before; null in the first. */
@@ -67,6 +76,7 @@ export interface Presented {
   readonly sender: string;
   readonly deviceId: string;
   readonly fingerprint: string;
+  readonly shown: Shown;
 }
 
 export type Judgement =
@@ -78,6 +88,8 @@ export type Judgement =
   | { readonly kind: 'idle' }
   | { readonly kind: 'expired' }
   | { readonly kind: 'other_device' }
+  /** The token counts, but not from somebody who does not prove its key. */
+  | { readonly kind: 'unbound'; readonly problem: 'missing' | 'mismatch' }
   | { readonly kind: 'unknown' };
 
 /** A fingerprint is compared, never shown: only its hash is kept. */
@@ -89,19 +101,24 @@ const otherDevice = (family: Family, presented: Presented): boolean =>
   (family.deviceId !== '' && family.deviceId !== presented.deviceId) ||
   (family.fingerprint !== '' && family.fingerprint !== presented.fingerprint);
 
+const unproven = ({ confirmation }: Family, { shown }: Presented): 'missing' | 'mismatch' | null =>
+  confirmation === null ? null : unmet(confirmation, shown);
+
+/** A token of before that comes without the key was bound later or was stolen: no retry of an honest client. */
 const replays = (family: Family, presented: Presented, now: Instant): boolean =>
-  presented.generation === family.access.generation - 1 &&
+  presented.generation === family.generation - 1 &&
   family.previousHash !== null &&
   equalBytes(family.previousHash, presented.hash) &&
   presented.sender === family.sender &&
-  now - family.rotatedAt <= REPLAY_WINDOW;
+  unproven(family, presented) === null &&
+  now - family.rotatedAt <= (family.confirmation === null ? REPLAY_WINDOW : BOUND_REPLAY_WINDOW);
 
 /**
  * What a correctly tagged token means that did not rotate its family. The row is locked, `now` is the database's clock.
  * The window closes at the successor's first use by itself: the generation moves on, and this token is two behind.
  */
 export const judge = (family: Family, presented: Presented, now: Instant): Judgement => {
-  const distance = family.access.generation - presented.generation;
+  const distance = family.generation - presented.generation;
   if (family.revokedAt !== null) return { kind: 'ended', reason: family.revokedReason };
   if (distance < 0) return { kind: 'unknown' };
   if (distance > 0) {
@@ -109,6 +126,8 @@ export const judge = (family: Family, presented: Presented, now: Instant): Judge
     return otherDevice(family, presented) ? { kind: 'other_device' } : { kind: 'replay' };
   }
   if (!equalBytes(family.currentHash, presented.hash)) return { kind: 'unknown' };
+  const problem = unproven(family, presented);
+  if (problem !== null) return { kind: 'unbound', problem };
   if (now >= family.absoluteExpiresAt) return { kind: 'expired' };
   if (now >= family.idleExpiresAt) return { kind: 'idle' };
   return otherDevice(family, presented) ? { kind: 'other_device' } : { kind: 'unknown' };

@@ -11,7 +11,8 @@ export interface Tokens {
   readonly accessToken: string;
   /** '' where the session cannot be refreshed. */
   readonly refreshToken: string;
-  readonly tokenType: 'Bearer';
+  /** RFC 9449 §5: `DPoP` for what is bound to a DPoP key. */
+  readonly tokenType: 'Bearer' | 'DPoP';
   readonly expiresIn: Seconds;
   readonly expiresAt: Instant;
   readonly issuedAt: Instant;
@@ -59,7 +60,7 @@ export const claimsOf = (issuer: string, context: SessionContext, access: Access
   authMethod: context.authMethod,
   authTime: context.authTime,
   ...assurance(context.authMethod, context.mfaVerified),
-  confirmation: null,
+  confirmation: context.confirmation,
   rsq: access.rsq,
 });
 
@@ -70,7 +71,7 @@ export const issue = async (keyring: Keyring, claims: Claims, refreshToken: stri
   return {
     accessToken: await signer.sign(ACCESS_TOKEN_TYPE, payloadOf(claims)),
     refreshToken,
-    tokenType: 'Bearer',
+    tokenType: claims.confirmation === null || claims.confirmation.jkt === '' ? 'Bearer' : 'DPoP',
     expiresIn: (claims.expiresAt - claims.issuedAt) / 1000,
     expiresAt: claims.expiresAt,
     issuedAt: claims.issuedAt,

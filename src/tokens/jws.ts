@@ -29,7 +29,7 @@ const malformed = (message: string): Refusal => refuse('TOKEN_MALFORMED', messag
 /** RFC 7638 thumbprints are 43 characters; other issuers' ids are short words. Never a path, never a query. */
 const KID = /^[A-Za-z0-9._~-]{1,128}$/;
 
-const isAlgorithm = (value: unknown): value is Algorithm => (ALGORITHMS as readonly unknown[]).includes(value);
+export const isAlgorithm = (value: unknown): value is Algorithm => (ALGORITHMS as readonly unknown[]).includes(value);
 
 /**
  * The header's word is only ever used to say no: the key's own record decides what is checked (RFC 8725 §3.1). `jwk`, `jku`, `x5u` and
@@ -50,7 +50,7 @@ export interface Segments extends Pick<Jws, 'payload' | 'signature' | 'signed'> 
   readonly header: JsonObject;
 }
 
-/** Size, three canonical base64url segments, a header that is a JSON object without repeated members. */
+/** Size, three canonical base64url segments, a header that is a JSON object without repeated members. The signature may be empty. */
 export const parseSegments = (token: string): Segments | Refusal => {
   if (token.length > MAX_TOKEN) return refuse('TOKEN_TOO_LARGE', `a token has at most ${MAX_TOKEN} bytes`);
   const segments = token.split('.', 4);
@@ -62,8 +62,7 @@ export const parseSegments = (token: string): Segments | Refusal => {
   if (header === null) return malformed('the header is not canonical base64url of a JSON object with unique members');
   const payload = fromBase64url(second);
   const signature = fromBase64url(third);
-  if (payload === null || signature === null || signature.length === 0)
-    return malformed('the payload or the signature is not canonical base64url');
+  if (payload === null || signature === null) return malformed('the payload or the signature is not canonical base64url');
   return { header, payload, signature, signed: token.slice(0, first.length + 1 + second.length) };
 };
 
@@ -73,5 +72,6 @@ export const parseJws = (token: string, type: string): Jws | Refusal => {
   if ('reason' in segments) return segments;
   const { header, ...rest } = segments;
   const read = readHeader(header, type);
-  return 'reason' in read ? read : { ...read, ...rest };
+  if ('reason' in read) return read;
+  return rest.signature.length === 0 ? malformed('the signature is missing') : { ...read, ...rest };
 };

@@ -1,6 +1,7 @@
 // Opening a session for a proven identity: its row, its first family, its first tokens.
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
+import type { Confirmation } from '../base/possession.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock, Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
@@ -31,6 +32,8 @@ export interface Opening {
   readonly riskLevel?: string;
   /** Binds the access tokens to `ipAddress` (sessions of high risk). */
   readonly bindAddress?: boolean;
+  /** What the session's tokens are bound to (`TokensDoor.bind`). */
+  readonly confirmation?: Confirmation | null;
   /** Shown in the token. Load them before the transaction; left out, the token shows them only if they are at hand. */
   readonly permissions?: readonly string[];
   /** Head of the change feed, read as the first statement of the transaction (`platform.readHead`). */
@@ -70,6 +73,7 @@ const contextOf = (deps: OpenDeps, opening: Omit<Opening, 'rsq'>): SessionContex
   riskLevel: opening.riskLevel ?? 'low',
   deviceId: opening.device?.deviceId ?? '',
   boundAddress: opening.bindAddress === true ? opening.ipAddress : '',
+  confirmation: opening.confirmation ?? null,
 });
 
 /** Never waits: inside a transaction a second connection would be asked for, and a full pool would wait for itself. */
@@ -86,7 +90,11 @@ export const openSession =
   (deps: OpenDeps) =>
   async (opening: Opening & { readonly tx: Tx }): Promise<Tokens> => {
     const context = contextOf(deps, opening);
-    const access: Access = { generation: 1, ...lifeFrom(deps.clock.now(), deps.accessLife, deps.random), rsq: opening.rsq };
+    const access: Access = {
+      generation: 1,
+      ...lifeFrom(deps.clock.now(), Math.min(deps.accessLife, deps.sessionLife), deps.random),
+      rsq: opening.rsq,
+    };
     const refresh = {
       tenantId: context.tenantId,
       userId: context.userId,

@@ -3,7 +3,9 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import { subjectOf, type TenantId } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
+import type { Confirmation, Shown } from '../base/possession.ts';
 import type { Outcome, ReadHead, Tx, Write } from '../storage/storage.ts';
+import { type BindDeps, confirmationFor, type PeerContext, shownBy } from './bind.ts';
 import type { DenyList } from './deny-list.ts';
 import type { FamilyKey, Successor } from './families.ts';
 import { type Device, type Family, fingerprintOf, judge, type Presented } from './family.ts';
@@ -19,7 +21,16 @@ export interface Standing {
   readonly watermark: number;
 }
 
-export interface RefreshDeps extends OpenDeps {
+/** How a request asks for its tokens to be bound. */
+export interface BindingAsked {
+  /** One of BINDINGS. */
+  readonly binding: string;
+  readonly context: PeerContext | undefined;
+}
+
+export interface RefreshDeps extends OpenDeps, BindDeps {
+  /** `unbound`: who proves a key keeps the refresh token; only the others' are rotated. */
+  readonly rotation: 'always' | 'unbound';
   readonly write: Write;
   readonly readHead: ReadHead;
   readonly mirror: Mirror;
@@ -29,10 +40,18 @@ export interface RefreshDeps extends OpenDeps {
   tenant(tenantId: TenantId): MaybePromise<Standing | null>;
 }
 
-type Refused = 'REFRESH_TOKEN_INVALID' | 'REFRESH_TOKEN_REUSED' | 'REAUTHENTICATION_REQUIRED' | 'SESSION_ENDED' | 'SESSION_IDLE';
+type Refused =
+  | 'REFRESH_TOKEN_INVALID'
+  | 'REFRESH_TOKEN_REUSED'
+  | 'REAUTHENTICATION_REQUIRED'
+  | 'SESSION_ENDED'
+  | 'SESSION_IDLE'
+  | 'BINDING_MISSING'
+  | 'BINDING_MISMATCH';
 
 type Decided =
-  | { readonly kind: 'granted'; readonly family: Family; readonly salt: Buffer }
+  /** `salt`: null where the presented token stays the one that counts. */
+  | { readonly kind: 'granted'; readonly family: Family; readonly salt: Buffer | null }
   | { readonly kind: 'refused'; readonly reason: Refused; readonly message: string };
 
 const refused = (reason: Refused, message: string): Decided => ({ kind: 'refused', reason, message });
@@ -57,7 +76,7 @@ const event = (call: Call, family: Family, type: string, over: Partial<AuditEntr
     actor: { type: 'user', id: family.userId, tenantId: family.tenantId },
     sessionId: family.sessionId,
     ...over,
-    details: { generation: family.access.generation, ...over.details },
+    details: { generation: family.generation, ...over.details },
   });
 
 /** Ends the family in the transaction that has just looked at it: committed before anybody hears of it. */
@@ -120,35 +139,56 @@ const judged = async (
     case 'idle':
       return { result: refused('SESSION_IDLE', 'the session was not used for too long: log in again') };
     case 'expired':
-      return { result: refused('REFRESH_TOKEN_INVALID', 'the session has reached its end: log in again') };
+      return { result: refused('REAUTHENTICATION_REQUIRED', 'the session has reached its end: log in again') };
     case 'other_device':
       return {
         result: refused('REAUTHENTICATION_REQUIRED', 'another device than the one that logged in: log in again'),
         events: [event(call, family, 'token.refused', { result: 'failure', reason: 'DEVICE_MISMATCH', level: 'warning' })],
       };
+    case 'unbound': {
+      const reason = judgement.problem === 'missing' ? 'BINDING_MISSING' : 'BINDING_MISMATCH';
+      return {
+        result: refused(reason, 'the refresh token is bound to a key: show the certificate or the DPoP proof it was issued to'),
+        events: [event(call, family, 'token.refused', { result: 'failure', reason, level: 'warning' })],
+      };
+    }
     case 'unknown':
       return { result: refused('REFRESH_TOKEN_INVALID', 'no such refresh token') };
   }
 };
+
+const confirmable = (shown: Shown): boolean => Object.values(shown).some((value) => value !== '');
+
+const successorWith = (
+  deps: RefreshDeps,
+  token: RefreshToken,
+  salt: Buffer,
+  access: Successor['access'],
+  confirmation: Confirmation | null,
+): Successor => ({ hash: hashOf(deps.refreshKeys, successorOf(deps.refreshKeys, token, salt)), salt, access, confirmation });
 
 /** One transaction: the head first, then the compare-and-set, then, for whoever lost it, the judgement under the row's lock. */
 const decide = (
   deps: RefreshDeps,
   token: RefreshToken,
   presented: Presented,
+  confirmation: Confirmation | null,
   floor: number,
   call: Call,
 ): Promise<{ readonly result: Decided }> =>
   deps.write(token.tenantId, async (tx): Promise<Outcome<Decided>> => {
     const rsq = await deps.readHead(tx);
-    const salt = deps.random.bytes(16);
-    const next = successorOf(deps.refreshKeys, token, salt);
-    const successor: Successor = {
-      hash: hashOf(deps.refreshKeys, next),
-      salt,
-      access: { ...lifeFrom(deps.clock.now(), deps.accessLife, deps.random), rsq },
-    };
-    const family = await deps.families.rotate(tx, token, presented, successor, deps.sessionIdle);
+    const access = { ...lifeFrom(deps.clock.now(), deps.accessLife, deps.random), rsq };
+    // Asked only where it can be: what nothing was shown for is bound to nothing, or not given out.
+    const kept =
+      deps.rotation === 'unbound' && confirmable(presented.shown)
+        ? await deps.families.keep(tx, token, presented, access, deps.sessionIdle)
+        : null;
+    const salt = kept === null ? deps.random.bytes(16) : null;
+    const family =
+      salt === null
+        ? kept
+        : await deps.families.rotate(tx, token, presented, successorWith(deps, token, salt, access, confirmation), deps.sessionIdle);
     if (family === null) return judged(deps, tx, token, presented, floor, call);
     if (marked(deps, family, floor))
       return endFamily(
@@ -159,7 +199,10 @@ const decide = (
         event(call, family, 'token.refused', { result: 'failure', reason: 'SESSION_ENDED' }),
         refused('SESSION_ENDED', ENDED),
       );
-    return { result: { kind: 'granted', family, salt }, events: [event(call, family, 'token.refreshed')] };
+    return {
+      result: { kind: 'granted', family, salt },
+      events: [event(call, family, 'token.refreshed', { details: { rotated: salt !== null } })],
+    };
   });
 
 /**
@@ -178,12 +221,14 @@ const assertStanding = async (deps: RefreshDeps, token: RefreshToken): Promise<n
 
 export const refreshTokens =
   (deps: RefreshDeps) =>
-  async (text: string, device: Device | null, call: Call): Promise<Tokens> => {
+  async (text: string, device: Device | null, call: Call, asked: Partial<BindingAsked> = {}): Promise<Tokens> => {
     const token = readRefreshToken(deps.refreshKeys, text);
     if (token === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
     const dead = await deps.denyList.deadFamily(token.tenantId, token.familyId);
     if (dead !== null) throw fault(dead === 'reused' ? 'REFRESH_TOKEN_REUSED' : 'SESSION_ENDED', ENDED);
     const floor = await assertStanding(deps, token);
+    const shown = await shownBy(deps)(asked.context, call);
+    const confirmation = confirmationFor(asked.binding ?? '', shown);
 
     const presented: Presented = {
       generation: token.generation,
@@ -191,8 +236,9 @@ export const refreshTokens =
       sender: senderOf(call, token),
       deviceId: device?.deviceId ?? '',
       fingerprint: fingerprintOf(token.tenantId, device?.fingerprint ?? ''),
+      shown,
     };
-    const { result } = await decide(deps, token, presented, floor, call);
+    const { result } = await decide(deps, token, presented, confirmation, floor, call);
     if (result.kind === 'refused') {
       if (result.reason === 'REFRESH_TOKEN_REUSED') deps.denyList.endFamily(token.tenantId, token.familyId, 'reused');
       throw fault(result.reason, result.message);
@@ -200,6 +246,6 @@ export const refreshTokens =
 
     const { family, salt } = result;
     const { permissions } = await deps.rights(family.tenantId, { type: 'user', id: family.userId });
-    const successor = printRefreshToken(deps.refreshKeys, successorOf(deps.refreshKeys, token, salt));
-    return issue(deps.keyring, claimsOf(deps.issuer, family, family.access, permissions), successor);
+    const next = salt === null ? text : printRefreshToken(deps.refreshKeys, successorOf(deps.refreshKeys, token, salt));
+    return issue(deps.keyring, claimsOf(deps.issuer, family, family.access, permissions), next);
   };

@@ -57,6 +57,10 @@ export const tokensConfig = {
     max: 400,
     doc: 'A session ends this long after its login, used or not.',
   }),
+  rotation: choice('REFRESH_ROTATION', ['always', 'unbound'], {
+    default: 'always',
+    doc: 'Which refresh tokens are replaced when they are used: all, or only those bound to no key (a stolen bound one is of no use, and its owner never loses an answer).',
+  }),
   verdictCacheSize: integer('VERDICT_CACHE_SIZE', {
     default: '100000',
     min: 1000,

@@ -50,7 +50,7 @@ export const tokenService = (tokens: TokensDoor): Service =>
       deadline: seconds(5),
       idempotency: 'idempotent',
       handle: async (request, call) => ({
-        tokens: tokensMessage(await tokens.refresh(request.refreshToken, request.device ?? null, call)),
+        tokens: tokensMessage(await tokens.refresh(request.refreshToken, request.device ?? null, call, request)),
       }),
     },
     revokeToken: {

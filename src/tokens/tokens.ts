@@ -2,8 +2,11 @@
 import type { Call, MaybePromise } from '../base/call.ts';
 import type { Caller, TenantId } from '../base/caller.ts';
 import { unavailable } from '../base/fault.ts';
+import type { Confirmation } from '../base/possession.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Change, Tx } from '../storage/storage.ts';
+import { checkAuthority, confirmationFor, shownBy } from './bind.ts';
+import type { CheckProof } from './check-proof.ts';
 import type { Device } from './family.ts';
 import type { Tokens } from './issue.ts';
 import type { Refusal } from './jws.ts';
@@ -11,14 +14,16 @@ import type { StoredKey } from './key-life.ts';
 import type { Jwks } from './keyring.ts';
 import type { Marked } from './mirror.ts';
 import { mintAccess, type Opening, openSession } from './open.ts';
-import { type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
+import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
 import type { Rotation, RotationWanted } from './rotate-keys.ts';
 import { digestOf, type Verified } from './verify.ts';
 import type { KeysMessage } from './watch-keys.ts';
 import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch-revocations.ts';
 
-export type { Claims, Confirmation } from './claims.ts';
+export type { PeerContext } from './bind.ts';
+export type { CheckProof, ProofUse } from './check-proof.ts';
+export type { Claims } from './claims.ts';
 export type { Device } from './family.ts';
 export type { Tokens } from './issue.ts';
 export type { Refusal } from './jws.ts';
@@ -26,7 +31,7 @@ export type { StoredKey } from './key-life.ts';
 export type { Jwks, PublicJwk } from './keyring.ts';
 export type { Marked } from './mirror.ts';
 export type { Opening } from './open.ts';
-export type { Standing } from './refresh.ts';
+export type { BindingAsked, Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Rotation, RotationWanted } from './rotate-keys.ts';
 export type { Verified } from './verify.ts';
@@ -48,7 +53,16 @@ export interface TokensDoor {
   /** Why the mirror refuses it, or null; at once. UNAVAILABLE / MIRROR_FULL when the mirror can promise nothing. */
   revoked(claims: Marked): Refusal | null;
   /** The next refresh token and an access token; the same ones for everybody who presents the same token in its window. UNAUTHENTICATED otherwise. */
-  refresh(refreshToken: string, device: Device | null, call: Call): Promise<Tokens>;
+  refresh(refreshToken: string, device: Device | null, call: Call, asked?: Partial<BindingAsked>): Promise<Tokens>;
+  /**
+   * What tokens handed out by this call are bound to, as it asks and as its connection, its DPoP proof or its inbound peer has shown.
+   * INVALID_ARGUMENT / BINDING_MISSING, UNAUTHENTICATED with the proof's reason, UNAVAILABLE / DPOP_UNAVAILABLE.
+   */
+  bind(asked: BindingAsked, call: Call): Promise<Confirmation | null>;
+  /** Is this DPoP proof good for that request, and seen for the first time? UNAVAILABLE / DPOP_UNAVAILABLE where nobody knows. */
+  checkProof: CheckProof;
+  /** UNAUTHENTICATED / DPOP_URI_MISMATCH unless the caller reached us by a name that is ours. */
+  checkAuthority(call: Pick<Call, 'target'>): void;
   /** By whoever shows the token, by its user, or with `token:revoke`. */
   revoke(revocation: Revocation, call: Call): Promise<Revoked>;
   revokeSession(tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
@@ -88,6 +102,8 @@ export interface TokenPorts {
   ): MaybePromise<{ readonly permissions: readonly string[] }>;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
+  /** Is this one of the names we are reached by? */
+  knownHost(authority: string): boolean;
 }
 
 export interface TokensDeps extends RefreshDeps, RevokeDeps {
@@ -112,6 +128,9 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
       return deps.mirror.refusal(claims);
     },
     refresh: refreshTokens(deps),
+    bind: async ({ binding, context }, call) => confirmationFor(binding, await shownBy(deps)(context, call)),
+    checkProof: deps.checkProof,
+    checkAuthority: (call) => checkAuthority(deps, call),
     revoke: revokeToken(deps),
     revokeSession: revokeSession(deps),
     revokeUser: revokeUser(deps),

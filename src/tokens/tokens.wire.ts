@@ -3,7 +3,9 @@ import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
-import { type Confirmation, readConfirmation, timing } from './claims.ts';
+import { createCheckProof } from './check-proof.ts';
+import { timing } from './claims.ts';
+import { readConfirmation } from './confirmation.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
 import { parseSegments } from './jws.ts';
@@ -18,7 +20,7 @@ import * as jose from './signer.jose.ts';
 import type { SigningDevice } from './signing-device.ts';
 import { createSigningKeys } from './signing-keys.postgres.ts';
 import { createKeyLoader } from './signing-keys.ts';
-import { type JsonObject, strictJsonObject } from './strict-json.ts';
+import { strictJsonObject } from './strict-json.ts';
 import type { tokensConfig } from './tokens.config.ts';
 import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
@@ -50,7 +52,7 @@ const jws = {
   segments: parseSegments,
   object: strictJsonObject,
   holds: signatureHolds,
-  confirmation: (cnf: JsonObject): Confirmation => readConfirmation({ cnf }) ?? { x5tS256: '', spkiSha256: '', jkt: '', other: true },
+  confirmation: readConfirmation,
   timing,
 };
 
@@ -128,6 +130,9 @@ export const createTokensWired = (
     denyList: createDenyList({ cache: platform.cache, familyLife: config.sessionLife, tokenLife: longest }),
     issuer: config.issuer,
     audience: config.audience.split(',').filter((name) => name !== ''),
+    checkProof: createCheckProof({ cache: platform.cache }),
+    knownHost: (authority) => ports.knownHost(authority),
+    rotation: config.rotation,
     accessLife: config.accessLife,
     sessionIdle: config.sessionIdle,
     sessionLife: config.sessionLife,

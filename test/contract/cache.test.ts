@@ -51,6 +51,29 @@ describe.each(caches)('the cache $name', ({ cache }) => {
     await waitFor(async () => (await cache.get('tiny')) === null, 1000);
   });
 
+  it('remembers once, for a while, what it was there for', async () => {
+    const long = Date.now() + 60_000;
+    // The first to ask a server which run of it this is may ask before the answer.
+    await waitFor(
+      () =>
+        cache.remember('warm', 10, long).then(
+          (found) => found === 'first',
+          () => false,
+        ),
+      1000,
+    );
+    const answers = await Promise.all(Array.from({ length: 10 }, () => cache.remember('seen', 10_000, long)));
+    expect(answers.filter((answer) => answer === 'first')).toHaveLength(1);
+    expect(answers.filter((answer) => answer === 'again')).toHaveLength(9);
+    await cache.remember('brief', 20, long);
+    await waitFor(async () => (await cache.remember('brief', 10_000, long)) === 'first', 1000);
+  });
+
+  it('says so where it was not there, and keeps nothing then', async () => {
+    expect(await cache.remember('old', 10_000, 1)).toBe('forgotten');
+    expect(await cache.remember('old', 10_000, Date.now() + 60_000)).toBe('first');
+  });
+
   it('says whether it is there', () => {
     expect(cache.healthy()).toBe(true);
   });
@@ -61,6 +84,7 @@ describe('the cache on a Redis that is not there', () => {
     const nowhere = connectRedis({ url: 'redis://127.0.0.1:1' });
     const cache = createRedisCache(nowhere, '');
     const began = performance.now();
+    await expect(cache.remember('a', 1000, Date.now())).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'CACHE_UNAVAILABLE' });
     await expect(cache.get('a')).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'CACHE_UNAVAILABLE' });
     expect(performance.now() - began).toBeLessThan(500);
     expect(cache.healthy()).toBe(false);

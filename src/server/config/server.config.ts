@@ -34,7 +34,7 @@ export const serverConfig = {
   httpHosts: list('HTTP_HOSTS', {
     pattern: /^[A-Za-z0-9.\-[\]:]+$/,
     hint: 'host names',
-    doc: 'Names that JSON callers may use in Host, besides the loopback ones.',
+    doc: 'Names we are known by besides the loopback ones: JSON callers may use them in Host, DPoP proofs in htu.',
   }),
   httpSixCalls: flag('HTTP_SIX_CALLS', { doc: 'In production: answer the six calls of SecurityHub as JSON over HTTP too.' }),
   reflection: choice('GRPC_REFLECTION', ['on', 'authenticated', 'off'], {

@@ -11,6 +11,8 @@ export interface SurfaceCall {
   readonly cancelled: boolean;
   readonly metadata: Metadata;
   getDeadline(): Date | number;
+  /** The `:authority` that the caller used. */
+  getHost(): string;
   sendMetadata(metadata: Metadata): void;
   once(event: 'cancelled' | 'drain', listener: () => void): unknown;
 }
@@ -21,6 +23,7 @@ export const incomingOf = (call: SurfaceCall, peerOf: PeerOf): Incoming => {
     peer: peerOf(call),
     deadline: typeof deadline === 'number' ? deadline : deadline.getTime(),
     header(name) {
+      if (name === ':authority') return call.getHost();
       const [value] = call.metadata.get(name);
       return typeof value === 'string' ? value : '';
     },

@@ -27,6 +27,9 @@ export const uriOf = (subjectAltName: string | undefined): string | null => {
 export const describeCertificate = (certificate: X509Certificate): PeerCertificate => ({
   der: certificate.raw,
   sha256: createHash('sha256').update(certificate.raw).digest('hex'),
+  spkiSha256: createHash('sha256')
+    .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex'),
   spiffeId: uriOf(certificate.subjectAltName),
   serialNumber: certificate.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''),
   notBefore: Date.parse(certificate.validFrom),

@@ -31,7 +31,8 @@ const peerOf = ({ socket }: IncomingMessage): Peer => {
 export const headerOf =
   (message: IncomingMessage) =>
   (name: string): string => {
-    const value = message.headers[name];
+    // HTTP/1.1's word for it.
+    const value = message.headers[name === ':authority' ? 'host' : name];
     return (Array.isArray(value) ? value[0] : value) ?? '';
   };
 

@@ -36,6 +36,7 @@ const peer: Peer = { transport: 'tcp', address: '203.0.113.9', loopback: false, 
 const certificate: PeerCertificate = {
   der: Buffer.alloc(0),
   sha256: '',
+  spkiSha256: '',
   spiffeId: 'spiffe://x',
   serialNumber: '1',
   notBefore: 0,

@@ -11,7 +11,7 @@ export interface Incoming {
   readonly peer: Peer;
   /** The caller's own deadline; Infinity where it named none. */
   readonly deadline: Instant;
-  /** First value of a header (lower-case name), '' where there is none. */
+  /** First value of a header (lower-case name), '' where there is none. `:authority` is the name by which the caller knows us. */
   readonly header: (name: string) => string;
   /** `listener` is called once nobody waits any more; at once if that has happened already. */
   readonly onCancel: (listener: () => void) => void;
@@ -103,6 +103,12 @@ export class LiveCall implements Call {
   }
   get userAgent(): string {
     return this.#incoming.header('user-agent').slice(0, 256);
+  }
+  get dpop(): string {
+    return this.#incoming.header('dpop');
+  }
+  get target(): string {
+    return `https://${this.#incoming.header(':authority')}${this.route.path}`;
   }
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();

@@ -1,5 +1,5 @@
 // The onion: every method, unary or streaming, over gRPC or HTTP, goes through the same layers, composed once at start.
-import type { MaybePromise, Peer } from '../../base/call.ts';
+import type { Call, MaybePromise, Peer } from '../../base/call.ts';
 import type { Caller } from '../../base/caller.ts';
 import type { FieldViolation } from '../../base/fault.ts';
 import type { Random } from '../../base/random.ts';
@@ -24,6 +24,8 @@ export interface Presented {
   readonly peer: Peer;
   readonly now: Instant;
   readonly requestId: string;
+  /** Read only for a token that is bound to a DPoP key. */
+  readonly shown: Pick<Call, 'dpop' | 'target'>;
 }
 
 /** What the composition root gives. Each may answer at once; then the whole call makes no promise. */

@@ -58,6 +58,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
     tenant: (tenantId) => identityDoor().tenant(tenantId),
     rights: (tenantId, subject) => authorization.rights(tenantId, subject),
     holds: (caller, permission) => authorization.holds(caller, permission),
+    knownHost: () => true,
   });
   const identity = wireIdentity(
     platform,

@@ -53,6 +53,7 @@ export const portsOf = (who: People): TokenPorts => ({
   tenant: (tenantId) => who.tenants.get(tenantId) ?? null,
   rights: (tenantId, subject) => ({ permissions: who.permissions.get(`${tenantId}/${subject.id}`) ?? [] }),
   holds: (caller) => caller.kind === 'user' && who.powerful.has(caller.userId),
+  knownHost: (authority) => authority === 'hub.test',
 });
 
 export const MASTER_KEY = Buffer.alloc(32, 7);

@@ -109,7 +109,7 @@ describe('refreshing', () => {
     await expect(refresh(idle.refreshToken)).rejects.toMatchObject({ code: 'UNAUTHENTICATED', reason: 'SESSION_IDLE' });
     const old = await hub.login();
     await age(old, 31 * 86_400);
-    await expect(refresh(old.refreshToken)).rejects.toMatchObject({ code: 'UNAUTHENTICATED', reason: 'REFRESH_TOKEN_INVALID' });
+    await expect(refresh(old.refreshToken)).rejects.toMatchObject({ code: 'UNAUTHENTICATED', reason: 'REAUTHENTICATION_REQUIRED' });
   });
 
   it('refuses a suspended user and a suspended tenant', async () => {

@@ -30,8 +30,15 @@ export interface LoginRequest {
   device:
     | Device
     | undefined;
-  /** Circumstances of the login. */
-  context: RequestContext | undefined;
+  /** Circumstances of the login. A workload on mTLS speaks here for the peer that the tokens are for. */
+  context:
+    | RequestContext
+    | undefined;
+  /**
+   * What the session's tokens are bound to (RFC 8705, RFC 9449): dpop, the certificate, its public_key (outlives a renewal with the same key)
+   * or its spiffe id (outlives every renewal); empty = dpop where a proof is shown, else nothing.
+   */
+  binding: string;
 }
 
 /** A session has begun. */
@@ -57,7 +64,7 @@ export interface LogoutResponse {
 }
 
 function createBaseLoginRequest(): LoginRequest {
-  return { tenantId: "", username: "", password: "", scopes: [], device: undefined, context: undefined };
+  return { tenantId: "", username: "", password: "", scopes: [], device: undefined, context: undefined, binding: "" };
 }
 
 export const LoginRequest: MessageFns<LoginRequest> = {
@@ -79,6 +86,9 @@ export const LoginRequest: MessageFns<LoginRequest> = {
     }
     if (message.context !== undefined) {
       RequestContext.encode(message.context, writer.uint32(50).fork()).join();
+    }
+    if (message.binding !== "") {
+      writer.uint32(58).string(message.binding);
     }
     return writer;
   },
@@ -144,6 +154,14 @@ export const LoginRequest: MessageFns<LoginRequest> = {
             message.context = RequestContext.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.binding = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -171,6 +189,7 @@ export const LoginRequest: MessageFns<LoginRequest> = {
     message.context = (object.context !== undefined && object.context !== null)
       ? RequestContext.fromPartial(object.context)
       : undefined;
+    message.binding = object.binding ?? "";
     return message;
   },
 };
@@ -381,7 +400,8 @@ export const AuthenticationServiceService = {
    * Logs a user in with a password and begins a session.
    * Callers: anyone.
    * Reasons: CREDENTIALS_INVALID (unknown, wrong, locked, suspended: one answer, and it takes the same time for all), LOGIN_BUSY (try again
-   * after RetryInfo), LOGIN_UNAVAILABLE (UNAVAILABLE).
+   * after RetryInfo), LOGIN_UNAVAILABLE (UNAVAILABLE); where a binding is asked for or a DPoP proof shown BINDING_MISSING, DPOP_PROOF_INVALID,
+   * DPOP_METHOD_MISMATCH, DPOP_URI_MISMATCH, DPOP_PROOF_EXPIRED, DPOP_PROOF_NOT_YET_VALID, DPOP_PROOF_REPLAYED, DPOP_UNAVAILABLE.
    * Retry: safe, but a success begins another session and a failure counts towards the lock.
    */
   login: {
@@ -415,7 +435,8 @@ export interface AuthenticationServiceServer extends UntypedServiceImplementatio
    * Logs a user in with a password and begins a session.
    * Callers: anyone.
    * Reasons: CREDENTIALS_INVALID (unknown, wrong, locked, suspended: one answer, and it takes the same time for all), LOGIN_BUSY (try again
-   * after RetryInfo), LOGIN_UNAVAILABLE (UNAVAILABLE).
+   * after RetryInfo), LOGIN_UNAVAILABLE (UNAVAILABLE); where a binding is asked for or a DPoP proof shown BINDING_MISSING, DPOP_PROOF_INVALID,
+   * DPOP_METHOD_MISMATCH, DPOP_URI_MISMATCH, DPOP_PROOF_EXPIRED, DPOP_PROOF_NOT_YET_VALID, DPOP_PROOF_REPLAYED, DPOP_UNAVAILABLE.
    * Retry: safe, but a success begins another session and a failure counts towards the lock.
    */
   login: handleUnaryCall<LoginRequest, LoginResponse>;

@@ -105,11 +105,11 @@ export interface RequestContext {
   peerSpkiSha256: string;
   /** SPIFFE id of the inbound peer. */
   peerSpiffeId: string;
-  /** DPoP proof of the inbound request (RFC 9449). */
+  /** DPoP proof of the inbound request (RFC 9449 §4): its `dpop` metadata or header. Each counts once for ValidateToken, once for a decision. */
   dpopProof: string;
-  /** HTTP method that the proof must name. */
+  /** HTTP method that the proof must name; empty = POST, which is gRPC's. */
   httpMethod: string;
-  /** HTTP address that the proof must name, without query and fragment. */
+  /** HTTP address that the proof must name: for gRPC https://<authority>/<package>.<Service>/<Method>. Query and fragment are not compared. */
   httpUri: string;
 }
 
@@ -173,6 +173,8 @@ export interface Confirmation {
   spkiSha256: string;
   /** RFC 7638 thumbprint of the DPoP key (RFC 9449). */
   jkt: string;
+  /** SPIFFE id of the certificate; outlives its renewal. */
+  spiffeId: string;
 }
 
 /** One party acting for the subject (RFC 8693 `act`). */
@@ -325,8 +327,15 @@ export interface RefreshTokenRequest {
   device:
     | Device
     | undefined;
-  /** Circumstances of the refresh. */
-  context: RequestContext | undefined;
+  /** Circumstances of the refresh. A workload on mTLS speaks here for the peer that the tokens are for. */
+  context:
+    | RequestContext
+    | undefined;
+  /**
+   * What to bind an unbound session's tokens to from now on: dpop, certificate, public_key or spiffe; empty = dpop where a proof is shown,
+   * else nothing. A bound session stays as it is bound.
+   */
+  binding: string;
 }
 
 /** A new pair. */
@@ -1414,7 +1423,7 @@ export const AccessWindow: MessageFns<AccessWindow> = {
 };
 
 function createBaseConfirmation(): Confirmation {
-  return { x5tS256: "", spkiSha256: "", jkt: "" };
+  return { x5tS256: "", spkiSha256: "", jkt: "", spiffeId: "" };
 }
 
 export const Confirmation: MessageFns<Confirmation> = {
@@ -1427,6 +1436,9 @@ export const Confirmation: MessageFns<Confirmation> = {
     }
     if (message.jkt !== "") {
       writer.uint32(26).string(message.jkt);
+    }
+    if (message.spiffeId !== "") {
+      writer.uint32(34).string(message.spiffeId);
     }
     return writer;
   },
@@ -1468,6 +1480,14 @@ export const Confirmation: MessageFns<Confirmation> = {
             message.jkt = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.spiffeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1488,6 +1508,7 @@ export const Confirmation: MessageFns<Confirmation> = {
     message.x5tS256 = object.x5tS256 ?? "";
     message.spkiSha256 = object.spkiSha256 ?? "";
     message.jkt = object.jkt ?? "";
+    message.spiffeId = object.spiffeId ?? "";
     return message;
   },
 };
@@ -2450,7 +2471,7 @@ export const Jwk: MessageFns<Jwk> = {
 };
 
 function createBaseRefreshTokenRequest(): RefreshTokenRequest {
-  return { refreshToken: "", device: undefined, context: undefined };
+  return { refreshToken: "", device: undefined, context: undefined, binding: "" };
 }
 
 export const RefreshTokenRequest: MessageFns<RefreshTokenRequest> = {
@@ -2463,6 +2484,9 @@ export const RefreshTokenRequest: MessageFns<RefreshTokenRequest> = {
     }
     if (message.context !== undefined) {
       RequestContext.encode(message.context, writer.uint32(26).fork()).join();
+    }
+    if (message.binding !== "") {
+      writer.uint32(34).string(message.binding);
     }
     return writer;
   },
@@ -2504,6 +2528,14 @@ export const RefreshTokenRequest: MessageFns<RefreshTokenRequest> = {
             message.context = RequestContext.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.binding = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2528,6 +2560,7 @@ export const RefreshTokenRequest: MessageFns<RefreshTokenRequest> = {
     message.context = (object.context !== undefined && object.context !== null)
       ? RequestContext.fromPartial(object.context)
       : undefined;
+    message.binding = object.binding ?? "";
     return message;
   },
 };
@@ -5126,7 +5159,8 @@ export const TokenServiceService = {
    * Exchanges a refresh token for a new pair. The old refresh token is used up; an older one ends the whole family.
    * Callers: anyone; the refresh token is the credential.
    * Reasons: REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED, REAUTHENTICATION_REQUIRED, USER_SUSPENDED, TENANT_SUSPENDED, SESSION_ENDED,
-   * SESSION_IDLE, DEVICE_MISMATCH, BINDING_MISMATCH.
+   * SESSION_IDLE, BINDING_MISSING, BINDING_MISMATCH, and for a DPoP proof DPOP_PROOF_INVALID, DPOP_METHOD_MISMATCH, DPOP_URI_MISMATCH,
+   * DPOP_PROOF_EXPIRED, DPOP_PROOF_NOT_YET_VALID, DPOP_PROOF_REPLAYED, DPOP_UNAVAILABLE.
    * Retry: safe at once by the same sender, which gets the same pair; not after the new refresh token was used.
    */
   refreshToken: {
@@ -5316,7 +5350,8 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
    * Exchanges a refresh token for a new pair. The old refresh token is used up; an older one ends the whole family.
    * Callers: anyone; the refresh token is the credential.
    * Reasons: REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED, REAUTHENTICATION_REQUIRED, USER_SUSPENDED, TENANT_SUSPENDED, SESSION_ENDED,
-   * SESSION_IDLE, DEVICE_MISMATCH, BINDING_MISMATCH.
+   * SESSION_IDLE, BINDING_MISSING, BINDING_MISMATCH, and for a DPoP proof DPOP_PROOF_INVALID, DPOP_METHOD_MISMATCH, DPOP_URI_MISMATCH,
+   * DPOP_PROOF_EXPIRED, DPOP_PROOF_NOT_YET_VALID, DPOP_PROOF_REPLAYED, DPOP_UNAVAILABLE.
    * Retry: safe at once by the same sender, which gets the same pair; not after the new refresh token was used.
    */
   refreshToken: handleUnaryCall<RefreshTokenRequest, RefreshTokenResponse>;

@@ -23,7 +23,7 @@ export const authenticate = (ports: Pick<OnionPorts, 'authenticate'>): Layer => 
     if (open && route.row.limit === 'vital') return inner;
 
     const identify = (call: LiveCall, authorization: string) =>
-      ports.authenticate({ authorization, peer: call.peer, now: call.now, requestId: call.requestId });
+      ports.authenticate({ authorization, peer: call.peer, now: call.now, requestId: call.requestId, shown: call });
 
     const identifyOpen = (call: LiveCall, authorization: string) => {
       try {
