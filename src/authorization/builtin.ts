@@ -100,7 +100,7 @@ export const BUILT_IN_RESOURCE_TYPES: readonly ResourceType[] = [
   type('audit', 'The audit log.', ['read']),
   type('authz', 'Decisions about others.', ['check', 'assert', 'read']),
   type('context', 'What an edge says about the network.', ['assert']),
-  type('token', "Other people's tokens.", ['inspect', 'revoke']),
+  type('token', "Other people's tokens.", ['inspect', 'revoke', 'exchange']),
   type('workloads', 'Registered workloads.', ['read', 'write']),
   type('policies', 'Policies as documents.', ['read', 'write']),
   type('issuers', 'Trusted issuers of foreign tokens.', ['read', 'write']),

@@ -19,6 +19,8 @@ export interface WorkloadEntry {
   readonly dnsNames: readonly string[];
   readonly certificateTtlSeconds: number;
   readonly asserts: readonly string[];
+  /** Audiences, besides its own, that it may exchange tokens for; left out: none. */
+  readonly exchangeAudiences?: readonly string[];
 }
 
 export type Caller =
@@ -35,6 +37,8 @@ export type Caller =
       readonly expiresAt: Instant;
       /** Thumbprint of the DPoP key that this very call has proven, where its token is bound to one. */
       readonly jkt?: string;
+      /** Somebody acts for this user by an exchanged token: what only the user itself may do, it may not. */
+      readonly delegated?: boolean;
     }
   | {
       readonly kind: 'api_key';

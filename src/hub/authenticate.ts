@@ -57,6 +57,7 @@ const callerOf = (claims: Claims): Extract<Caller, { kind: 'user' }> => ({
   scopes: claims.scopes,
   mfaVerified: claims.mfaVerified,
   expiresAt: claims.expiresAt,
+  ...(claims.delegation === null ? {} : { delegated: true }),
 });
 
 const refused = (reason: string, message: string): Fault => new Fault('UNAUTHENTICATED', reason, message);

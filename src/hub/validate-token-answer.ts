@@ -82,6 +82,7 @@ export const accessClaims = (claims: Claims): ClaimsMessage =>
     authTime: timestamp(claims.authTime),
     acr: claims.acr,
     amr: [...claims.amr],
+    actor: claims.delegation === null ? [] : claims.delegation.actors.map((actor) => ({ ...actor })),
     confirmation: confirmationMessage(claims.confirmation),
   });
 

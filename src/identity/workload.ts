@@ -59,6 +59,7 @@ export const newWorkload = (given: NewWorkload, calls: ReadonlySet<string>): New
     permissions: each('permissions', given.permissions, (text) => PERMISSION.test(text), 'must be <resource type>:<action>'),
     keyNames: each('key_names', given.keyNames, filled, 'must be the name of a key'),
     dnsNames: each('dns_names', given.dnsNames, (text) => text.length <= 253 && DNS_NAME.test(text), 'must be a lower-case DNS name'),
+    exchangeAudiences: each('exchange_audiences', given.exchangeAudiences ?? [], filled, 'must be an audience'),
     asserts: each('asserts', given.asserts, filled, 'must be the name of an attribute'),
     owner: readable('workload.owner', given.owner),
   };

@@ -18,13 +18,14 @@ interface WorkloadRow {
   readonly dns_names: readonly string[];
   readonly certificate_ttl_seconds: number;
   readonly asserts: readonly string[];
+  readonly exchange_audiences: readonly string[];
   readonly owner: string;
   readonly created_at: Date;
   readonly updated_at: Date;
 }
 
 const COLUMNS = sql.raw(
-  'tenant_id, namespace, name, audiences, any_audience, tenants, resource_types, calls, permissions, key_names, dns_names, certificate_ttl_seconds, asserts, owner, created_at, updated_at',
+  'tenant_id, namespace, name, audiences, any_audience, tenants, resource_types, calls, permissions, key_names, dns_names, certificate_ttl_seconds, asserts, exchange_audiences, owner, created_at, updated_at',
 );
 
 const workloadOfRow = (row: WorkloadRow): Workload => ({
@@ -41,6 +42,7 @@ const workloadOfRow = (row: WorkloadRow): Workload => ({
   dnsNames: row.dns_names,
   certificateTtlSeconds: row.certificate_ttl_seconds,
   asserts: row.asserts,
+  exchangeAudiences: row.exchange_audiences,
   owner: row.owner,
   createdAt: row.created_at.getTime(),
   updatedAt: row.updated_at.getTime(),
@@ -53,14 +55,15 @@ export const workloadStore: WorkloadStore = {
   async put(tx, w) {
     const stored = await sql<WorkloadRow>`
       INSERT INTO workloads AS w (tenant_id, namespace, name, audiences, any_audience, tenants, resource_types, calls, permissions,
-        key_names, dns_names, certificate_ttl_seconds, asserts, owner)
+        key_names, dns_names, certificate_ttl_seconds, asserts, exchange_audiences, owner)
       VALUES (${w.tenantId}, ${w.namespace}, ${w.name}, ${w.audiences}, ${w.anyAudience}, ${w.tenants}, ${w.resourceTypes}, ${w.calls},
-        ${w.permissions}, ${w.keyNames}, ${w.dnsNames}, ${w.certificateTtlSeconds}, ${w.asserts}, ${w.owner})
+        ${w.permissions}, ${w.keyNames}, ${w.dnsNames}, ${w.certificateTtlSeconds}, ${w.asserts}, ${w.exchangeAudiences ?? []},
+        ${w.owner})
       ON CONFLICT (tenant_id, namespace, name) DO UPDATE SET
         audiences = excluded.audiences, any_audience = excluded.any_audience, tenants = excluded.tenants,
         resource_types = excluded.resource_types, calls = excluded.calls, permissions = excluded.permissions,
         key_names = excluded.key_names, dns_names = excluded.dns_names, certificate_ttl_seconds = excluded.certificate_ttl_seconds,
-        asserts = excluded.asserts, owner = excluded.owner, updated_at = clock_timestamp()
+        asserts = excluded.asserts, exchange_audiences = excluded.exchange_audiences, owner = excluded.owner, updated_at = clock_timestamp()
       RETURNING ${COLUMNS}`.execute(db(tx));
     const row = first(stored.rows);
     if (row === null) throw new Error('an upsert returned no row');

@@ -39,6 +39,7 @@ export const workloadService = (identity: Door, trustDomain: string): Service =>
     owner: workload.owner,
     createdAt: timestampOf(workload.createdAt),
     updatedAt: timestampOf(workload.updatedAt),
+    exchangeAudiences: [...(workload.exchangeAudiences ?? [])],
   });
 
   return service(WorkloadServiceService, {

@@ -27,9 +27,16 @@ export const thumbprint = (text: string): string =>
 const speaksOfPeer = (context: PeerContext): boolean =>
   context.peerCertificateSha256 !== '' || context.peerSpkiSha256 !== '' || context.peerSpiffeId !== '' || context.dpopProof !== '';
 
-/** The connection's own certificate. */
-const ownPeer = ({ peer: { certificate } }: Pick<Call, 'peer'>): Shown =>
-  certificate === null
+/** The certificate of the connection, or of the peer that `context` speaks of. */
+export const peerShown = ({ peer: { certificate } }: Pick<Call, 'peer'>, context?: PeerContext): Shown => {
+  if (context !== undefined)
+    return {
+      certificate: thumbprint(context.peerCertificateSha256),
+      spki: thumbprint(context.peerSpkiSha256),
+      spiffeId: context.peerSpiffeId,
+      jkt: '',
+    };
+  return certificate === null
     ? NOTHING_SHOWN
     : {
         certificate: thumbprint(certificate.sha256),
@@ -37,6 +44,7 @@ const ownPeer = ({ peer: { certificate } }: Pick<Call, 'peer'>): Shown =>
         spiffeId: certificate.spiffeId ?? '',
         jkt: '',
       };
+};
 
 const proven = async (deps: BindDeps, text: string, method: string, uri: string, call: Call): Promise<string> => {
   const checked = await deps.checkProof(text, { method, uri, token: null }, 'call', call.now);
@@ -54,16 +62,15 @@ export const shownBy =
   async (context: PeerContext | undefined, call: Call): Promise<Shown> => {
     if (context !== undefined && call.caller.kind === 'workload' && call.peer.certificate !== null && speaksOfPeer(context)) {
       if (context.dpopProof !== '' && context.httpUri === '') throw badField('context.http_uri', 'is needed to check a DPoP proof');
-      return {
-        certificate: thumbprint(context.peerCertificateSha256),
-        spki: thumbprint(context.peerSpkiSha256),
-        spiffeId: context.peerSpiffeId,
-        jkt: context.dpopProof === '' ? '' : await proven(deps, context.dpopProof, context.httpMethod || 'POST', context.httpUri, call),
-      };
+      const jkt =
+        context.dpopProof === '' ? '' : await proven(deps, context.dpopProof, context.httpMethod || 'POST', context.httpUri, call);
+      return { ...peerShown(call, context), jkt };
     }
-    if (call.dpop === '') return ownPeer(call);
+    if (call.dpop === '') return peerShown(call);
+    // The credential of this very call has used its proof already.
+    if (call.caller.kind === 'user' && call.caller.jkt !== undefined) return { ...peerShown(call), jkt: call.caller.jkt };
     checkAuthority(deps, call);
-    return { ...ownPeer(call), jkt: await proven(deps, call.dpop, 'POST', call.target, call) };
+    return { ...peerShown(call), jkt: await proven(deps, call.dpop, 'POST', call.target, call) };
   };
 
 /** A proof made for somebody else's name, who passes it on to us under that name, is none for us. */

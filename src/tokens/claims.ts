@@ -3,6 +3,7 @@ import type { TenantId } from '../base/caller.ts';
 import type { Confirmation } from '../base/possession.ts';
 import { CLOCK_SKEW, type Instant, type Millis, type Seconds } from '../base/time.ts';
 import { printConfirmation, readConfirmation } from './confirmation.ts';
+import { type Delegation, MAX_ACTORS, printActors, readActors } from './delegation.ts';
 import type { Refusal } from './jws.ts';
 import { type JsonObject, member } from './strict-json.ts';
 
@@ -35,6 +36,8 @@ export interface Claims {
   readonly acr: string;
   readonly amr: readonly string[];
   readonly confirmation: Confirmation | null;
+  /** Who acts for the subject; null where it acts itself. */
+  readonly delegation: Delegation | null;
   /** Head of the change feed when it was issued: a watermark with a higher number refuses it. */
   readonly rsq: number;
 }
@@ -69,6 +72,7 @@ export const payloadOf = (claims: Claims): Readonly<Record<string, unknown>> => 
   acr: claims.acr,
   amr: claims.amr,
   ...(claims.confirmation === null ? {} : { cnf: printConfirmation(claims.confirmation) }),
+  ...(claims.delegation === null ? {} : { act: printActors(claims.delegation.actors), prt: claims.delegation.parents }),
   rsq: claims.rsq,
 });
 
@@ -147,6 +151,16 @@ const confirmationOf = (payload: JsonObject): Confirmation | null | undefined =>
   return value === null || typeof value !== 'object' || Array.isArray(value) ? undefined : readConfirmation(value as JsonObject);
 };
 
+/** Of `act`, and of `prt` which goes with it; undefined when they are not well-formed. */
+const delegationOf = (payload: JsonObject): Delegation | null | undefined => {
+  const [act, parents] = [member(payload, 'act'), member(payload, 'prt')];
+  if (act === undefined && parents === undefined) return null;
+  const actors = readActors(act);
+  const fits =
+    Array.isArray(parents) && parents.length === actors?.length && parents.every((id) => typeof id === 'string' && id.length <= 256);
+  return actors === null || !fits ? undefined : { actors, parents: parents as string[] };
+};
+
 const split = (scope: string): readonly string[] => (scope === '' ? EMPTY : scope.split(' ').filter((part) => part !== ''));
 
 /**
@@ -160,6 +174,8 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
   const issuedAt = read.date('iat');
   const confirmation = confirmationOf(payload);
   if (confirmation === undefined) read.wrong('cnf', 'an object', null);
+  const delegation = delegationOf(payload);
+  if (delegation === undefined) read.wrong('act', `a chain of at most ${MAX_ACTORS} actors, with "prt" naming as many tokens`, null);
   const claims: Claims = {
     issuer,
     subject: read.required('sub'),
@@ -184,6 +200,7 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
     acr: onceText(read.optional('acr')),
     amr: onceList(read.list('amr')),
     confirmation: confirmation ?? null,
+    delegation: delegation ?? null,
     rsq: read.count('rsq'),
   };
   const problem = read.problem();

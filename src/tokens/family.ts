@@ -136,8 +136,12 @@ export const judge = (family: Family, presented: Presented, now: Instant): Judge
 /** The id of a generation's access token. It names its family, so that a token can be revoked by its id alone. */
 export const tokenIdOf = (familyId: string, generation: number): string => `${familyId}.${generation}`;
 
-/** The generation that a token id of ours names. */
-export const generationOfTokenId = (tokenId: string): number => Number(tokenId.slice(tokenId.lastIndexOf('.') + 1));
+/** An exchanged token's id goes on where that of the token it began with ends. */
+export const isDelegatedTokenId = (tokenId: string): boolean => tokenId.split('.').length === 3;
+
+/** The generation that a token id of ours names; an exchanged token's is that of the token it began with. */
+export const generationOfTokenId = (tokenId: string): number => Number(tokenId.split('.', 2)[1]);
 
 /** The family that a token id names, or null where it is none of ours. */
-export const familyOfTokenId = (tokenId: string): string | null => /^(fam_[0-9A-Za-z]{22})\.[1-9]\d{0,9}$/.exec(tokenId)?.[1] ?? null;
+export const familyOfTokenId = (tokenId: string): string | null =>
+  /^(fam_[0-9A-Za-z]{22})\.[1-9]\d{0,9}(?:\.[0-9A-Za-z]{22})?$/.exec(tokenId)?.[1] ?? null;

@@ -61,6 +61,7 @@ export const claimsOf = (issuer: string, context: SessionContext, access: Access
   authTime: context.authTime,
   ...assurance(context.authMethod, context.mfaVerified),
   confirmation: context.confirmation,
+  delegation: null,
   rsq: access.rsq,
 });
 

@@ -19,7 +19,8 @@ export interface Watermark {
 }
 
 /** What a token must say of itself to be looked up. */
-export type Marked = Pick<Claims, 'tenantId' | 'clientId' | 'subject' | 'sessionId' | 'familyId' | 'tokenId' | 'rsq'>;
+export type Marked = Pick<Claims, 'tenantId' | 'clientId' | 'subject' | 'sessionId' | 'familyId' | 'tokenId' | 'rsq'> &
+  Partial<Pick<Claims, 'delegation'>>;
 
 /** A watermark as the mirror still knows it. */
 export interface LiveMark {
@@ -164,6 +165,7 @@ export const createMirror = (capacity: number): Mirror => {
       if (marks.user !== null && (marks.user.get(token.subject) ?? 0) > rsq)
         return suspended.get(marks.user)?.has(token.subject) ? SUSPENDED : REVOKED;
       if (marks.token !== null && (marks.token.get(token.tokenId) ?? 0) > rsq) return REVOKED;
+      if (marks.token !== null && token.delegation && parentRevoked(marks.token, token.delegation.parents, rsq)) return REVOKED;
       if (marks.family !== null && (marks.family.get(token.familyId) ?? 0) > rsq) return REVOKED;
       if (marks.session !== null && (marks.session.get(token.sessionId) ?? 0) > rsq) return ENDED;
       if (marks.client !== null && (marks.client.get(token.clientId) ?? 0) > rsq) return REVOKED;
@@ -222,6 +224,10 @@ export const createMirror = (capacity: number): Mirror => {
     },
   };
 };
+
+/** What was made from a revoked token is revoked with it. */
+const parentRevoked = (numbers: Numbers, parents: readonly string[], rsq: number): boolean =>
+  parents.some((id) => (numbers.get(id) ?? 0) > rsq);
 
 /** A tenant's own watermarks have one key or two, whatever a writer calls it: the tenant's id, or nothing. */
 const newest = (numbers: Numbers): number => {

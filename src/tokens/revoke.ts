@@ -7,7 +7,7 @@ import type { Clock, Instant, Millis } from '../base/time.ts';
 import type { Change, Feed, Outcome, ReadHead, Tx, Write } from '../storage/storage.ts';
 import type { DenyList } from './deny-list.ts';
 import type { Families } from './families.ts';
-import { type Family, familyOfTokenId, generationOfTokenId, tokenIdOf } from './family.ts';
+import { type Family, familyOfTokenId, generationOfTokenId, isDelegatedTokenId, tokenIdOf } from './family.ts';
 import type { Mirror } from './mirror.ts';
 import type { Standing } from './refresh.ts';
 import { REFRESH_PREFIX, type RefreshKeys, readRefreshToken } from './refresh-token.ts';
@@ -68,6 +68,8 @@ interface Named {
   readonly userId: string | null;
   /** The caller showed the token itself: whoever holds it may end it (RFC 7009 §2). */
   readonly shown: boolean;
+  /** It was exchanged for somebody who acts for the subject: alone it reaches no further than itself. */
+  readonly delegated: boolean;
 }
 
 const PERMISSION = 'token:revoke';
@@ -77,7 +79,7 @@ const nameRefresh = (deps: RevokeDeps, text: string): Named => {
   const token = readRefreshToken(deps.refreshKeys, text);
   if (token === null) throw badField('token', 'is no refresh token of ours', 'TOKEN_MALFORMED');
   const { tenantId, userId, familyId, generation } = token;
-  return { tenantId, userId, familyId, tokenId: tokenIdOf(familyId, generation), sessionId: null, shown: true };
+  return { tenantId, userId, familyId, tokenId: tokenIdOf(familyId, generation), sessionId: null, shown: true, delegated: false };
 };
 
 const nameAccess = (deps: RevokeDeps, text: string): Named => {
@@ -85,8 +87,8 @@ const nameAccess = (deps: RevokeDeps, text: string): Named => {
   // An expired token may still end its session.
   if (verified.claims === null)
     throw badField('token', verified.ok ? 'is not valid' : verified.message, verified.ok ? 'TOKEN_MALFORMED' : verified.reason);
-  const { tenantId, subject, familyId, tokenId, sessionId } = verified.claims;
-  return { tenantId, userId: subject, familyId, tokenId, sessionId, shown: true };
+  const { tenantId, subject, familyId, tokenId, sessionId, delegation } = verified.claims;
+  return { tenantId, userId: subject, familyId, tokenId, sessionId, shown: true, delegated: delegation !== null };
 };
 
 const nameOf = (deps: RevokeDeps, revocation: Revocation, call: Call): Named => {
@@ -102,11 +104,13 @@ const nameOf = (deps: RevokeDeps, revocation: Revocation, call: Call): Named => 
   const tenantId = tenantOf(call.caller, revocation.tenantId);
   const familyId = familyOfTokenId(revocation.tokenId);
   if (familyId === null) throw unknownToken();
-  return { tenantId, tokenId: revocation.tokenId, familyId, sessionId: null, userId: null, shown: false };
+  const delegated = isDelegatedTokenId(revocation.tokenId);
+  return { tenantId, tokenId: revocation.tokenId, familyId, sessionId: null, userId: null, shown: false, delegated };
 };
 
+/** Whoever acts for a user by an exchanged token is not that user. */
 const isSelf = (call: Call, tenantId: TenantId, userId: string): boolean =>
-  call.caller.kind === 'user' && call.caller.tenantId === tenantId && call.caller.userId === userId;
+  call.caller.kind === 'user' && call.caller.delegated !== true && call.caller.tenantId === tenantId && call.caller.userId === userId;
 
 const forbidden = (): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `needs ${PERMISSION}`, { meta: { permission: PERMISSION } });
@@ -152,10 +156,12 @@ export const revokeToken =
   async (revocation: Revocation, call: Call): Promise<Revoked> => {
     known(call.caller);
     const named = nameOf(deps, revocation, call);
-    const may = named.shown || (await deps.holds(call.caller, PERMISSION));
     const { tenantId, tokenId } = named;
     // A refresh token lives in its family: to end the one is to end the other.
-    const scope = revocation.scope === 'token' && revocation.token.startsWith(REFRESH_PREFIX) ? 'family' : revocation.scope;
+    const wanted = revocation.scope === 'token' && revocation.token.startsWith(REFRESH_PREFIX) ? 'family' : revocation.scope;
+    const scope = wanted ?? (named.delegated ? 'token' : null);
+    const enough = named.shown && (!named.delegated || scope === 'token');
+    const may = enough || (await deps.holds(call.caller, PERMISSION));
 
     const { result, revision } = await deps.write(tenantId, async (tx): Promise<Outcome<number>> => {
       // The same row lock as a refresh: whichever comes second sees what the first did.

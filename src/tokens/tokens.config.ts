@@ -61,6 +61,12 @@ export const tokensConfig = {
     default: 'always',
     doc: 'Which refresh tokens are replaced when they are used: all, or only those bound to no key (a stolen bound one is of no use, and its owner never loses an answer).',
   }),
+  exchangeDepth: integer('TOKEN_EXCHANGE_DEPTH', {
+    default: '4',
+    min: 0,
+    max: 8,
+    doc: 'How many parties may act one for another in an exchanged token (`act`); 0 = no token is exchanged.',
+  }),
   verdictCacheSize: integer('VERDICT_CACHE_SIZE', {
     default: '100000',
     min: 1000,

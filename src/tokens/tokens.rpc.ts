@@ -53,6 +53,16 @@ export const tokenService = (tokens: TokensDoor): Service =>
         tokens: tokensMessage(await tokens.refresh(request.refreshToken, request.device ?? null, call, request)),
       }),
     },
+    exchangeToken: {
+      access: 'known',
+      audit: 'in-transaction',
+      limit: 'verdict',
+      deadline: seconds(5),
+      idempotency: 'none',
+      handle: async (request, call) => ({
+        tokens: tokensMessage(await tokens.exchange({ ...request, ttl: millis(request.ttl) }, call)),
+      }),
+    },
     revokeToken: {
       access: 'known',
       audit: 'in-transaction',

@@ -7,6 +7,7 @@ import type { Instant, Millis } from '../base/time.ts';
 import type { Change, Tx } from '../storage/storage.ts';
 import { checkAuthority, confirmationFor, shownBy } from './bind.ts';
 import type { CheckProof } from './check-proof.ts';
+import { type Exchange, type ExchangeDeps, exchangeToken } from './exchange.ts';
 import type { Device } from './family.ts';
 import type { Tokens } from './issue.ts';
 import type { Refusal } from './jws.ts';
@@ -63,6 +64,11 @@ export interface TokensDoor {
   checkProof: CheckProof;
   /** UNAUTHENTICATED / DPOP_URI_MISMATCH unless the caller reached us by a name that is ours. */
   checkAuthority(call: Pick<Call, 'target'>): void;
+  /**
+   * A token for acting on somebody's behalf (RFC 8693), made from theirs: narrower, never longer, ended by whatever ends theirs.
+   * INVALID_ARGUMENT with the token's own reason where one shown is not good.
+   */
+  exchange(asked: Exchange, call: Call): Promise<Tokens>;
   /** By whoever shows the token, by its user, or with `token:revoke`. */
   revoke(revocation: Revocation, call: Call): Promise<Revoked>;
   revokeSession(tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
@@ -106,7 +112,7 @@ export interface TokenPorts {
   knownHost(authority: string): boolean;
 }
 
-export interface TokensDeps extends RefreshDeps, RevokeDeps {
+export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps {
   /** The feed's head now, for a token that no transaction of a login stands behind. */
   head(tenantId: TenantId): Promise<number>;
   watermarkUntil(): Instant;
@@ -128,6 +134,7 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
       return deps.mirror.refusal(claims);
     },
     refresh: refreshTokens(deps),
+    exchange: exchangeToken(deps),
     bind: async ({ binding, context }, call) => confirmationFor(binding, await shownBy(deps)(context, call)),
     checkProof: deps.checkProof,
     checkAuthority: (call) => checkAuthority(deps, call),

@@ -133,6 +133,7 @@ export const createTokensWired = (
     checkProof: createCheckProof({ cache: platform.cache }),
     knownHost: (authority) => ports.knownHost(authority),
     rotation: config.rotation,
+    maxActors: config.exchangeDepth,
     accessLife: config.accessLife,
     sessionIdle: config.sessionIdle,
     sessionLife: config.sessionLife,

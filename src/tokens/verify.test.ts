@@ -50,6 +50,7 @@ const good: Claims = {
   acr: 'aal1',
   amr: ['pwd'],
   confirmation: null,
+  delegation: null,
   rsq: 7,
 };
 

@@ -124,6 +124,7 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.AuthenticationService/Logout`]: async ({ world }) => ({ refreshToken: text((await world.newSession())['refreshToken']) }),
 
   [`${V1}.TokenService/RefreshToken`]: async ({ world }) => ({ refreshToken: text((await world.newSession())['refreshToken']) }),
+  [`${V1}.TokenService/ExchangeToken`]: async ({ world }) => ({ subjectToken: text((await world.newSession())['accessToken']) }),
   [`${V1}.TokenService/RevokeToken`]: async ({ world, tenant, unique }) => {
     // Of another user than the caller.
     const userId = await world.newUser(unique);

@@ -43,6 +43,7 @@ describe('TokenService', () => {
   it('is open to all where the token is the credential or the answer is public, and to the known elsewhere', () => {
     expect([...rows].map(([name, { access }]) => [name, access])).toEqual([
       ['RefreshToken', 'anonymous'],
+      ['ExchangeToken', 'known'],
       ['RevokeToken', 'known'],
       ['RevokeSession', 'known'],
       ['RevokeUser', 'known'],

@@ -344,6 +344,34 @@ export interface RefreshTokenResponse {
   tokens: Tokens | undefined;
 }
 
+/** Asks for a token to act on somebody's behalf. */
+export interface ExchangeTokenRequest {
+  /** Access token of whom to act for. */
+  subjectToken: string;
+  /** Access token of who acts; empty = the caller itself. */
+  actorToken: string;
+  /** For whom the new token is meant: one of the subject token's audiences, or one registered for the caller; empty = the subject token's. */
+  audience: string;
+  /** What it may be used for, within the subject token's scopes; empty = those. */
+  scopes: string[];
+  /** Wanted life; unset = that of an access token. Never longer than that, nor than the subject token. */
+  ttl:
+    | Duration
+    | undefined;
+  /** What the presenter of the subject token showed, for bound ones; believed from workloads on mTLS. */
+  context:
+    | RequestContext
+    | undefined;
+  /** What to bind the new token to, shown by the caller: dpop, certificate, public_key or spiffe; empty = dpop where the call carries a proof. */
+  binding: string;
+}
+
+/** The new token. */
+export interface ExchangeTokenResponse {
+  /** The access token; there is no refresh token. */
+  tokens: Tokens | undefined;
+}
+
 /** Names a token by itself or by its id, never both. */
 export interface RevokeTokenRequest {
   /** Tenant of the token; empty = the caller's. */
@@ -2615,6 +2643,200 @@ export const RefreshTokenResponse: MessageFns<RefreshTokenResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<RefreshTokenResponse>, I>>(object: I): RefreshTokenResponse {
     const message = createBaseRefreshTokenResponse();
+    message.tokens = (object.tokens !== undefined && object.tokens !== null)
+      ? Tokens.fromPartial(object.tokens)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseExchangeTokenRequest(): ExchangeTokenRequest {
+  return {
+    subjectToken: "",
+    actorToken: "",
+    audience: "",
+    scopes: [],
+    ttl: undefined,
+    context: undefined,
+    binding: "",
+  };
+}
+
+export const ExchangeTokenRequest: MessageFns<ExchangeTokenRequest> = {
+  encode(message: ExchangeTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.subjectToken !== "") {
+      writer.uint32(10).string(message.subjectToken);
+    }
+    if (message.actorToken !== "") {
+      writer.uint32(18).string(message.actorToken);
+    }
+    if (message.audience !== "") {
+      writer.uint32(26).string(message.audience);
+    }
+    for (const v of message.scopes) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.ttl !== undefined) {
+      Duration.encode(message.ttl, writer.uint32(42).fork()).join();
+    }
+    if (message.context !== undefined) {
+      RequestContext.encode(message.context, writer.uint32(50).fork()).join();
+    }
+    if (message.binding !== "") {
+      writer.uint32(58).string(message.binding);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExchangeTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExchangeTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subjectToken = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actorToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.audience = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.scopes.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.ttl = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.context = RequestContext.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.binding = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExchangeTokenRequest>, I>>(base?: I): ExchangeTokenRequest {
+    return ExchangeTokenRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExchangeTokenRequest>, I>>(object: I): ExchangeTokenRequest {
+    const message = createBaseExchangeTokenRequest();
+    message.subjectToken = object.subjectToken ?? "";
+    message.actorToken = object.actorToken ?? "";
+    message.audience = object.audience ?? "";
+    message.scopes = object.scopes?.map((e) => e) || [];
+    message.ttl = (object.ttl !== undefined && object.ttl !== null) ? Duration.fromPartial(object.ttl) : undefined;
+    message.context = (object.context !== undefined && object.context !== null)
+      ? RequestContext.fromPartial(object.context)
+      : undefined;
+    message.binding = object.binding ?? "";
+    return message;
+  },
+};
+
+function createBaseExchangeTokenResponse(): ExchangeTokenResponse {
+  return { tokens: undefined };
+}
+
+export const ExchangeTokenResponse: MessageFns<ExchangeTokenResponse> = {
+  encode(message: ExchangeTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokens !== undefined) {
+      Tokens.encode(message.tokens, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExchangeTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExchangeTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokens = Tokens.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExchangeTokenResponse>, I>>(base?: I): ExchangeTokenResponse {
+    return ExchangeTokenResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExchangeTokenResponse>, I>>(object: I): ExchangeTokenResponse {
+    const message = createBaseExchangeTokenResponse();
     message.tokens = (object.tokens !== undefined && object.tokens !== null)
       ? Tokens.fromPartial(object.tokens)
       : undefined;
@@ -5174,7 +5396,27 @@ export const TokenServiceService = {
     responseDeserialize: (value: Buffer): RefreshTokenResponse => RefreshTokenResponse.decode(value),
   },
   /**
-   * Revokes a token; by default with its family and session. Committed before the answer, refused everywhere by `effective_by`.
+   * Makes a token for acting on somebody's behalf out of theirs (RFC 8693): `act` names who acts, nested through every hand it came. It is
+   * narrower in audience and scopes, lives no longer, and ends with the session, family or token it was made from. No refresh token goes
+   * with it. One made from a bound token is bound as well: as asked, else to the SPIFFE id of the caller's certificate.
+   * Callers: workloads whose entry lists ExchangeToken, for tokens meant for them; anybody else with token:exchange.
+   * Reasons: PERMISSION_MISSING, AUDIENCE_FORBIDDEN (neither the token's nor registered for the caller), SCOPE_MISSING (not covered by the
+   * token), DELEGATION_TOO_DEEP, EXCHANGE_OFF, BINDING_MISSING; for a subject or actor token that is not good INVALID_ARGUMENT with the field
+   * and the token's own reason, such as TOKEN_EXPIRED, TOKEN_REVOKED, AUDIENCE_MISMATCH, BINDING_MISMATCH.
+   * Retry: safe; each answer is another token.
+   */
+  exchangeToken: {
+    path: "/securityhub.v1.TokenService/ExchangeToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExchangeTokenRequest): Buffer => Buffer.from(ExchangeTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExchangeTokenRequest => ExchangeTokenRequest.decode(value),
+    responseSerialize: (value: ExchangeTokenResponse): Buffer =>
+      Buffer.from(ExchangeTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExchangeTokenResponse => ExchangeTokenResponse.decode(value),
+  },
+  /**
+   * Revokes a token; by default with its family and session (an exchanged token: alone). Committed before the answer, refused everywhere by `effective_by`.
    * Callers: whoever holds the token, the user it belongs to, or token:revoke.
    * Reasons: TOKEN_NOT_FOUND, PERMISSION_MISSING, and for a token that is none of ours TOKEN_MALFORMED, TOKEN_TOO_LARGE,
    * TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED, KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, all INVALID_ARGUMENT.
@@ -5356,7 +5598,18 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
    */
   refreshToken: handleUnaryCall<RefreshTokenRequest, RefreshTokenResponse>;
   /**
-   * Revokes a token; by default with its family and session. Committed before the answer, refused everywhere by `effective_by`.
+   * Makes a token for acting on somebody's behalf out of theirs (RFC 8693): `act` names who acts, nested through every hand it came. It is
+   * narrower in audience and scopes, lives no longer, and ends with the session, family or token it was made from. No refresh token goes
+   * with it. One made from a bound token is bound as well: as asked, else to the SPIFFE id of the caller's certificate.
+   * Callers: workloads whose entry lists ExchangeToken, for tokens meant for them; anybody else with token:exchange.
+   * Reasons: PERMISSION_MISSING, AUDIENCE_FORBIDDEN (neither the token's nor registered for the caller), SCOPE_MISSING (not covered by the
+   * token), DELEGATION_TOO_DEEP, EXCHANGE_OFF, BINDING_MISSING; for a subject or actor token that is not good INVALID_ARGUMENT with the field
+   * and the token's own reason, such as TOKEN_EXPIRED, TOKEN_REVOKED, AUDIENCE_MISMATCH, BINDING_MISMATCH.
+   * Retry: safe; each answer is another token.
+   */
+  exchangeToken: handleUnaryCall<ExchangeTokenRequest, ExchangeTokenResponse>;
+  /**
+   * Revokes a token; by default with its family and session (an exchanged token: alone). Committed before the answer, refused everywhere by `effective_by`.
    * Callers: whoever holds the token, the user it belongs to, or token:revoke.
    * Reasons: TOKEN_NOT_FOUND, PERMISSION_MISSING, and for a token that is none of ours TOKEN_MALFORMED, TOKEN_TOO_LARGE,
    * TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED, KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, all INVALID_ARGUMENT.

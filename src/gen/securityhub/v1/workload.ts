@@ -55,7 +55,11 @@ export interface Workload {
     | Timestamp
     | undefined;
   /** Output only: when it last changed. */
-  updatedAt: Timestamp | undefined;
+  updatedAt:
+    | Timestamp
+    | undefined;
+  /** Audiences, besides its own, that it may exchange tokens for (ExchangeToken): the services it calls on somebody's behalf. */
+  exchangeAudiences: string[];
 }
 
 /** A whole entry. */
@@ -145,6 +149,7 @@ function createBaseWorkload(): Workload {
     owner: "",
     createdAt: undefined,
     updatedAt: undefined,
+    exchangeAudiences: [],
   };
 }
 
@@ -200,6 +205,9 @@ export const Workload: MessageFns<Workload> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(138).fork()).join();
+    }
+    for (const v of message.exchangeAudiences) {
+      writer.uint32(146).string(v!);
     }
     return writer;
   },
@@ -353,6 +361,14 @@ export const Workload: MessageFns<Workload> = {
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.exchangeAudiences.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -393,6 +409,7 @@ export const Workload: MessageFns<Workload> = {
     message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
       ? Timestamp.fromPartial(object.updatedAt)
       : undefined;
+    message.exchangeAudiences = object.exchangeAudiences?.map((e) => e) || [];
     return message;
   },
 };
