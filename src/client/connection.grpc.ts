@@ -81,24 +81,31 @@ export const openConnection = (options: ClientOptions): OwnConnection => {
   };
 
   let line = first();
+  const lines = new Set([line]);
   let closed = false;
   const replaced = new Set<() => void>();
 
   const settle = (of: Line): void => {
     if (of.calls > 0 || of.retired === null) return;
     of.client.close();
+    lines.delete(of);
     of.retired();
     of.retired = null;
   };
   const retire = (old: Line): Promise<void> =>
     new Promise((resolve) => {
-      old.retired = resolve;
+      const before = old.retired;
+      old.retired = () => {
+        before?.();
+        resolve();
+      };
       settle(old);
     });
 
   const replace = (pems: Pems): void => {
     const old = line;
     line = open(pems);
+    lines.add(line);
     void retire(old);
     for (const listener of replaced) listener();
   };
@@ -202,12 +209,11 @@ export const openConnection = (options: ClientOptions): OwnConnection => {
       replaced.add(listener);
       return () => void replaced.delete(listener);
     },
-    close() {
-      if (closed) return Promise.resolve();
+    async close() {
       closed = true;
       unwatch();
-      for (const stream of line.streams) stream.cancel();
-      return retire(line);
+      for (const { streams } of lines) for (const stream of streams) stream.cancel();
+      await Promise.all([...lines].map(retire));
     },
   };
 };

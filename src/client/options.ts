@@ -21,13 +21,12 @@ export interface TlsFiles {
  */
 export type CredentialProvider = (refused?: string) => MaybePromise<string>;
 
+/**
+ * Verdicts on access tokens inside this process. Whom they may be for and whose revocations are told the hub says: for a workload its entry,
+ * which must list WatchRevocations, WatchKeys and GetChangeHead; users and API keys need token:inspect.
+ */
 export interface LocalMode {
-  /**
-   * The names of this service that a token may be meant for: what is registered for its workload. Without any, a request that names no
-   * audience is judged by the hub.
-   */
-  readonly audience: string | readonly string[];
-  /** Tenants whose tokens are judged here; the hub judges those of others. Default: as the hub says this caller may. */
+  /** Tenants whose tokens are judged here; the hub judges those of others. Default: all that this caller may ask about. */
   readonly tenants?: readonly string[];
   /** How old the news of revocations may be. Beyond it the hub is asked, and without the hub there is no verdict. Default 5 min. */
   readonly maxStaleness?: Millis;
@@ -52,7 +51,6 @@ export interface ClientOptions {
   readonly attempts?: number;
   /** Name of the calling program, in the User-Agent. */
   readonly userAgent?: string;
-  /** Verdicts on access tokens inside this process. */
   readonly local?: LocalMode;
   /** Told of what cannot be thrown at anybody: files that cannot be read, streams that broke. */
   readonly onProblem?: (message: string, cause: unknown) => void;

@@ -3,13 +3,12 @@ import { createPrivateKey, createPublicKey, generateKeyPair as generate, type Ke
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, SignJWT } from 'jose';
 import { Fault } from '../base/fault.ts';
+import { fits, MIN_RSA_BITS } from './fits.ts';
 import type { Algorithm } from './jws.ts';
 import type { PublicJwk, Signer, VerificationKey } from './keyring.ts';
 
 const generateKeyPair = promisify(generate);
 
-/** RSA keys below this are refused (RFC 7518 §3.3 asks for it); ours are larger. */
-const MIN_RSA_BITS = 2048;
 const NEW_RSA_BITS = 3072;
 
 /** A fresh private key. EC and Ed25519 take microseconds; RSA takes its time, away from the event loop. */
@@ -25,16 +24,9 @@ export const makePrivateKey = async (algorithm: Algorithm): Promise<KeyObject> =
   }
 };
 
-/** Does this key fit the algorithm? The fault names what would fit. */
+/** The fault names what would fit. */
 const assertFits = (key: KeyObject, algorithm: Algorithm): void => {
-  const details = key.asymmetricKeyDetails;
-  const fits = {
-    ES256: key.asymmetricKeyType === 'ec' && details?.namedCurve === 'prime256v1',
-    EdDSA: key.asymmetricKeyType === 'ed25519',
-    PS256: key.asymmetricKeyType === 'rsa' && (details?.modulusLength ?? 0) >= MIN_RSA_BITS,
-    RS256: key.asymmetricKeyType === 'rsa' && (details?.modulusLength ?? 0) >= MIN_RSA_BITS,
-  }[algorithm];
-  if (!fits)
+  if (!fits(key, algorithm))
     throw new Fault(
       'FAILED_PRECONDITION',
       'SIGNING_KEY_UNFIT',

@@ -17,11 +17,8 @@ export type Verified =
 export const MAX_GRACE: Millis = seconds(60);
 const REFUSALS = 4096;
 
-export interface VerifierOptions {
+export interface VerifierOptions extends Examiner {
   readonly keyring: Keyring;
-  readonly issuer: string;
-  /** The longest life that is ever accepted. */
-  readonly longest: Millis;
   /** Verdicts kept in memory. */
   readonly capacity: number;
 }
@@ -34,8 +31,16 @@ export interface Verifier {
 
 const refused = (refusal: Refusal, claims: Claims | null = null): Verified => ({ ok: false, ...refusal, claims });
 
-/** Strictly in this order, each step with its own reason; nothing of the payload is read before the signature held. */
-const examine = (token: string, { keyring, issuer, longest }: VerifierOptions): Claims | Refusal => {
+/** What a token is examined by: the hub's rules, and those of whoever judges in its place. */
+export interface Examiner {
+  readonly keyring: Pick<Keyring, 'get'>;
+  readonly issuer: string;
+  /** The longest life that is ever accepted. */
+  readonly longest: Millis;
+}
+
+/** Strictly in this order, each step with its own reason; nothing of the payload is read before the signature held. Remembers nothing. */
+export const examine = (token: string, { keyring, issuer, longest }: Examiner): Claims | Refusal => {
   const jws = parseJws(token, ACCESS_TOKEN_TYPE);
   if ('reason' in jws) return jws;
   const key = keyring.get(jws.kid);
@@ -52,9 +57,10 @@ const EXPIRED: Refusal = { reason: 'TOKEN_EXPIRED', message: 'the token has expi
 const EARLY: Refusal = { reason: 'TOKEN_NOT_YET_VALID', message: 'the token comes from the future' };
 
 /** A token whose signature held; the answer while it is valid, made once so that the warm path allocates nothing. */
-type Entry = Verified & { readonly ok: true };
+export type Entry = Verified & { readonly ok: true };
 
-const judged = (entry: Entry, now: Instant, grace: Millis): Verified => {
+/** What time says of a token whose signature held. */
+export const judged = (entry: Entry, now: Instant, grace: Millis): Verified => {
   switch (timing(entry.claims, now, grace)) {
     case 'valid':
       return entry;
@@ -89,9 +95,11 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
     }
     const entry: Entry = { ok: true, claims, inGrace: false };
     const end = claims.expiresAt + MAX_GRACE;
+    const verdict = judged(entry, now, grace);
     if (end > now) accepted.set(digest, entry, end);
-    else refusals.set(digest, refused(EXPIRED, claims), now + minutes(1));
-    return judged(entry, now, grace);
+    // The same words again: one that is over and not yet begun is the latter.
+    else refusals.set(digest, verdict, now + minutes(1));
+    return verdict;
   };
 
   return {

@@ -1,0 +1,15 @@
+// Which tokens can be judged by whoever knows only keys, time, audiences and revocations.
+import { strictJsonObject } from './strict-json.ts';
+
+/** Claims that limit a token in nothing but time, audience, scope and revocation. What is not here may limit it, or will one day. */
+const PLAIN: ReadonlySet<string> = new Set(
+  `iss sub aud exp nbf iat jti client_id tenant_id sid fam rsq
+   role permissions scope device_id
+   mfa risk_level auth_method auth_time acr amr`.split(/\s+/),
+);
+
+/** Of a token whose signature held: says it nothing that we do not understand here? */
+export const isPlain = (token: string): boolean => {
+  const payload = strictJsonObject(Buffer.from(token.split('.')[1] ?? '', 'base64url'));
+  return payload !== null && Object.keys(payload).every((name) => PLAIN.has(name));
+};
