@@ -172,7 +172,8 @@ export const followNews = (deps: NewsDeps): News => {
         beat(message.value);
         return interval;
       default:
-        throw new Fault('UNIMPLEMENTED', 'UNIMPLEMENTED', 'the hub tells something that this client does not know');
+        obstruct('unknown', 'the hub tells something that this client does not know');
+        return interval;
     }
   };
 
