@@ -30,6 +30,24 @@ for (const file of globSync('**/*.{js,d.ts}', { cwd: out, exclude: ['vendor/**']
   writeFileSync(join(out, file), plain.replaceAll(`"${WIRE}"`, `"${wire}"`).replaceAll(`'${WIRE}'`, `'${wire}'`));
 }
 
+// tsc compiles what is imported for its types alone as well: only what is used goes out.
+const used = (first: string, ending: string, pattern: RegExp): ReadonlySet<string> => {
+  const found = new Set<string>();
+  const follow = (file: string): void => {
+    if (found.has(file)) return;
+    found.add(file);
+    for (const match of readFileSync(join(out, file), 'utf8').matchAll(pattern))
+      follow(join(dirname(file), match[1] ?? '').replace(/\.js$/, ending));
+  };
+  follow(first);
+  return found;
+};
+const kept = new Set([
+  ...used('client/index.js', '.js', /require\("(\.[^"]+)"\)/g),
+  ...used('client/index.d.ts', '.d.ts', /(?:from|import\()\s*['"](\.[^'"]+)['"]/g),
+]);
+for (const file of globSync('**/*.{js,d.ts}', { cwd: out })) if (!kept.has(file)) rmSync(join(out, file));
+
 // Node finds the names of a CommonJS module by reading it; ours are stated, so that nothing is left to guessing.
 const names = [...readFileSync(join(out, `${MAIN}.js`), 'utf8').matchAll(/^Object\.defineProperty\(exports, "(\w+)"/gm)]
   .map((match) => match[1] ?? '')
