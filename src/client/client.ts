@@ -2,8 +2,8 @@
 import { SERVICES } from '../gen/services.ts';
 import { type Calls, callsOf, type Connection } from './calls.ts';
 import { openConnection } from './connection.grpc.ts';
-import { createLocal, type LocalState } from './local.ts';
-import type { ClientOptions } from './options.ts';
+import { createLocal } from './local.ts';
+import type { ClientOptions, LocalState } from './options.ts';
 
 type Services = typeof SERVICES;
 type Others = Exclude<keyof Services, 'securityHub'>;

@@ -1,8 +1,7 @@
 // What the published package offers.
 export { Fault, type Code, type FieldViolation } from '../base/fault.ts';
 export { type Client, createClient } from './client.ts';
-export type { LocalState } from './local.ts';
-export type { CallOptions, ClientOptions, CredentialProvider, LocalMode, TlsFiles } from './options.ts';
+export type { CallOptions, ClientOptions, CredentialProvider, LocalMode, LocalState, TlsFiles } from './options.ts';
 export { expressGuard } from './express.ts';
 export { fastifyGuard } from './fastify.ts';
 export { grpcGuard } from './guard.grpc.ts';

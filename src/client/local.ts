@@ -7,22 +7,7 @@ import { createKeyring } from '../tokens/keyring.ts';
 import { createMirror } from '../tokens/mirror.ts';
 import { createJudge } from './judge.ts';
 import { followNews, type NewsDeps } from './news.ts';
-import type { CallOptions, LocalMode } from './options.ts';
-
-/** How local mode is doing, for metrics. */
-export interface LocalState {
-  /** null = verdicts are given here; else why not. */
-  readonly obstacle: string | null;
-  /** Age of the news in milliseconds. */
-  readonly age: Millis;
-  /** Revocations up to this number are known. */
-  readonly revocationSeq: number;
-  readonly revocations: number;
-  readonly tokens: number;
-  /** Verdicts given here, and asked of the hub. */
-  readonly judged: number;
-  readonly asked: number;
-}
+import type { CallOptions, LocalMode, LocalState } from './options.ts';
 
 export type ValidateToken = (request?: DeepPartial<ValidateTokenRequest>, options?: CallOptions) => Promise<ValidateTokenResponse>;
 

@@ -66,3 +66,18 @@ export interface CallOptions {
   /** W3C trace context. */
   readonly traceparent?: string;
 }
+
+/** How local mode is doing, for metrics. */
+export interface LocalState {
+  /** null = verdicts are given here; else why not. */
+  readonly obstacle: string | null;
+  /** Age of the news in milliseconds. */
+  readonly age: Millis;
+  /** Revocations up to this number are known. */
+  readonly revocationSeq: number;
+  readonly revocations: number;
+  readonly tokens: number;
+  /** Verdicts given here, and asked of the hub. */
+  readonly judged: number;
+  readonly asked: number;
+}
