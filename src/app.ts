@@ -12,6 +12,7 @@ import { wireEncryption } from './encryption/encryption.wire.ts';
 import { openMasterKey } from './encryption/master-key.wire.ts';
 import { createHub } from './hub/hub.ts';
 import { createStanding } from './hub/principal-standing.ts';
+import { createTerms } from './hub/subject-terms.ts';
 import { wireIdentity } from './identity/identity.wire.ts';
 import { tlsWanted } from './server/config/refusals.ts';
 import { wireIssuers } from './issuers/issuers.wire.ts';
@@ -97,6 +98,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     rights: authorization.rights,
     holds: authorization.holds,
     knownHost: (authority) => knownHost(authority, server.httpHosts),
+    terms: (tenantId, userId) => terms(tenantId, userId),
   });
   const identity = wireIdentity(
     platform,
@@ -105,6 +107,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     { authorization, tokens: tokens.door, methodNames: () => transport.methods },
   );
   const apiKeys = wireApiKeys(platform, config.apiKeys, { authorization, identity: identity.door });
+  const terms = createTerms({ ...identity.door, rights: authorization.rights });
   const issuers = wireIssuers(
     platform,
     config.issuers,

@@ -1,5 +1,6 @@
 // Window of the authorization capability: AuthorizationService, a row an RPC.
 import { tenantOf } from '../base/caller.ts';
+import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { badField } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
 import { type Instant, seconds } from '../base/time.ts';
@@ -28,6 +29,7 @@ const printRole = (role: Role): proto.Role => ({
   permissions: [...role.permissions],
   inherits: [...role.inherits],
   builtIn: role.builtIn,
+  constraints: printConstraints(role.constraints),
 });
 
 const printType = (type: ResourceType): proto.ResourceType => ({
@@ -120,7 +122,9 @@ export const authorizationServices = (door: Authorization, pager: Pager, policie
         ...changing('users:roles'),
         async handle(request, call) {
           const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
-          const { result, revision } = await door.putRole(tenantId, required('role', request.role), call);
+          const role = required('role', request.role);
+          const draft = { ...role, constraints: constraintsFrom('role.constraints', role.constraints) };
+          const { result, revision } = await door.putRole(tenantId, draft, call);
           return { role: printRole(result), revision };
         },
       },

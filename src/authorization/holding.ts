@@ -50,11 +50,11 @@ export const rightsHolder = (caller: Caller): Subject | null => {
 const entryCovers = (entry: WorkloadEntry | null, permission: string): boolean =>
   entry !== null && listCovers(entry.permissions, permission);
 
-/** User: rights ∩ scopes. API key: the owner's rights ∩ the key's permissions ∩ its scopes. Workload: entry ∪ rights, minus denies. */
+/** User: rights ∩ scopes, with a second factor where one is needed. API key: the owner's rights ∩ the key's permissions ∩ its scopes. Workload: entry ∪ rights, minus denies. */
 export const callerHolds = (caller: Caller, rights: Rights, permission: string): boolean => {
   switch (caller.kind) {
     case 'user':
-      return rights.holds(permission) && scopeAllows(caller.scopes, permission);
+      return rights.holds(permission) && scopeAllows(caller.scopes, permission) && caller.secondFactor?.neededFor(permission) !== true;
     case 'api_key':
       return rights.holds(permission) && listCovers(caller.permissions, permission) && scopeAllows(caller.scopes, permission);
     case 'workload':

@@ -2,6 +2,7 @@
 import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
+import type { Constraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, roleNotFound } from './change.ts';
 import { requireRoleHeld } from './escalation.ts';
@@ -20,7 +21,7 @@ export interface RoleChanges {
   deleteRole(tenantId: TenantId, name: string, call: Call): Promise<Changed<null>>;
 }
 
-export type RoleDraft = Pick<Role, 'name' | 'description' | 'permissions' | 'inherits'>;
+export type RoleDraft = Pick<Role, 'name' | 'description' | 'permissions' | 'inherits' | 'constraints'>;
 
 /** A snapshot is read whole: this bounds it. */
 const ROLES_MAX = 1000;
@@ -28,15 +29,32 @@ const ROLES_MAX = 1000;
 const builtIn = (name: string): Fault =>
   new Fault('FAILED_PRECONDITION', 'ROLE_BUILT_IN', 'built-in roles cannot be changed', { meta: { role: name } });
 
+/** Consent and residency belong to people and tenants; so do claims of one's own. */
+const readConstraints = (given: Constraints | null | undefined): Constraints | null => {
+  if (given === null || given === undefined) return null;
+  const elsewhere = 'is set on tenants and users';
+  if (given.consentVersion !== '') throw badField('role.constraints.consent_version', elsewhere);
+  if (given.dataResidency !== '') throw badField('role.constraints.data_residency', elsewhere);
+  if (Object.keys(given.custom).length > 0) throw badField('role.constraints.custom', elsewhere);
+  return given;
+};
+
 /** INVALID_ARGUMENT names what is wrong; otherwise permissions in one spelling, sorted, each once. */
-export const readRole = ({ name, description, permissions, inherits }: RoleDraft): Role => {
+export const readRole = ({ name, description, permissions, inherits, constraints }: RoleDraft): Role => {
   if (!NAME.test(name)) throw badField('role.name', 'a lower-case letter, then letters, digits, ".", "_" or "-"');
   const read = permissions.map((text, at) => {
     const permission = parsePermission(text);
     if (permission === null) throw badField(`role.permissions[${at}]`, '<resource type>:<action>, "*" for either side');
     return printPermission(permission);
   });
-  return { name, description, permissions: [...new Set(read)].sort(), inherits: [...new Set(inherits)].sort(), builtIn: false };
+  return {
+    name,
+    description,
+    permissions: [...new Set(read)].sort(),
+    inherits: [...new Set(inherits)].sort(),
+    builtIn: false,
+    constraints: readConstraints(constraints),
+  };
 };
 
 export const createRoleChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): RoleChanges => ({
@@ -61,7 +79,7 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding }: Chan
       requireRoleHeld(held, role.name, after);
 
       await rules.putRole(tx, tenantId, role, call.now);
-      const details = { permissions: role.permissions, inherits: role.inherits };
+      const details = { permissions: role.permissions, inherits: role.inherits, constraints: role.constraints };
       return {
         result: role,
         changes: [changeOf('role', tenantId, role.name)],

@@ -1,4 +1,5 @@
 // What one subject may do, from its roles, grants and denies at one moment, and until when that holds.
+import type { Constraints } from '../base/constraints.ts';
 import type { Instant } from '../base/time.ts';
 import { type PatternSet, patternSet } from './pattern-set.ts';
 import { parsePermission, printPermission } from './permission.ts';
@@ -40,6 +41,8 @@ export interface Rights {
   readonly subject: Subject;
   /** Assigned roles in force, sorted. */
   readonly roles: readonly string[];
+  /** Limits of the roles in force. */
+  readonly constraints: readonly Constraints[];
   /** What roles and grants allow on every resource of a type, patterns included, sorted. Denies are not taken off: ask `holds`. */
   readonly permissions: readonly string[];
   /** Allowed on every resource of the type, and denied nowhere. A pattern is held when one held pattern covers all of it and no deny meets it. */
@@ -108,6 +111,7 @@ export const compileRights = (snapshot: Snapshot, rows: SubjectRows, now: Instan
   return {
     subject: rows.subject,
     roles: index.roles.names,
+    constraints: index.roles.constraints,
     get permissions() {
       const all = [...index.roles.allows.entries, ...(index.allows?.entries ?? [])];
       return [...new Set(all.map(({ permission }) => printPermission(permission)))].sort();

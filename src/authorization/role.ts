@@ -1,4 +1,5 @@
 // Roles: names for sets of permissions that may inherit from one another, never in a ring.
+import type { Constraints } from '../base/constraints.ts';
 import { parsePermission, type Permission } from './permission.ts';
 
 export interface Role {
@@ -7,6 +8,8 @@ export interface Role {
   readonly permissions: readonly string[];
   readonly inherits: readonly string[];
   readonly builtIn: boolean;
+  /** Limits on whoever has it, also through an heir. */
+  readonly constraints?: Constraints | null;
 }
 
 export type RoleLookup = (name: string) => Role | undefined;
@@ -36,6 +39,19 @@ export const flatten = (name: string, lookup: RoleLookup): readonly Given[] => {
     }
   }
   return given;
+};
+
+/** The limits of the named roles and of everything they inherit from. */
+export const constraintsOf = (names: readonly string[], lookup: RoleLookup): readonly Constraints[] => {
+  const seen = new Set<string>(names);
+  const found: Constraints[] = [];
+  for (const name of seen) {
+    const role = lookup(name);
+    if (role?.constraints) found.push(role.constraints);
+    // A set is walked in the order of insertion, what is added on the way included.
+    for (const parent of role?.inherits ?? []) seen.add(parent);
+  }
+  return found;
 };
 
 /** The ring that `role` would close, as the names along it, or null. */

@@ -1,6 +1,7 @@
 // Roles, assignments, grants and resource types in Postgres. Every query names its tenant, and the wall stands behind it.
 import { type Selectable, sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import type { Instant } from '../base/time.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Page, ResourceType, Role, Rules, StoredAssignment, StoredGrant } from './authorization.ts';
@@ -13,6 +14,7 @@ interface RoleRow {
   description: string;
   permissions: string[];
   inherits: string[];
+  constraints: Constraints | null;
   created_at: Date;
   updated_at: Date;
 }
@@ -68,6 +70,7 @@ const toRole = (row: Selectable<RoleRow>): Role => ({
   permissions: row.permissions,
   inherits: row.inherits,
   builtIn: false,
+  constraints: row.constraints,
 });
 
 const toType = (row: Selectable<TypeRow>): ResourceType => ({
@@ -153,7 +156,13 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
 
   async putRole(tx, tenantId, role, now) {
     const { name, description } = role;
-    const values = { description, permissions: [...role.permissions], inherits: [...role.inherits], updated_at: new Date(now) };
+    const values = {
+      description,
+      permissions: [...role.permissions],
+      inherits: [...role.inherits],
+      constraints: role.constraints ? sql<Constraints>`${JSON.stringify(role.constraints)}::jsonb` : null,
+      updated_at: new Date(now),
+    };
     await tablesOf(tx)
       .insertInto('role')
       .values({ tenant_id: tenantId, name, ...values, created_at: new Date(now) })

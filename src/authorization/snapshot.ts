@@ -1,15 +1,18 @@
 // A tenant's roles and resource types at one moment: immutable, indexed once, shared by everybody's rights.
 import type { TenantId } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import { ADMIN, BUILT_IN_RESOURCE_TYPES, BUILT_IN_ROLES } from './builtin.ts';
 import { type PatternSet, patternSet } from './pattern-set.ts';
 import type { ResourceType } from './resource-type.ts';
-import { flatten, type Role, type RoleLookup } from './role.ts';
+import { constraintsOf, flatten, type Role, type RoleLookup } from './role.ts';
 import { allowedBy, type Ruling } from './ruling.ts';
 
 /** What a set of roles gives together: shared by every subject that has exactly these roles. */
 export interface RoleUnion {
   readonly names: readonly string[];
   readonly allows: PatternSet<Ruling>;
+  /** Limits of these roles, inherited ones included. */
+  readonly constraints: readonly Constraints[];
 }
 
 export interface Snapshot {
@@ -54,6 +57,7 @@ export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snaps
 
   const unite = (names: readonly string[]): RoleUnion => ({
     names,
+    constraints: constraintsOf(names, lookup),
     allows: patternSet(
       names.flatMap((name) => {
         const ruling = allowedBy(`role:${name}`);

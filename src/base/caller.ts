@@ -1,6 +1,6 @@
 // Who is calling: what the transport and the credential proved, never what the request says.
 import { Fault } from './fault.ts';
-import type { Instant } from './time.ts';
+import type { Instant, Millis } from './time.ts';
 
 export type TenantId = string;
 
@@ -23,6 +23,16 @@ export interface WorkloadEntry {
   readonly exchangeAudiences?: readonly string[];
 }
 
+/** A proof that a session lacks. */
+export interface SecondFactor {
+  /** Does this permission, or a part of it, need the proof? */
+  readonly neededFor: (permission: string) => boolean;
+  /** Empty = any. */
+  readonly methods: readonly string[];
+  /** 0 = as old as the session. */
+  readonly maxAge: Millis;
+}
+
 export type Caller =
   | { readonly kind: 'anonymous' }
   | {
@@ -39,6 +49,8 @@ export type Caller =
       readonly jkt?: string;
       /** Somebody acts for this user by an exchanged token: what only the user itself may do, it may not. */
       readonly delegated?: boolean;
+      /** Absent where nothing needs one, or the session has it. */
+      readonly secondFactor?: SecondFactor;
     }
   | {
       readonly kind: 'api_key';
@@ -73,6 +85,19 @@ export const subjectOf = (caller: Caller): { readonly type: string; readonly id:
       return { type: 'anonymous', id: '' };
   }
 };
+
+/** Why `permission` is not held, where it is not: it is missing, or would count with a second factor. */
+export const lacks = (caller: Caller, permission: string): Fault =>
+  caller.kind === 'user' && caller.secondFactor?.neededFor(permission) === true
+    ? new Fault('FAILED_PRECONDITION', 'MFA_REQUIRED', `${permission} needs a second factor: log in with one`, {
+        meta: {
+          permission,
+          acr_values: 'aal2',
+          methods: caller.secondFactor.methods.join(' '),
+          max_age: `${caller.secondFactor.maxAge / 1000}`,
+        },
+      })
+    : new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `this call needs the permission ${permission}`, { meta: { permission } });
 
 export const known = (caller: Caller): KnownCaller => {
   if (caller.kind === 'anonymous')

@@ -1,15 +1,17 @@
 // Who is calling: an API key or access token in the header, else the certificate of the connection.
 import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { MaybePromise, Peer, PeerCertificate } from '../base/call.ts';
-import type { Caller, TenantId, WorkloadEntry } from '../base/caller.ts';
+import type { Caller, SecondFactor, TenantId, WorkloadEntry } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import { Fault } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant } from '../base/time.ts';
 import type { Presented } from '../server/rpc/onion.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Claims, TokensDoor } from '../tokens/tokens.ts';
+import { guardsOf, hours, lackingFactor, type Limited, OUTSIDE, provedUntil } from './guards.ts';
 import { shownByPeer } from './presenter.ts';
-import { bindingProblem } from './verdict.ts';
+import { bindingProblem, isSameAddress } from './verdict.ts';
 
 export interface Identified {
   readonly spiffeId: string;
@@ -26,9 +28,14 @@ export interface AuthenticatePorts {
     certificate: PeerCertificate,
     now: Instant,
   ) => MaybePromise<{ readonly ok: true; readonly identity: Identified } | { readonly ok: false; readonly reason: string }>;
-  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
+  readonly tenant: (tenantId: TenantId) => MaybePromise<({ readonly status: string } & Limited) | null>;
+  readonly user: (tenantId: TenantId, userId: string) => MaybePromise<Limited | null>;
+  readonly rights: (
+    tenantId: TenantId,
+    subject: { readonly type: string; readonly id: string },
+  ) => MaybePromise<{ readonly constraints: readonly Constraints[] }>;
   readonly workload: (namespace: string, name: string) => MaybePromise<WorkloadEntry | null>;
-  readonly feed: Pick<Feed, 'assertFresh'>;
+  readonly feed: Pick<Feed, 'assertFresh' | 'applied'>;
   /** Audiences of which a caller's token must name one: ours. */
   readonly audiences: readonly string[];
 }
@@ -44,10 +51,15 @@ interface Shown {
   readonly token: string;
   readonly digest: string;
   claims: Claims | null;
-  caller: Caller | null;
+  caller: UserCaller | null;
+  /** The caller as it is by so many changes, and until then. */
+  applied: number;
+  until: Instant;
 }
 
-const callerOf = (claims: Claims): Extract<Caller, { kind: 'user' }> => ({
+type UserCaller = Extract<Caller, { kind: 'user' }>;
+
+const callerOf = (claims: Claims, factor: SecondFactor | null): UserCaller => ({
   kind: 'user',
   tenantId: claims.tenantId,
   userId: claims.subject,
@@ -58,7 +70,16 @@ const callerOf = (claims: Claims): Extract<Caller, { kind: 'user' }> => ({
   mfaVerified: claims.mfaVerified,
   expiresAt: claims.expiresAt,
   ...(claims.delegation === null ? {} : { delegated: true }),
+  ...(factor === null ? {} : { secondFactor: factor }),
 });
+
+const NO_LIMITS: Limited = {};
+
+interface Limits {
+  readonly caller: UserCaller;
+  readonly applied: number;
+  readonly until: Instant;
+}
 
 const refused = (reason: string, message: string): Fault => new Fault('UNAUTHENTICATED', reason, message);
 
@@ -73,16 +94,44 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     const last = lately.get(peer);
     if (last !== undefined && last.authorization === authorization) return last;
     const token = authorization.replace(SCHEME, '');
-    const shown: Shown = { authorization, token, digest: tokens.digestOf(token), claims: null, caller: null };
+    const shown: Shown = { authorization, token, digest: tokens.digestOf(token), claims: null, caller: null, applied: -1, until: 0 };
     lately.set(peer, shown);
     return shown;
   };
 
   const checkBinding = (claims: Claims, peer: Peer, jkt: string): void => {
-    if (claims.ipAddress !== '' && claims.ipAddress !== peer.address) throw refused('IP_MISMATCH', 'the token is bound to another address');
+    if (claims.ipAddress !== '' && !isSameAddress(claims.ipAddress, peer.address))
+      throw refused('IP_MISMATCH', 'the token is bound to another address');
     if (claims.confirmation === null) return;
     const problem = bindingProblem(claims.confirmation, { shown: shownByPeer(peer, jkt), badProof: null });
     if (problem !== null) throw refused(problem.code, problem.message);
+  };
+
+  /** The caller under the limits of its tenant, roles and account as they are now, and until when it is that. */
+  const limited = (claims: Claims, known: UserCaller | null, now: Instant): MaybePromise<Limits> => {
+    const { tenantId, subject } = claims;
+    const applied = feed.applied();
+    return andThen(ports.tenant(tenantId), (tenant) =>
+      andThen(ports.user(tenantId, subject), (user) =>
+        andThen(ports.rights(tenantId, { type: 'user', id: subject }), ({ constraints }) => {
+          // After the last wait: what was revoked meanwhile counts.
+          const revoked = tokens.revoked(claims);
+          if (revoked !== null) throw refused(revoked.reason, revoked.message);
+          feed.assertFresh();
+          const guards = guardsOf(claims.restrictions, tenant ?? NO_LIMITS, constraints, user ?? NO_LIMITS);
+          if (guards === null) return { caller: known ?? callerOf(claims, null), applied, until: Number.POSITIVE_INFINITY };
+          const { open, until } = hours(guards, now);
+          if (!open) throw refused(OUTSIDE.code, OUTSIDE.message);
+          const [outdated] = guards.outdatedBlocks ? guards.outdated : [];
+          if (outdated !== undefined) throw refused(outdated.code, outdated.message);
+          const factor = lackingFactor(guards, claims, now);
+          const proof = guards.factor === null || factor !== null ? Number.POSITIVE_INFINITY : provedUntil(claims, guards.factor);
+          // The same object as long as the same is true: what is found out about a caller is kept beside it.
+          const same = known !== null && (known.secondFactor ?? null) === factor;
+          return { caller: same ? known : callerOf(claims, factor), applied, until: Math.min(until, proof) };
+        }),
+      ),
+    );
   };
 
   /** RFC 9449 §7.1: a token bound to a DPoP key comes with the scheme DPoP and a proof for this very call. */
@@ -93,11 +142,8 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     const checked = await tokens.checkProof(shown.dpop, { method: 'POST', uri: shown.target, token }, 'call', now);
     if (!checked.ok) throw refused(checked.reason, checked.message);
     checkBinding(claims, peer, checked.jkt);
-    // What was revoked while the proof was remembered counts.
-    const revoked = tokens.revoked(claims);
-    if (revoked !== null) throw refused(revoked.reason, revoked.message);
-    feed.assertFresh();
-    return { ...callerOf(claims), jkt: checked.jkt };
+    // Asked after the proof was remembered: what was revoked meanwhile counts.
+    return { ...(await limited(claims, null, now)).caller, jkt: checked.jkt };
   };
 
   const byToken = (presented: Presented): MaybePromise<Caller> => {
@@ -112,15 +158,17 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     const revoked = tokens.revoked(claims);
     if (revoked !== null) throw refused(revoked.reason, revoked.message);
     feed.assertFresh();
-    if (shown.claims === claims && shown.caller !== null) return shown.caller;
+    if (shown.claims === claims && shown.applied === feed.applied() && now < shown.until && shown.caller !== null) return shown.caller;
     if (!claims.audience.some((name) => audiences.includes(name)))
       throw refused('AUDIENCE_MISMATCH', 'the token is meant for somebody else');
     if (claims.confirmation !== null && claims.confirmation.jkt !== '') return byProof(shown.token, claims, presented);
     if (DPOP.test(authorization)) throw refused('BINDING_MISMATCH', 'the token is bound to no DPoP key: send it as Bearer');
     checkBinding(claims, peer, '');
-    shown.claims = claims;
-    shown.caller = callerOf(claims);
-    return shown.caller;
+    const known = shown.claims === claims ? shown.caller : null;
+    return andThen(limited(claims, known, now), ({ caller, applied, until }) => {
+      Object.assign(shown, { claims, caller, applied, until });
+      return caller;
+    });
   };
 
   const byApiKey = (secret: string, now: Instant): MaybePromise<Caller> =>

@@ -6,6 +6,7 @@ import { BatchCheckResponse, type BatchCheckRequest, type PermissionCheck } from
 import { note } from '../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './batch-check-answer.ts';
 import { createCallPrincipals, refusalOf, type Slot } from './batch-check-principals.ts';
+import { type Gate, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import { type DecisionPorts, duration, isPrincipal, reach, staleness, timestamp } from './check-permission.ts';
 import type { Asker, Named } from './principal.ts';
@@ -18,7 +19,12 @@ const STRIDE = 128;
 type Ready =
   | { readonly kind: 'fault'; readonly ruling: Ruling }
   | { readonly kind: 'refused'; readonly ruling: Ruling; readonly snapshot: Snapshot }
-  | { readonly kind: 'principal'; readonly rights: Rights; readonly limits: Parameters<DecisionPorts['authorization']['decide']>[1] };
+  | {
+      readonly kind: 'principal';
+      readonly rights: Rights;
+      readonly limits: Parameters<DecisionPorts['authorization']['decide']>[1];
+      readonly gate: Gate | null;
+    };
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -39,7 +45,10 @@ export const createBatchCheck = (ports: DecisionPorts) => {
         let next = 0;
         return named.map((one): Ready => {
           if ('code' in one) return { kind: 'fault', ruling: one };
-          if (isPrincipal(one)) return { kind: 'principal', rights: rights[next++] as Rights, limits: one.limits };
+          if (isPrincipal(one)) {
+            const own = rights[next++] as Rights;
+            return { kind: 'principal', rights: own, limits: one.limits, gate: one.gate(own, call.now) };
+          }
           return { kind: 'refused', ruling: one.ruling, snapshot: snapshots[tenants.indexOf(one.tenantId)] as Snapshot };
         });
       }),
@@ -51,7 +60,8 @@ export const createBatchCheck = (ports: DecisionPorts) => {
       if (ready.kind === 'fault') return ready.ruling;
       const question = readQuestion(check.action, check.resource, asker);
       requireType(ready.kind === 'principal' ? ready.rights.snapshot : ready.snapshot, question, asker);
-      return ready.kind === 'principal' ? authorization.decide(ready.rights, ready.limits, question) : ready.ruling;
+      if (ready.kind === 'refused') return ready.ruling;
+      return through(ready.gate, authorization.decide(ready.rights, ready.limits, question), question);
     } catch (thrown) {
       return refusalOf(thrown);
     }

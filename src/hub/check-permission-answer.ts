@@ -5,9 +5,11 @@ import type { Ruling } from '../authorization/authorization.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import type { DecisionIds } from './check-permission-id.ts';
+import { isStepUp } from './gate.ts';
 import { instant, tagOf, text, varint } from './wire-bytes.ts';
 
-export const effectOf = ({ allowed }: Ruling): Effect => (allowed ? Effect.EFFECT_ALLOW : Effect.EFFECT_DENY);
+export const effectOf = (ruling: Ruling): Effect =>
+  ruling.allowed ? Effect.EFFECT_ALLOW : isStepUp(ruling) ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
 
 const ACTION = tagOf(5, 2);
 const RESOURCE_TYPE = tagOf(6, 2);

@@ -11,6 +11,7 @@ import { note } from '../server/rpc/live-call.ts';
 import type { Feed } from '../storage/storage.ts';
 import { effectOf, writeDecision } from './check-permission-answer.ts';
 import type { DecisionIds } from './check-permission-id.ts';
+import { type Gate, stepUpAt, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import type { Asker, Named, Principal, Principals } from './principal.ts';
 
@@ -59,18 +60,24 @@ interface Decided {
   readonly ruling: Ruling;
   readonly until: Instant | null;
   readonly steps: readonly Step[] | null;
+  readonly gate: Gate | null;
 }
 
 export const createCheckPermission = (ports: DecisionPorts) => {
   const { authorization, principals, feed } = ports;
 
-  const decide = (rights: Rights, principal: Principal, question: Question, explained: boolean): Decided => ({
-    ruling: authorization.decide(rights, principal.limits, question),
-    until: earliest(rights.validUntil, principal.until),
-    steps: explained ? authorization.explain(rights, principal.limits, question) : null,
-  });
+  const decide = (rights: Rights, principal: Principal, question: Question, explained: boolean, now: Instant): Decided => {
+    const gate = principal.gate(rights, now);
+    return {
+      ruling: through(gate, authorization.decide(rights, principal.limits, question), question),
+      until: earliest(rights.validUntil, principal.until, gate === null ? null : gate.until),
+      steps: explained ? authorization.explain(rights, principal.limits, question) : null,
+      gate,
+    };
+  };
 
-  const print = (request: CheckPermissionRequest, { ruling, until, steps }: Decided, named: Named, call: Call): Answer => {
+  const print = (request: CheckPermissionRequest, { ruling, until, steps, gate }: Decided, named: Named, call: Call): Answer => {
+    const stepUp = stepUpAt(gate, ruling);
     const { action, resource } = request;
     note(call, {
       resource: resource === undefined ? '' : `${resource.type}:${resource.id}`,
@@ -85,7 +92,7 @@ export const createCheckPermission = (ports: DecisionPorts) => {
     const moment = { validUntil, policyRevision: feed.cursor(), asOf: call.now, staleness: feed.age() };
     const said = { action, resourceType: resource?.type ?? '' };
     // What nearly every answer is, written straight; the rest is rare enough for the generated encoder.
-    if (steps === null && isPrincipal(named)) return writeDecision(ruling, said, ports.decisionIds, moment);
+    if (steps === null && stepUp === undefined && isPrincipal(named)) return writeDecision(ruling, said, ports.decisionIds, moment);
     return {
       allowed: ruling.allowed,
       effect: effectOf(ruling),
@@ -96,7 +103,7 @@ export const createCheckPermission = (ports: DecisionPorts) => {
       conditions: [],
       obligations: [],
       missingAttributes: [],
-      stepUp: isPrincipal(named) ? undefined : named.stepUp,
+      stepUp,
       trace: steps === null ? undefined : { steps: steps.map(printStep) },
       validUntil: timestamp(moment.validUntil),
       decisionId: ports.decisionIds.next(),
@@ -111,11 +118,11 @@ export const createCheckPermission = (ports: DecisionPorts) => {
     if (!isPrincipal(named))
       return andThen(authorization.snapshot(named.tenantId), (snapshot: Snapshot) => {
         requireType(snapshot, question, asker);
-        return print(request, { ruling: named.ruling, until: null, steps: null }, named, call);
+        return print(request, { ruling: named.ruling, until: null, steps: null, gate: null }, named, call);
       });
     return andThen(authorization.rightsOf([{ tenantId: named.tenantId, subject: named.holder }], call.now), ([rights]) => {
       requireType((rights as Rights).snapshot, question, asker);
-      return print(request, decide(rights as Rights, named, question, request.explain), named, call);
+      return print(request, decide(rights as Rights, named, question, request.explain, call.now), named, call);
     });
   };
 

@@ -62,6 +62,8 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
     apiKeys,
     identify: (certificate: PeerCertificate, now) => certificates.identify(certificate, now),
     tenant,
+    user,
+    rights: authorization.rights,
     workload,
     feed: platform.feed,
     audiences: ports.audiences,

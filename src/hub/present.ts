@@ -5,16 +5,17 @@ import type { Caller, TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
+import type { Limited } from './guards.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
-import { presenterOf } from './presenter.ts';
+import { presenterOf, shownFingerprint } from './presenter.ts';
 import type { Presented, Standing } from './principal.ts';
 import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
 import { useProblems } from './verdict.ts';
 
 export interface PresentPorts extends ProofPorts {
-  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof'>;
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof' | 'fingerprintOf'>;
   readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
-  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
+  readonly tenant: (tenantId: TenantId) => MaybePromise<({ readonly status: string } & Limited) | null>;
   readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
 }
 
@@ -33,32 +34,31 @@ export const createPresent = (ports: PresentPorts) => {
     context: RequestContext | undefined,
     call: Call,
   ): MaybePromise<Presented> => {
-    const { credential, marked, subjectType, roles } = proven;
+    const { credential, marked, session, subjectType, roles } = proven;
     const { tenantId } = credential;
     const subject: Subject = { type: subjectType, id: credential.subject };
-    const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
-    return andThen(trusted, (believed) =>
-      andThen(ports.tenant(tenantId), (tenant) =>
+    return andThen(ports.tenant(tenantId), (tenant) => {
+      // Asked only where it decides: a token bound to an address, or to a device that must be shown.
+      const asked = credential.ipAddress !== '' || tenant?.policy?.bindDevice === 'always';
+      return andThen(asked && ports.holds(call.caller, 'context:assert'), (believed) =>
         andThen(ports.standing(tenantId, subject), (standing): Presented => {
           // After the last wait: what was revoked meanwhile counts.
           const ended = marked === null ? null : ports.tokens.revoked(marked);
           if (ended !== null) return refused(ended.reason, ended.message);
           if (tenant?.status !== 'active') return refused('TENANT_SUSPENDED', 'the tenant is not active');
           if (standing === null || !standing.active) return refused('SUBJECT_SUSPENDED', 'the subject is not active');
-          const problem = useProblems(
-            credential,
-            presenterOf(context, call, believed, credential.confirmation !== null, key),
-            NOTHING,
-            NOBODY,
-          )?.[0];
+          const fingerprint = shownFingerprint(credential, context, ports.tokens.fingerprintOf);
+          const presenter = presenterOf(context, call, believed, credential.confirmation !== null, key, fingerprint);
+          const problem = useProblems(credential, presenter, NOTHING, NOBODY)?.[0];
           if (problem !== undefined) return refused(problem.code, problem.message);
           const scopes = credential.scopes ?? [];
           const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
           const holder = roles === undefined ? standing.holder : { ...standing.holder, roles };
-          return { ok: true, tenantId, subject, standing: { ...standing, holder, limits }, expiresAt: credential.expiresAt };
+          const home = session === null ? null : { tenant, shown: { token: session, presenter } };
+          return { ok: true, tenantId, subject, standing: { ...standing, holder, limits }, expiresAt: credential.expiresAt, home };
         }),
-      ),
-    );
+      );
+    });
   };
 
   return (token: string, context: RequestContext | undefined, call: Call): MaybePromise<Presented> =>

@@ -9,6 +9,13 @@ import type { Presenter } from './verdict.ts';
 const thumbprint = (text: string): string =>
   /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : /^[\w-]{43}$/.test(text) ? text : '';
 
+/** Hashed only where there is something to compare it with. */
+export const shownFingerprint = (
+  credential: { readonly tenantId: string; readonly fingerprint: string },
+  context: RequestContext | undefined,
+  fingerprintOf: (tenantId: string, fingerprint: string) => string,
+): string => (credential.fingerprint === '' || context === undefined ? '' : fingerprintOf(credential.tenantId, context.deviceFingerprint));
+
 /** What a connection shows of itself; `jkt` is what was proven by DPoP. */
 export const shownByPeer = ({ certificate }: Pick<Peer, 'certificate'>, jkt: string): Shown =>
   certificate === null
@@ -33,7 +40,7 @@ const shownBy = (context: RequestContext | undefined, { caller, peer }: Call, jk
 
 /**
  * `trusted`: the caller holds context:assert, so its word on the address counts. `bound`: only then is it worth working out what was shown.
- * `key`: what was proven by DPoP.
+ * `key`: what was proven by DPoP. `fingerprint`: of the device that it names, as in claims.
  */
 export const presenterOf = (
   context: RequestContext | undefined,
@@ -41,9 +48,12 @@ export const presenterOf = (
   trusted: boolean,
   bound: boolean,
   key: ProvenKey,
+  fingerprint: string,
 ): Presenter => ({
   shown: bound ? shownBy(context, call, typeof key === 'string' ? key : '') : NOTHING_SHOWN,
   badProof: typeof key === 'string' ? null : key,
   address: trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : call.peer.address,
   deviceId: context?.deviceId ?? '',
+  fingerprint,
+  believed: trusted,
 });

@@ -3,10 +3,11 @@ import type { Limits, Subject } from '../authorization/authorization.ts';
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
+import type { Limited } from './guards.ts';
 import type { Standing } from './principal.ts';
 
 export interface StandingPorts {
-  readonly user: (tenantId: TenantId, userId: string) => MaybePromise<{ readonly status: string } | null>;
+  readonly user: (tenantId: TenantId, userId: string) => MaybePromise<({ readonly status: string } & Limited) | null>;
   readonly workload: (
     namespace: string,
     name: string,
@@ -20,6 +21,9 @@ export interface StandingPorts {
   ) => MaybePromise<{ readonly ownerId: string; readonly permissions: readonly string[]; readonly scopes: readonly string[] } | null>;
 }
 
+/** Nothing is written here about somebody else's users; their tenant's limits count. */
+const UNWRITTEN: Limited = {};
+
 const UNLIMITED: Limits = { also: [], cap: null, scopes: [] };
 
 export const createStanding = (ports: StandingPorts) => {
@@ -28,7 +32,7 @@ export const createStanding = (ports: StandingPorts) => {
       // A deleted user's row stays for its history; nobody is to tell it from one that never was.
       found === null || found.status === 'deleted'
         ? null
-        : { active: found.status === 'active', holder: { type: 'user', id }, limits: UNLIMITED },
+        : { active: found.status === 'active', holder: { type: 'user', id }, limits: UNLIMITED, account: found },
     );
 
   const service = (tenantId: TenantId, id: string): MaybePromise<Standing | null> => {
@@ -37,7 +41,7 @@ export const createStanding = (ports: StandingPorts) => {
     return andThen(ports.workload(id.slice(0, at), id.slice(at + 1)), (entry) =>
       entry === null || entry.tenantId !== tenantId
         ? null
-        : { active: true, holder: { type: 'service', id }, limits: { also: entry.permissions, cap: null, scopes: [] } },
+        : { active: true, holder: { type: 'service', id }, limits: { also: entry.permissions, cap: null, scopes: [] }, account: null },
     );
   };
 
@@ -45,12 +49,14 @@ export const createStanding = (ports: StandingPorts) => {
     andThen(ports.apiKey(tenantId, id), (key) => {
       if (key === null) return null;
       return andThen(user(tenantId, key.ownerId), (owner) =>
-        owner === null ? null : { ...owner, limits: { also: [], cap: key.permissions, scopes: [key.scopes] } },
+        owner === null ? null : { ...owner, limits: { also: [], cap: key.permissions, scopes: [key.scopes] }, account: null },
       );
     });
 
   const foreign = (tenantId: TenantId, { type, id }: Subject): MaybePromise<Standing | null> =>
-    andThen(ports.foreign(tenantId, id), (trusted) => (trusted ? { active: true, holder: { type, id }, limits: UNLIMITED } : null));
+    andThen(ports.foreign(tenantId, id), (trusted) =>
+      trusted ? { active: true, holder: { type, id }, limits: UNLIMITED, account: type === 'user' ? UNWRITTEN : null } : null,
+    );
 
   /** null = no such subject in that tenant. */
   return (tenantId: TenantId, subject: Subject): MaybePromise<Standing | null> => {

@@ -1,12 +1,14 @@
 // Who is asked about, and whether this caller may ask: the principal of CheckPermission and BatchCheck.
-import type { Authorization, Holding, Limits, Ruling, Subject } from '../authorization/authorization.ts';
+import type { Authorization, Holding, Limits, Rights, Ruling, Subject } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { type KnownCaller, known, subjectOf, type TenantId } from '../base/caller.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant } from '../base/time.ts';
 import type { Subject as SubjectMessage } from '../gen/securityhub/v1/authorization.ts';
-import type { RequestContext, StepUp } from '../gen/securityhub/v1/token.ts';
+import { type Gate, type Ground, gateOf, ownGate } from './gate.ts';
+import type { Limited } from './guards.ts';
+import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 
 /** What identity and api-keys know of a subject. */
 export interface Standing {
@@ -14,6 +16,8 @@ export interface Standing {
   /** Whose rights count: its own, or those of an API key's owner. */
   readonly holder: Subject;
   readonly limits: Limits;
+  /** What is written in the account of a user; null for everybody else. */
+  readonly account: Limited | null;
 }
 
 /** What ValidateToken would say of a token, without audience. */
@@ -25,13 +29,15 @@ export type Presented =
       readonly subject: Subject;
       readonly standing: Standing;
       readonly expiresAt: Instant | null;
+      /** Of a user's token; null for keys. */
+      readonly home: Pick<Ground, 'tenant' | 'shown'> | null;
     }
-  | { readonly ok: false; readonly reason: string; readonly message: string; readonly stepUp?: StepUp };
+  | { readonly ok: false; readonly reason: string; readonly message: string };
 
 export interface PrincipalPorts {
   readonly authorization: Pick<Authorization, 'holding'>;
   readonly verify: (token: string, context: RequestContext | undefined, call: Call) => MaybePromise<Presented>;
-  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string } | null>;
+  readonly tenant: (tenantId: TenantId) => MaybePromise<({ readonly status: string } & Limited) | null>;
   /** null = no such subject in that tenant. */
   readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
 }
@@ -50,13 +56,14 @@ export interface Principal {
   readonly limits: Limits;
   /** When the credential it stands on ends; null = not by itself. */
   readonly until: Instant | null;
+  /** What stands before its rights, once they are known. */
+  readonly gate: (rights: Pick<Rights, 'constraints'>, now: Instant) => Gate | null;
 }
 
 /** An answer that needs no rights: the token is not good, the subject is not there. */
 export interface Refusal {
   readonly tenantId: TenantId;
   readonly ruling: Ruling;
-  readonly stepUp?: StepUp;
 }
 
 export type Named = Principal | Refusal;
@@ -103,16 +110,29 @@ export const isBelieved = ({ caller, checks }: Asker, resourceType: string): boo
 export const mayAskAbout = (asker: Asker, resourceType: string): boolean =>
   asker.caller.kind !== 'workload' || isBelieved(asker, resourceType);
 
+const OPEN = (): null => null;
+
+/** What its tenant and its account say stands before a user; keys and workloads have lists of their own. */
+const gateAt = (tenant: Limited, account: Limited | null, shown: Ground['shown']): Principal['gate'] =>
+  account === null ? OPEN : (rights, now) => gateOf({ tenant, user: account, shown }, rights, now);
+
 /** The caller as principal: what authentication proved, capped as its credential is. */
 const itself = (caller: Exclude<KnownCaller, { kind: 'workload' }>, narrower: readonly string[]): Principal => {
   const scopes = [caller.scopes, narrower].filter((list) => list.length > 0);
   return caller.kind === 'user'
-    ? { tenantId: caller.tenantId, holder: subjectOf(caller), limits: { also: [], cap: null, scopes }, until: caller.expiresAt }
+    ? {
+        tenantId: caller.tenantId,
+        holder: subjectOf(caller),
+        limits: { also: [], cap: null, scopes },
+        until: caller.expiresAt,
+        gate: () => ownGate(caller.secondFactor),
+      }
     : {
         tenantId: caller.tenantId,
         holder: { type: 'user', id: caller.ownerId },
         limits: { also: [], cap: caller.permissions, scopes },
         until: null,
+        gate: OPEN,
       };
 };
 
@@ -135,14 +155,12 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
       const self = presented.ok && isSelf(asker.caller, presented.tenantId, presented.subject);
       // Before the token's faults are told: whoever may not ask about others is no judge of their tokens.
       if (!self) requireCheck(asker);
-      if (!presented.ok) {
-        const refusal = refuse(asker.caller.tenantId, presented.reason, presented.message);
-        return presented.stepUp === undefined ? refusal : { ...refusal, stepUp: presented.stepUp };
-      }
-      const { tenantId, expiresAt } = presented;
+      if (!presented.ok) return refuse(asker.caller.tenantId, presented.reason, presented.message);
+      const { tenantId, expiresAt, home, standing: stands } = presented;
       if (!mayName(asker, tenantId)) return unknown(asker);
-      if (!presented.standing.active) return suspended(tenantId);
-      return { tenantId, holder: presented.standing.holder, limits: presented.standing.limits, until: expiresAt };
+      if (!stands.active) return suspended(tenantId);
+      const gate = home === null ? OPEN : gateAt(home.tenant, stands.account, home.shown);
+      return { tenantId, holder: stands.holder, limits: stands.limits, until: expiresAt, gate };
     });
 
   // Attributes, session, second factor and risk that a caller asserts would be read here; no rule of ours reads them yet.
@@ -160,7 +178,8 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
         if (found === null) return { ...unknown(asker), tenantId };
         if (home?.status !== 'active') return tenantSuspended(tenantId);
         if (!found.active) return suspended(tenantId);
-        return { tenantId, holder: found.holder, limits: narrowed(found.limits, message.scopes), until: null };
+        const gate = gateAt(home, found.account, null);
+        return { tenantId, holder: found.holder, limits: narrowed(found.limits, message.scopes), until: null, gate };
       }),
     );
   };

@@ -59,6 +59,20 @@ const confirmationMessage = (confirmation: Confirmation | null): ClaimsMessage['
     ? undefined
     : { x5tS256: confirmation.x5tS256, spkiSha256: confirmation.spkiSha256, jkt: confirmation.jkt, spiffeId: confirmation.spiffeId };
 
+const restrictionClaims = (restrictions: Claims['restrictions']): Partial<ClaimsMessage> =>
+  restrictions === null
+    ? {}
+    : {
+        accessWindows: restrictions.windows.flatMap((windows, group) =>
+          windows.map((window) => ({ ...window, days: [...window.days], group })),
+        ),
+        requireMfaFor: [...restrictions.requireMfaFor],
+        dataResidency: restrictions.dataResidency,
+        consentVersion: restrictions.consentVersion,
+        complianceFlags: [...restrictions.complianceFlags],
+        custom: Object.keys(restrictions.custom).length === 0 ? undefined : { ...restrictions.custom },
+      };
+
 export const accessClaims = (claims: Claims): ClaimsMessage =>
   someClaims({
     issuer: claims.issuer,
@@ -84,6 +98,7 @@ export const accessClaims = (claims: Claims): ClaimsMessage =>
     amr: [...claims.amr],
     actor: claims.delegation === null ? [] : claims.delegation.actors.map((actor) => ({ ...actor })),
     confirmation: confirmationMessage(claims.confirmation),
+    ...restrictionClaims(claims.restrictions),
   });
 
 /** As the foreign token says it, but for the end that counts here. */

@@ -9,6 +9,7 @@ import type { ForeignVerified, IssuersDoor, Marked as ForeignClaims } from '../i
 import type { Claims, Marked, TokensDoor, Verified } from '../tokens/tokens.ts';
 import { accessClaims, foreignClaims, someClaims, timestamp } from './validate-token-answer.ts';
 import type { Credential, Reason } from './verdict.ts';
+import type { SessionToken } from './weigh-use.ts';
 
 /** A key as the api-keys capability proved it. */
 export interface ApiKeyProof {
@@ -61,6 +62,8 @@ export interface Proven {
   readonly tokenType: TokenType;
   /** What the mirror is asked; null for what has no watermark of its own kind. */
   readonly marked: Marked | null;
+  /** The session of a user's token, which its tenant may limit; null for services and keys, whose own entries do. */
+  readonly session: SessionToken | null;
   /** Roles that a foreign subject brings; absent for whoever is registered here. */
   readonly roles?: readonly string[];
   /** The same object as long as its own capability keeps it: what is made from a credential is kept beside it. */
@@ -76,13 +79,14 @@ const REFRESH_PREFIX = 'shr_';
 /** API keys begin with three letters and a line that no JWS can have in its first segment's place. */
 const API_KEY = /^sh[a-qs-z]_/;
 
-const UNBOUND = { audience: null, confirmation: null, ipAddress: '', deviceId: '', riskLevel: 'low' };
+const UNBOUND = { audience: null, confirmation: null, ipAddress: '', deviceId: '', fingerprint: '', riskLevel: 'low' };
 
 const ofAccessToken = (claims: Claims): Proven => ({
   credential: claims,
   subjectType: 'user',
   tokenType: TokenType.TOKEN_TYPE_ACCESS,
   marked: claims,
+  session: claims,
   source: claims,
 });
 
@@ -98,6 +102,10 @@ const ofForeignToken = (claims: ForeignClaims): Proven => {
     subjectType: claims.subjectType,
     tokenType: TokenType.TOKEN_TYPE_ACCESS,
     marked: claims,
+    session:
+      claims.subjectType === 'user'
+        ? { deviceId: '', fingerprint: '', mfaVerified: claims.mfaVerified, authTime: claims.authTime ?? 0, restrictions: undefined }
+        : null,
     ...(claims.roles === null ? {} : { roles: claims.roles }),
     source: claims,
   };
@@ -110,6 +118,7 @@ const ofApiKey = (key: ApiKeyProof): Proven => ({
   subjectType: 'api_key',
   tokenType: TokenType.TOKEN_TYPE_API_KEY,
   marked: null,
+  session: null,
   source: key,
 });
 
@@ -124,6 +133,7 @@ const ofCertificate = (identity: CertificateProof): Proven => ({
   subjectType: 'service',
   tokenType: TokenType.TOKEN_TYPE_CERTIFICATE,
   marked: null,
+  session: null,
   source: identity,
 });
 

@@ -10,8 +10,9 @@ import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts
 import { type LiveSubject, Verdict } from '../gen/securityhub/v1/token.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Standing, TokensDoor } from '../tokens/tokens.ts';
+import { type Guards, guardsOf, type Limited, MFA_REQUIRED } from './guards.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
-import { presenterOf } from './presenter.ts';
+import { presenterOf, shownFingerprint } from './presenter.ts';
 import { emptyResponse, encodeStill, encodeWarning, type Moment, type Still, withMoment } from './validate-token-answer.ts';
 import { createProve, type Proof, type ProofPorts, type Proven, shownClaims } from './validate-token-proof.ts';
 import {
@@ -25,14 +26,15 @@ import {
   riskScore,
   useProblems,
 } from './verdict.ts';
+import { weighUse, type Weighed } from './weigh-use.ts';
 
 export interface ValidateTokenPorts extends ProofPorts {
-  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof'>;
+  readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof' | 'fingerprintOf'>;
   readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'applied' | 'cursor'>;
   /** Live rights: of a user, a service (`<namespace>/<name>`) or an API key. */
   rights(tenantId: TenantId, subject: Subject): MaybePromise<LiveRights>;
-  user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
-  tenant(tenantId: TenantId): MaybePromise<Standing | null>;
+  user(tenantId: TenantId, userId: string): MaybePromise<(Standing & Limited) | null>;
+  tenant(tenantId: TenantId): MaybePromise<(Standing & Limited) | null>;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
@@ -54,10 +56,12 @@ const ENDED: Reason = { code: 'SESSION_ENDED', message: 'the session has ended' 
 
 /** What is true of the subject now; loaded, or at hand. */
 interface Facts {
-  readonly tenant: Standing | null;
+  readonly tenant: (Standing & Limited) | null;
   /** null also where the kind has no user behind it that could be suspended. */
-  readonly user: Standing | null;
+  readonly user: (Standing & Limited) | null;
   readonly rights: LiveRights;
+  /** null where nothing more is to be looked at: API keys, certificates, tenants without limits. */
+  readonly guards: Guards | null;
   /** How many changes had been applied before they were asked for. */
   readonly applied: number;
 }
@@ -72,6 +76,19 @@ interface Sight {
 
 const SEES_ALL: Sight = { tenant: true, audience: true, inspect: false };
 const ACTIVE: Standing = { status: 'active', watermark: 0 };
+const NO_LIMITS: Limited = {};
+const NO_ROLES: readonly never[] = [];
+
+const withGuards = (facts: Omit<Facts, 'guards'>, { session }: Proven): Facts => ({
+  ...facts,
+  guards:
+    session === null
+      ? null
+      : guardsOf(session.restrictions, facts.tenant ?? NO_LIMITS, facts.rights.constraints ?? NO_ROLES, facts.user ?? NO_LIMITS),
+});
+
+const sooner = (end: Instant | null, weighed: Weighed | null): Instant | null =>
+  weighed === null || weighed.until === Number.POSITIVE_INFINITY ? end : Math.min(weighed.until, end ?? weighed.until);
 
 /** Tenants a caller may ask about, without any look-up. */
 const reaches = (caller: Caller, tenantId: TenantId): boolean =>
@@ -122,7 +139,8 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   const warnings = { unchecked: encodeWarning(UNCHECKED), grace: encodeWarning(IN_GRACE) };
   const bothWarnings = warnings.unchecked + warnings.grace;
 
-  const factsOf = ({ credential, subjectType, roles, source }: Proven, now: Instant): MaybePromise<Facts> => {
+  const factsOf = (proven: Proven, now: Instant): MaybePromise<Facts> => {
+    const { credential, subjectType, roles, source } = proven;
     const known = kept.get(source);
     if (known !== undefined && now < known.until && known.facts.applied === ports.feed.applied()) return known.facts;
     const applied = ports.feed.applied();
@@ -131,8 +149,8 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const user = subjectType === 'user' && roles === undefined ? ports.user(tenantId, subject) : ACTIVE;
     const rights = ports.rights(tenantId, { type: subjectType, id: subject, ...(roles === undefined ? {} : { roles }) });
     if (isPromise(tenant) || isPromise(user) || isPromise(rights))
-      return Promise.all([tenant, user, rights]).then(([t, u, r]) => ({ tenant: t, user: u, rights: r, applied }));
-    return { tenant, user, rights, applied };
+      return Promise.all([tenant, user, rights]).then(([t, u, r]) => withGuards({ tenant: t, user: u, rights: r, applied }, proven));
+    return withGuards({ tenant, user, rights, applied }, proven);
   };
 
   const sightOf = (credential: Credential, rule: AudienceRule, caller: Caller): MaybePromise<Sight> => {
@@ -162,18 +180,27 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     };
   };
 
-  const invalid = (proof: Proof, reasons: readonly Reason[], sight: Sight | null, facts: Facts | null, now: Instant): Buffer => {
+  const invalid = (
+    proof: Proof,
+    reasons: readonly Reason[],
+    sight: Sight | null,
+    facts: Facts | null,
+    now: Instant,
+    weighed: Weighed | null = null,
+  ): Buffer => {
     const { proven } = proof;
+    const stepUp = weighed !== null && reasons.length === 1 && reasons[0] === MFA_REQUIRED ? weighed.stepUp : null;
     const shown = proven !== null && sight !== null && sight.tenant && (sight.audience || sight.inspect);
     const still = encodeStill({
       ...emptyResponse(),
-      verdict: Verdict.VERDICT_INVALID,
+      verdict: stepUp === null ? Verdict.VERDICT_INVALID : Verdict.VERDICT_STEP_UP_REQUIRED,
+      stepUp: stepUp ?? undefined,
       reasons: reasons.map((reason) => ({ ...reason })),
       tokenType: proof.ok ? proof.proven.tokenType : proof.tokenType,
       claims: shown ? shownClaims(proven) : undefined,
       subject: shown && facts !== null ? liveSubject(proven, facts) : undefined,
     });
-    return withMoment(still, '', momentOf(now, null, facts?.rights ?? null));
+    return withMoment(still, '', momentOf(now, sooner(null, weighed), facts?.rights ?? null));
   };
 
   const validStill = (proven: Proven, facts: Facts, now: Instant): Still => {
@@ -219,17 +246,31 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     if (!sight.audience) return invalid(proof, [WRONG_AUDIENCE], sight, null, call.now);
     const ended = proven.marked === null ? null : ports.tokens.revoked(proven.marked);
     const standing = ended === null ? standingProblem(facts, proven) : { code: ended.reason, message: ended.message };
+    const fingerprint = shownFingerprint(proven.credential, request.context, ports.tokens.fingerprintOf);
+    const presenter = presenterOf(request.context, call, trusted, proven.credential.confirmation !== null, key, fingerprint);
     const problems = useProblems(
       proven.credential,
-      presenterOf(request.context, call, trusted, proven.credential.confirmation !== null, key),
+      presenter,
       { permissions: request.requiredPermissions, scopes: request.requiredScopes },
       facts.rights,
     );
-    if (standing !== null || problems !== null)
-      return invalid(proof, [...(standing === null ? [] : [standing]), ...(problems ?? [])], sight, facts, call.now);
+    const weighed =
+      facts.guards === null || proven.session === null
+        ? null
+        : weighUse(facts.guards, proven.session, presenter, request.requiredPermissions, call.now);
+    if (standing !== null || problems !== null || (weighed !== null && (weighed.problems.length > 0 || weighed.stepUp !== null))) {
+      const against = new Set([...(standing === null ? [] : [standing]), ...(problems ?? []), ...(weighed?.problems ?? [])]);
+      // A better proof is asked for only where nothing else is in the way.
+      return invalid(proof, against.size === 0 ? [MFA_REQUIRED] : [...against], sight, facts, call.now, weighed);
+    }
     const unchecked = rule.kind === 'unchecked' && proven.credential.audience !== null;
     const warning = unchecked ? (inGrace ? bothWarnings : warnings.unchecked) : inGrace ? warnings.grace : '';
-    return withMoment(validStill(proven, facts, call.now), warning, momentOf(call.now, proven.credential.expiresAt, facts.rights));
+    const said = weighed === null || weighed.warnings.length === 0 ? warning : warning + weighed.warnings.map(encodeWarning).join('');
+    return withMoment(
+      validStill(proven, facts, call.now),
+      said,
+      momentOf(call.now, sooner(proven.credential.expiresAt, weighed), facts.rights),
+    );
   };
 
   const judgeRefused = (
@@ -256,8 +297,9 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const { credential } = proof.proven;
     const sight = sightOf(credential, rule, call.caller);
     const facts = factsOf(proof.proven, call.now);
-    // Asked only where it decides: a token bound to an address.
-    const trusted = credential.ipAddress === '' ? false : ports.holds(call.caller, 'context:assert');
+    // Asked only where it decides: a token bound to an address, or to a device that must be shown.
+    const asked = credential.ipAddress !== '' || (!isPromise(facts) && facts.guards?.device === true);
+    const trusted = asked && ports.holds(call.caller, 'context:assert');
     if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted))
       return conclude(request, call, proof, rule, sight, facts, trusted, key);
     const loaded = Promise.all([sight, facts, trusted]);

@@ -73,10 +73,11 @@ const credential: Credential = {
   confirmation: null,
   ipAddress: '',
   deviceId: '',
+  fingerprint: '',
   riskLevel: 'low',
   expiresAt: null,
 };
-const presenter: Presenter = { shown: NOTHING_SHOWN, badProof: null, address: '192.0.2.1', deviceId: '' };
+const presenter: Presenter = { shown: NOTHING_SHOWN, badProof: null, address: '192.0.2.1', deviceId: '', fingerprint: '', believed: false };
 const showing = (shown: Partial<Shown>): Partial<Presenter> => ({ shown: { ...NOTHING_SHOWN, ...shown } });
 const nothing: Wanted = { permissions: [], scopes: [] };
 const all = { holds: () => true };

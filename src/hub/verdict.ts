@@ -1,5 +1,7 @@
 // The verdict on a credential, as pure rules: for whom, bound to whom, allowed what. Everything it needs is an argument.
+import { canonicalAddress } from '../base/address.ts';
 import type { Caller } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import { Fault } from '../base/fault.ts';
 import { type Confirmation, type Shown, unmet } from '../base/possession.ts';
 import { scopeAllows, scopeCovers } from '../base/scope.ts';
@@ -24,6 +26,8 @@ export interface Credential {
   /** '' unless bound. */
   readonly ipAddress: string;
   readonly deviceId: string;
+  /** Hash of the device's fingerprint; '' unless known. */
+  readonly fingerprint: string;
   readonly riskLevel: string;
   /** null = no end of its own. */
   readonly expiresAt: Instant | null;
@@ -36,6 +40,8 @@ export interface LiveRights {
   holds(permission: string): boolean;
   readonly validUntil: Instant | null;
   readonly revision: number;
+  /** Limits of the roles in force. */
+  readonly constraints?: readonly Constraints[];
 }
 
 /** Who a token must be meant for, decided by who asks. */
@@ -76,10 +82,21 @@ export interface Presenter {
   readonly badProof: Reason | null;
   readonly address: string;
   readonly deviceId: string;
+  /** As in claims. */
+  readonly fingerprint: string;
+  /** It holds context:assert: what it says of address and device counts. */
+  readonly believed: boolean;
 }
 
 const MISSING: Reason = { code: 'BINDING_MISSING', message: 'the token is bound to a key that nobody has shown' };
 const MISMATCH: Reason = { code: 'BINDING_MISMATCH', message: 'the token is bound to another key' };
+
+export const OTHER_DEVICE: Reason = { code: 'DEVICE_MISMATCH', message: 'the token belongs to another device' };
+
+export const isSameAddress = (a: string, b: string): boolean => a === b || canonicalAddress(a) === canonicalAddress(b);
+
+/** What was recorded, and shown, must be the same. */
+const isOther = (recorded: string, shown: string): boolean => recorded !== '' && shown !== '' && recorded !== shown;
 
 /** Why the token's binding is not met by what this presenter has shown, or null. */
 export const bindingProblem = (confirmation: Confirmation, { shown, badProof }: Pick<Presenter, 'shown' | 'badProof'>): Reason | null => {
@@ -119,10 +136,9 @@ export const useProblems = (
     const problem = bindingProblem(credential.confirmation, presenter);
     if (problem !== null) add(problem);
   }
-  if (credential.ipAddress !== '' && credential.ipAddress !== presenter.address)
+  if (credential.ipAddress !== '' && !isSameAddress(credential.ipAddress, presenter.address))
     add({ code: 'IP_MISMATCH', message: 'the token is bound to another address' });
-  if (credential.deviceId !== '' && presenter.deviceId !== '' && credential.deviceId !== presenter.deviceId)
-    add({ code: 'DEVICE_MISMATCH', message: 'the token belongs to another device' });
+  if (isOther(credential.deviceId, presenter.deviceId) || isOther(credential.fingerprint, presenter.fingerprint)) add(OTHER_DEVICE);
   if (wanted.scopes.length > 0) {
     const missing = missingScopes(credential.scopes, wanted.scopes);
     if (missing.length > 0) add({ code: 'SCOPE_MISSING', message: `the credential lacks ${some(missing)}` });

@@ -1,5 +1,6 @@
 // Creates a tenant and gives it its namespaces; the database decides who was first.
 import type { Call } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
 import type { ClaimIdempotency } from '../storage/idempotency.postgres.ts';
@@ -22,6 +23,20 @@ interface Ports {
   readonly claim: ClaimIdempotency;
 }
 
+/** ALREADY_EXISTS / NAMESPACE_TAKEN for the first that is another tenant's. `namespaces` sorted. */
+export const claimNamespaces = async (
+  tenants: Pick<TenantStore, 'claimNamespaces'>,
+  tx: Tx,
+  tenantId: TenantId,
+  namespaces: readonly string[],
+): Promise<void> => {
+  const [taken] = await tenants.claimNamespaces(tx, tenantId, namespaces);
+  if (taken === undefined) return;
+  throw new Fault('ALREADY_EXISTS', 'NAMESPACE_TAKEN', `the namespace ${taken} belongs to a tenant already`, {
+    violations: [{ field: 'namespaces', description: `${taken} is taken` }],
+  });
+};
+
 /** Stores a tenant with its namespaces inside a transaction of that tenant; false where the tenant is there already. */
 export const insertTenant = async (
   tenants: Pick<TenantStore, 'insert' | 'claimNamespaces'>,
@@ -29,11 +44,8 @@ export const insertTenant = async (
   tenant: Pick<Tenant, 'tenantId' | 'displayName' | 'defaultKeyName' | 'namespaces'>,
 ): Promise<boolean> => {
   if (!(await tenants.insert(tx, tenant))) return false;
-  const [taken] = await tenants.claimNamespaces(tx, tenant.tenantId, tenant.namespaces);
-  if (taken === undefined) return true;
-  throw new Fault('ALREADY_EXISTS', 'NAMESPACE_TAKEN', `the namespace ${taken} belongs to a tenant already`, {
-    violations: [{ field: 'namespaces', description: `${taken} is taken` }],
-  });
+  await claimNamespaces(tenants, tx, tenant.tenantId, tenant.namespaces);
+  return true;
 };
 
 export const createTenant =

@@ -57,13 +57,15 @@ export const checkPassword = (policy: PasswordPolicy, field: string, password: s
   if (problem !== null) throw badField(field, problem, 'PASSWORD_TOO_WEAK');
 };
 
+export const taken = (field: 'username' | 'email'): Fault =>
+  new Fault('ALREADY_EXISTS', 'USER_EXISTS', `this ${field} belongs to an account already`, {
+    violations: [{ field, description: 'is taken' }],
+  });
+
 /** ALREADY_EXISTS / USER_EXISTS that names the field. */
 export const insertUser = async (users: Pick<UserStore, 'insert'>, tx: Tx, user: NewUser): Promise<void> => {
-  const taken = await users.insert(tx, user);
-  if (taken === null) return;
-  throw new Fault('ALREADY_EXISTS', 'USER_EXISTS', `this ${taken} belongs to an account already`, {
-    violations: [{ field: taken, description: 'is taken' }],
-  });
+  const field = await users.insert(tx, user);
+  if (field !== null) throw taken(field);
 };
 
 export const createUser =

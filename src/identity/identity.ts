@@ -1,6 +1,7 @@
 // Door of the identity capability: tenants, users, workloads, and logging in.
 import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import type { AuditEntry } from '../base/event.ts';
 import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
@@ -20,21 +21,25 @@ import { deleteWorkload, putWorkload } from './put-workload.ts';
 import { createStanding } from './standing.ts';
 import { setPassword } from './set-password.ts';
 import type { AttemptLimits, Attempts, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
+import type { TenantPolicy } from './policy.ts';
 import { changeTenantStatus } from './suspend-tenant.ts';
 import { changeUserStatus } from './suspend-user.ts';
 import type { TenantStatus } from './tenant.ts';
+import { updateTenant } from './update-tenant.ts';
+import { updateUser } from './update-user.ts';
 import type { UserStatus } from './user.ts';
 
 export type { AssignRoles, AskedUser } from './create-user.ts';
 export type { FirstApiKey, FirstCreated, FirstTenant } from './bootstrap.ts';
 export type { LoginRequest } from './login.ts';
+export type { RiskLevel, TenantPolicy } from './policy.ts';
 export type { Tenant } from './tenant.ts';
 export type { User } from './user.ts';
 export { spiffeIdOf, type NewWorkload, type Workload } from './workload.ts';
 
 /** What identity asks of other capabilities. */
 export interface IdentityPorts {
-  readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'logout' | 'endUser'>;
+  readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser'>;
   readonly authorization: Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
   /** Names of all methods there are, such as `ValidateToken`. */
   readonly methodNames: () => ReadonlySet<string>;
@@ -70,6 +75,8 @@ export interface TenantState {
   readonly status: TenantStatus;
   readonly namespaces: readonly string[];
   readonly defaultKeyName: string;
+  readonly constraints: Constraints | null;
+  readonly policy: TenantPolicy | null;
   /** Sessions with a smaller rsq are over. */
   readonly watermark: number;
 }
@@ -78,6 +85,7 @@ export interface UserState {
   readonly status: UserStatus;
   readonly username: string;
   readonly email: string;
+  readonly constraints: Constraints | null;
   readonly watermark: number;
 }
 
@@ -89,6 +97,7 @@ export const createIdentity = (deps: IdentityDeps) => {
     ...deps,
     ...lookUps,
     ...standing,
+    sessionTerms: (...one: Parameters<TokensDoor['terms']>) => deps.tokens.terms(...one),
     openSession: (opening: Parameters<TokensDoor['open']>[0]) => deps.tokens.open(opening),
     bind: (...one: Parameters<TokensDoor['bind']>) => deps.tokens.bind(...one),
     endSessions: (...one: Parameters<TokensDoor['endUser']>) => deps.tokens.endUser(...one),
@@ -98,9 +107,11 @@ export const createIdentity = (deps: IdentityDeps) => {
     login: login(ports),
     logout: (refreshToken: string, call: Call) => deps.tokens.logout(refreshToken, call),
     createTenant: createTenant(ports),
+    updateTenant: updateTenant(ports),
     changeTenantStatus: changeTenantStatus(ports),
     listTenants: listTenants(ports),
     createUser: createUser(ports),
+    updateUser: updateUser(ports),
     changeUserStatus: changeUserStatus(ports),
     setPassword: setPassword(ports),
     listUsers: listUsers(ports),

@@ -10,7 +10,7 @@ import type { BindingAsked, Device, Tokens, TokensDoor } from '../tokens/tokens.
 import { type Candidate, type CandidatePorts, lookUp, proven, whyNot } from './candidate.ts';
 import { nameKey } from './names.ts';
 import type { Passwords } from './password.ts';
-import { sourceOfAddress } from './source.ts';
+import { sourceOfAddress } from '../base/address.ts';
 import type { Attempts, TenantStore, UserStore } from './stores.ts';
 import { createTurns } from './turns.ts';
 
@@ -39,6 +39,7 @@ export interface LoginPorts extends CandidatePorts {
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
   readonly openSession: TokensDoor['open'];
   readonly bind: TokensDoor['bind'];
+  readonly sessionTerms: TokensDoor['terms'];
   /** Counts a refused login; aggregated, never dropped. */
   readonly refused: (entry: AuditEntry) => void;
 }
@@ -103,6 +104,7 @@ const attempt =
     const { userId } = account;
     const replacement = ports.passwords.outdated(record) ? await ports.passwords.hash(request.password, call.deadline) : null;
     const roles = (await ports.rolesOf(tenantId, [userId])).get(userId) ?? [];
+    const terms = await ports.sessionTerms(tenantId, userId);
     const { result } = await ports.write(tenantId, async (tx) => {
       // First, so that whatever is revoked from here on ends this session too.
       const rsq = await ports.readHead(tx);
@@ -121,6 +123,7 @@ const attempt =
         ipAddress: address,
         userAgent,
         confirmation,
+        terms,
         rsq,
         tx,
       });

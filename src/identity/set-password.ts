@@ -7,7 +7,7 @@ import type { Database, ReadHead, Write } from '../storage/storage.ts';
 import { checkPassword } from './create-user.ts';
 import { credentialsInvalid } from './login.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
-import { sourceOfAddress } from './source.ts';
+import { sourceOfAddress } from '../base/address.ts';
 import type { AttemptLimits, Attempts, UserStore } from './stores.ts';
 import { type EndSessions, outranked, type Outranks } from './suspend-user.ts';
 import { userChanges, userNotFound } from './user.ts';

@@ -15,6 +15,7 @@ export interface TenantStore {
   /** The row, held until the transaction ends. */
   lock(tx: Tx, tenantId: TenantId): Promise<Tenant | null>;
   setStatus(tx: Tx, tenantId: TenantId, status: TenantStatus, watermark: number): Promise<void>;
+  update(tx: Tx, tenantId: TenantId, tenant: Pick<Tenant, 'displayName' | 'defaultKeyName' | 'constraints' | 'policy'>): Promise<void>;
   /** Read with a share lock: a suspension waits for this transaction or is seen by it. */
   isActive(tx: Tx, tenantId: TenantId): Promise<boolean>;
 }
@@ -30,6 +31,8 @@ export type NewUser = Pick<User, 'tenantId' | 'userId' | 'username' | 'email' | 
   readonly passwordHash: string | null;
 };
 
+export type UserDetails = Pick<User, 'tenantId' | 'userId' | 'username' | 'email' | 'firstName' | 'lastName' | 'metadata' | 'constraints'>;
+
 export interface UserStore {
   /** Which of its names is taken by another account, null when the user was stored. */
   insert(tx: Tx, user: NewUser): Promise<'username' | 'email' | null>;
@@ -39,6 +42,8 @@ export interface UserStore {
   /** Those of the ids that are active, their rows held until the transaction ends. */
   lockActive(tx: Tx, tenantId: TenantId, userIds: readonly string[]): Promise<readonly string[]>;
   setStatus(tx: Tx, tenantId: TenantId, userId: string, status: UserStatus, watermark: number): Promise<void>;
+  /** What people say about themselves, and limits. False where the e-mail address, unless it is `emailBefore`, is another account's. */
+  update(tx: Tx, user: UserDetails, emailBefore: string): Promise<boolean>;
   setPassword(tx: Tx, tenantId: TenantId, userId: string, hash: string, watermark: number): Promise<void>;
   passwordOf(tx: Tx, tenantId: TenantId, userId: string): Promise<string | null>;
   page(tx: Tx, tenantId: TenantId, status: string, after: string, limit: number): Promise<readonly User[]>;

@@ -1,9 +1,11 @@
 // A tenant: a wall with a name, the namespaces that are its own, and whether it may act at all.
 import type { TenantId } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Change } from '../storage/storage.ts';
 import { isLabel, label } from './names.ts';
+import type { TenantPolicy } from './policy.ts';
 
 export type TenantStatus = 'active' | 'suspended';
 
@@ -15,6 +17,10 @@ export interface Tenant {
   readonly namespaces: readonly string[];
   /** The encryption key used where a request names none. */
   readonly defaultKeyName: string;
+  /** null = no limits on its users' tokens. */
+  readonly constraints: Constraints | null;
+  /** null = the installation's ways. */
+  readonly policy: TenantPolicy | null;
   /** Sessions with a smaller rsq are over. */
   readonly watermark: number;
   readonly createdAt: Instant;

@@ -1,7 +1,9 @@
 // Tenants and their namespaces in Postgres.
 import { sql, type Selectable } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import type { Database, Tx } from '../storage/storage.ts';
+import type { TenantPolicy } from './policy.ts';
 import type { TenantLists, TenantStore } from './stores.ts';
 import type { Tenant, TenantStatus } from './tenant.ts';
 
@@ -10,6 +12,8 @@ interface TenantRow {
   readonly display_name: string;
   readonly status: TenantStatus;
   readonly default_key_name: string;
+  readonly constraints: Constraints | null;
+  readonly policy: TenantPolicy | null;
   readonly watermark: number;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -31,6 +35,8 @@ const select = (tx: Tx) =>
       'display_name',
       'status',
       'default_key_name',
+      'constraints',
+      'policy',
       'watermark',
       'created_at',
       'updated_at',
@@ -43,10 +49,14 @@ const tenantOfRow = (row: Selectable<TenantRow> & { readonly namespaces: readonl
   status: row.status,
   namespaces: row.namespaces,
   defaultKeyName: row.default_key_name,
+  constraints: row.constraints,
+  policy: row.policy,
   watermark: row.watermark,
   createdAt: row.created_at.getTime(),
   updatedAt: row.updated_at.getTime(),
 });
+
+const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
 
 export const tenantStore: TenantStore = {
   async insert(tx, { tenantId, displayName, defaultKeyName }) {
@@ -79,6 +89,11 @@ export const tenantStore: TenantStore = {
   },
   async setStatus(tx, tenantId, status, watermark) {
     await sql`UPDATE tenants SET status = ${status}, watermark = ${watermark}, updated_at = clock_timestamp()
+      WHERE tenant_id = ${tenantId}`.execute(tx.tables<Tables>());
+  },
+  async update(tx, tenantId, { displayName, defaultKeyName, constraints, policy }) {
+    await sql`UPDATE tenants SET display_name = ${displayName}, default_key_name = ${defaultKeyName}, constraints = ${json(constraints)}::jsonb,
+        policy = ${json(policy)}::jsonb, updated_at = clock_timestamp()
       WHERE tenant_id = ${tenantId}`.execute(tx.tables<Tables>());
   },
   async isActive(tx, tenantId) {

@@ -1,5 +1,6 @@
 // Window of tenants.
 import { tenantOf } from '../base/caller.ts';
+import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { seconds } from '../base/time.ts';
 import {
   type CreateTenantResponse,
@@ -9,9 +10,11 @@ import {
   type SuspendTenantResponse,
   type Tenant as Printed,
   TenantServiceService,
+  type UpdateTenantResponse,
 } from '../gen/securityhub/v1/tenant.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import type { Identity, Tenant } from './identity.ts';
+import { mfaFrom, printMfa, printSession, sessionFrom } from './policy.rpc.ts';
 import { timestampOf } from './timestamp.ts';
 
 const printed = (tenant: Tenant): Printed => ({
@@ -21,13 +24,17 @@ const printed = (tenant: Tenant): Printed => ({
   status: tenant.status,
   defaultKeyName: tenant.defaultKeyName,
   createdAt: timestampOf(tenant.createdAt),
+  constraints: printConstraints(tenant.constraints),
+  sessionPolicy: tenant.policy === null ? undefined : printSession(tenant.policy),
+  mfaPolicy: tenant.policy === null ? undefined : printMfa(tenant.policy),
+  updatedAt: timestampOf(tenant.updatedAt),
 });
 
 const INSTALLATION = { permission: 'installation:tenants', across: true } as const;
 const CHANGE = { audit: 'in-transaction', limit: 'manage', deadline: seconds(10) } as const;
 const READ = { audit: 'none', limit: 'manage', deadline: seconds(10), idempotency: 'safe' } as const;
 
-type Door = Pick<Identity, 'createTenant' | 'getTenant' | 'listTenants' | 'changeTenantStatus' | 'holds'>;
+type Door = Pick<Identity, 'createTenant' | 'updateTenant' | 'getTenant' | 'listTenants' | 'changeTenantStatus' | 'holds'>;
 
 export const tenantService = (identity: Door): Service =>
   service(TenantServiceService, {
@@ -54,6 +61,27 @@ export const tenantService = (identity: Door): Service =>
       async handle(request): Promise<ListTenantsResponse> {
         const { items, next } = await identity.listTenants(request);
         return { tenants: items.map(printed), nextPageToken: next };
+      },
+    },
+    updateTenant: {
+      ...CHANGE,
+      // The handler looks closer: the own tenant, another one and namespaces take different permissions.
+      access: { across: true },
+      idempotency: 'idempotent',
+      async handle({ constraints, sessionPolicy, mfaPolicy, ...request }, call): Promise<UpdateTenantResponse> {
+        const { tenant, revision } = await identity.updateTenant(
+          {
+            tenantId: tenantOf(call.caller, request.tenantId, true),
+            displayName: request.displayName,
+            defaultKeyName: request.defaultKeyName,
+            addNamespaces: request.addNamespaces,
+            constraints: constraints === undefined ? undefined : constraintsFrom('constraints', constraints),
+            session: sessionPolicy === undefined ? undefined : sessionFrom(sessionPolicy),
+            mfa: mfaPolicy === undefined ? undefined : mfaFrom(mfaPolicy),
+          },
+          call,
+        );
+        return { tenant: printed(tenant), revision };
       },
     },
     suspendTenant: {

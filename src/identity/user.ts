@@ -1,6 +1,7 @@
 // A user account: what it is called, which states it may be in, and what a change of state means for those who are logged in.
 import type { TenantId } from '../base/caller.ts';
 import { canonicalJson } from '../base/canonical.ts';
+import type { Constraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Change } from '../storage/storage.ts';
@@ -19,6 +20,8 @@ export interface User {
   readonly lastName: string;
   readonly status: UserStatus;
   readonly metadata: Metadata;
+  /** null = no limits on its tokens, and no consent given. */
+  readonly constraints: Constraints | null;
   /** Sessions with a smaller rsq are over. */
   readonly watermark: number;
   readonly createdAt: Instant;

@@ -1,9 +1,10 @@
 // User accounts and their login names in Postgres.
 import { sql, type Selectable } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
+import type { Constraints } from '../base/constraints.ts';
 import type { Tx } from '../storage/storage.ts';
 import { nameKey } from './names.ts';
-import type { NewUser, UserStore } from './stores.ts';
+import type { UserStore } from './stores.ts';
 import type { Metadata, User, UserStatus } from './user.ts';
 
 interface UserRow {
@@ -15,6 +16,7 @@ interface UserRow {
   readonly last_name: string;
   readonly status: UserStatus;
   readonly metadata: Metadata;
+  readonly constraints: Constraints | null;
   readonly password_hash: string | null;
   readonly watermark: number;
   readonly created_at: Date;
@@ -34,7 +36,7 @@ const select = (tx: Tx, tenantId: TenantId) =>
   tx
     .tables<Tables>()
     .selectFrom('users')
-    .select(['tenant_id', 'user_id', 'username', 'email', 'first_name', 'last_name', 'status', 'metadata', 'watermark'])
+    .select(['tenant_id', 'user_id', 'username', 'email', 'first_name', 'last_name', 'status', 'metadata', 'constraints', 'watermark'])
     .select(['created_at', 'updated_at', 'last_login_at', LOCKED_UNTIL.as('locked_until')])
     .where('tenant_id', '=', tenantId);
 
@@ -49,6 +51,7 @@ const userOfRow = (row: Omit<Selectable<UserRow>, 'password_hash'> & { readonly 
   lastName: row.last_name,
   status: row.status,
   metadata: row.metadata,
+  constraints: row.constraints,
   watermark: row.watermark,
   createdAt: row.created_at.getTime(),
   updatedAt: row.updated_at.getTime(),
@@ -56,7 +59,7 @@ const userOfRow = (row: Omit<Selectable<UserRow>, 'password_hash'> & { readonly 
   lockedUntil: instant(row.locked_until),
 });
 
-const claimName = async (tx: Tx, { tenantId, userId }: NewUser, name: string): Promise<boolean> => {
+const claimName = async (tx: Tx, { tenantId, userId }: Pick<User, 'tenantId' | 'userId'>, name: string): Promise<boolean> => {
   const inserted = await sql<{ user_id: string }>`
     INSERT INTO login_names (tenant_id, name_key, user_id) VALUES (${tenantId}, ${nameKey(name)}, ${userId})
     ON CONFLICT (tenant_id, name_key) DO UPDATE SET name_key = excluded.name_key WHERE login_names.user_id = excluded.user_id
@@ -91,6 +94,19 @@ export const userStore: UserStore = {
   async setStatus(tx, tenantId, userId, status, watermark) {
     await sql`UPDATE users SET status = ${status}, watermark = ${watermark}, updated_at = clock_timestamp()
       WHERE tenant_id = ${tenantId} AND user_id = ${userId}`.execute(tx.tables<Tables>());
+  },
+  async update(tx, user, emailBefore) {
+    const { tenantId, userId, username, email, firstName, lastName, metadata, constraints } = user;
+    if (nameKey(email) !== nameKey(emailBefore)) {
+      if (email !== '' && !(await claimName(tx, user, email))) return false;
+      await sql`DELETE FROM login_names WHERE tenant_id = ${tenantId} AND user_id = ${userId} AND name_key = ${nameKey(emailBefore)}
+        AND name_key <> ${nameKey(username)}`.execute(tx.tables<Tables>());
+    }
+    await sql`UPDATE users SET email = ${email}, first_name = ${firstName}, last_name = ${lastName},
+        metadata = ${JSON.stringify(metadata)}::jsonb, constraints = ${constraints === null ? null : JSON.stringify(constraints)}::jsonb,
+        updated_at = clock_timestamp()
+      WHERE tenant_id = ${tenantId} AND user_id = ${userId}`.execute(tx.tables<Tables>());
+    return true;
   },
   async setPassword(tx, tenantId, userId, hash, watermark) {
     await sql`UPDATE users SET password_hash = ${hash}, watermark = ${watermark}, updated_at = clock_timestamp()

@@ -1,6 +1,7 @@
 // Window of users.
 import type { Call } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
+import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { seconds } from '../base/time.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type ReactivateUserResponse,
   type SetPasswordResponse,
   type SuspendUserResponse,
+  type UpdateUserResponse,
   type User as Printed,
   UserServiceService,
 } from '../gen/securityhub/v1/user.ts';
@@ -17,7 +19,10 @@ import { type Service, service } from '../server/rpc/define.ts';
 import type { Identity, User } from './identity.ts';
 import { optionalTimestamp, timestampOf } from './timestamp.ts';
 
-type Door = Pick<Identity, 'createUser' | 'getUser' | 'listUsers' | 'changeUserStatus' | 'setPassword' | 'rolesOf' | 'holds'>;
+type Door = Pick<
+  Identity,
+  'createUser' | 'updateUser' | 'getUser' | 'listUsers' | 'changeUserStatus' | 'setPassword' | 'rolesOf' | 'holds'
+>;
 
 const printedWith = (user: User, roles: readonly string[]): Printed => ({
   id: user.userId,
@@ -33,6 +38,7 @@ const printedWith = (user: User, roles: readonly string[]): Printed => ({
   updatedAt: timestampOf(user.updatedAt),
   lastLoginAt: optionalTimestamp(user.lastLoginAt),
   lockedUntil: optionalTimestamp(user.lockedUntil),
+  constraints: printConstraints(user.constraints),
 });
 
 /** The user a request names; '' = the one the caller acts for. */
@@ -94,6 +100,19 @@ export const userService = (identity: Door): Service => {
           items.map((user) => user.userId),
         );
         return { users: items.map((user) => printedWith(user, roles.get(user.userId) ?? [])), nextPageToken: next };
+      },
+    },
+    updateUser: {
+      ...CHANGE,
+      access: WRITE,
+      idempotency: 'idempotent',
+      async handle({ constraints, ...request }, call): Promise<UpdateUserResponse> {
+        const tenantId = tenantOf(call.caller, request.tenantId, true);
+        const limits = constraints === undefined ? undefined : constraintsFrom('constraints', constraints);
+        const { userId, email, firstName, lastName, metadata } = request;
+        const asked = { tenantId, userId, email, firstName, lastName, metadata, constraints: limits };
+        const { user, revision } = await identity.updateUser(asked, call);
+        return { user: await printed(user), revision };
       },
     },
     suspendUser: {

@@ -1,10 +1,12 @@
 // The claims of our access tokens (RFC 9068 §2.2 and our own), and the rules that make them believable.
 import type { TenantId } from '../base/caller.ts';
 import type { Confirmation } from '../base/possession.ts';
+import type { Restrictions } from '../base/constraints.ts';
 import { CLOCK_SKEW, type Instant, type Millis, type Seconds } from '../base/time.ts';
 import { printConfirmation, readConfirmation } from './confirmation.ts';
 import { type Delegation, MAX_ACTORS, printActors, readActors } from './delegation.ts';
 import type { Refusal } from './jws.ts';
+import { readRestrictions, restrictionClaims } from './restrictions.ts';
 import { type JsonObject, member } from './strict-json.ts';
 
 /** RFC 9068 §2.1: what tells an access token from every other JWT that the same key may sign. */
@@ -27,10 +29,15 @@ export interface Claims {
   readonly sessionId: string;
   readonly familyId: string;
   readonly deviceId: string;
+  /** Hash of the device's fingerprint (`fingerprintOf`), '' where the login named none. */
+  readonly fingerprint: string;
   /** '' unless the token is bound to an address. */
   readonly ipAddress: string;
   readonly mfaVerified: boolean;
   readonly riskLevel: string;
+  /** From 0 to 1, as found at login. */
+  readonly riskScore: number;
+  readonly riskIndicators: readonly string[];
   readonly authMethod: string;
   readonly authTime: Instant;
   readonly acr: string;
@@ -38,6 +45,8 @@ export interface Claims {
   readonly confirmation: Confirmation | null;
   /** Who acts for the subject; null where it acts itself. */
   readonly delegation: Delegation | null;
+  /** What else limits its use; null = nothing. The same object for tokens with the same restrictions. */
+  readonly restrictions: Restrictions | null;
   /** Head of the change feed when it was issued: a watermark with a higher number refuses it. */
   readonly rsq: number;
 }
@@ -64,15 +73,18 @@ export const payloadOf = (claims: Claims): Readonly<Record<string, unknown>> => 
   sid: claims.sessionId,
   fam: claims.familyId,
   ...(claims.deviceId === '' ? {} : { device_id: claims.deviceId }),
+  ...(claims.fingerprint === '' ? {} : { dfp: claims.fingerprint }),
   ...(claims.ipAddress === '' ? {} : { ip_address: claims.ipAddress }),
   mfa: claims.mfaVerified,
   risk_level: claims.riskLevel,
+  ...(claims.riskScore === 0 ? {} : { risk_score: claims.riskScore, risk_indicators: claims.riskIndicators }),
   auth_method: claims.authMethod,
   auth_time: toSeconds(claims.authTime),
   acr: claims.acr,
   amr: claims.amr,
   ...(claims.confirmation === null ? {} : { cnf: printConfirmation(claims.confirmation) }),
   ...(claims.delegation === null ? {} : { act: printActors(claims.delegation.actors), prt: claims.delegation.parents }),
+  ...restrictionClaims(claims.restrictions),
   rsq: claims.rsq,
 });
 
@@ -83,6 +95,7 @@ const EMPTY: readonly never[] = [];
 /** The few texts and lists that most tokens share, kept once instead of once a token. */
 const shared = new Map<string, string>();
 const sharedLists = new Map<string, readonly string[]>();
+const sharedRestrictions = new Map<string, Restrictions>();
 const SHARED = 4096;
 
 const once = <T>(kept: Map<string, T>, key: string, value: T): T => {
@@ -133,6 +146,11 @@ const reader = (payload: JsonObject) => {
       const value = member(payload, name);
       return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : wrong(name, 'a whole number', 0);
     },
+    /** From 0 to 1; absent is 0. */
+    share: (name: string): number => {
+      const value = member(payload, name) ?? 0;
+      return typeof value === 'number' && value >= 0 && value <= 1 ? value : wrong(name, 'a number from 0 to 1', 0);
+    },
     /** NumericDate (RFC 7519 §2), whole seconds, before the year 10000; texts are refused. */
     date: (name: string, fallback?: Instant): Instant => {
       const value = member(payload, name);
@@ -176,6 +194,8 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
   if (confirmation === undefined) read.wrong('cnf', 'an object', null);
   const delegation = delegationOf(payload);
   if (delegation === undefined) read.wrong('act', `a chain of at most ${MAX_ACTORS} actors, with "prt" naming as many tokens`, null);
+  const restrictions = readRestrictions(payload);
+  if (typeof restrictions === 'string') read.wrong(restrictions, 'as we write it', null);
   const claims: Claims = {
     issuer,
     subject: read.required('sub'),
@@ -192,15 +212,22 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
     sessionId: read.required('sid'),
     familyId: read.required('fam'),
     deviceId: read.optional('device_id'),
+    fingerprint: read.optional('dfp'),
     ipAddress: read.optional('ip_address'),
     mfaVerified: read.flag('mfa'),
     riskLevel: onceText(read.optional('risk_level')),
+    riskScore: read.share('risk_score'),
+    riskIndicators: onceList(read.list('risk_indicators')),
     authMethod: onceText(read.optional('auth_method')),
     authTime: read.date('auth_time', issuedAt),
     acr: onceText(read.optional('acr')),
     amr: onceList(read.list('amr')),
     confirmation: confirmation ?? null,
     delegation: delegation ?? null,
+    restrictions:
+      restrictions === null || typeof restrictions === 'string'
+        ? null
+        : once(sharedRestrictions, JSON.stringify(restrictions), restrictions),
     rsq: read.count('rsq'),
   };
   const problem = read.problem();

@@ -10,7 +10,7 @@ import type { Families, FamilyKey, NewFamily } from './families.ts';
 
 type Context = Pick<
   SessionContext,
-  'role' | 'scopes' | 'audience' | 'authMethod' | 'mfaVerified' | 'authTime' | 'riskLevel' | 'boundAddress'
+  'role' | 'scopes' | 'audience' | 'authMethod' | 'mfaVerified' | 'authTime' | 'riskLevel' | 'riskScore' | 'riskIndicators' | 'boundAddress'
 >;
 
 interface FamilyTable {

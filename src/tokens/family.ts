@@ -34,6 +34,8 @@ export interface SessionContext {
   readonly mfaVerified: boolean;
   readonly authTime: Instant;
   readonly riskLevel: string;
+  readonly riskScore?: number;
+  readonly riskIndicators?: readonly string[];
   readonly deviceId: string;
   /** '' unless access tokens are bound to an address. */
   readonly boundAddress: string;

@@ -1,5 +1,6 @@
 // Issuing: what a session's tokens say, how long they live, and the signature under them.
 import { Fault } from '../base/fault.ts';
+import type { Restrictions } from '../base/constraints.ts';
 import type { Random } from '../base/random.ts';
 import type { Instant, Millis, Seconds } from '../base/time.ts';
 import { ACCESS_TOKEN_TYPE, type Claims, MAX_SHOWN_PERMISSIONS, payloadOf } from './claims.ts';
@@ -38,7 +39,18 @@ export const assurance = (authMethod: string, mfaVerified: boolean): { readonly 
   return { acr: mfaVerified ? 'aal2' : 'aal1', amr: [...(method === undefined ? [] : [method]), ...(mfaVerified ? ['mfa'] : [])] };
 };
 
-export const claimsOf = (issuer: string, context: SessionContext, access: Access, permissions: readonly string[]): Claims => ({
+/** What a token says besides what its session was opened with: looked up anew at every issue. */
+export interface Current {
+  readonly permissions: readonly string[];
+  readonly restrictions: Restrictions | null;
+}
+
+export const claimsOf = (
+  issuer: string,
+  context: SessionContext & { readonly fingerprint: string },
+  access: Access,
+  { permissions, restrictions }: Current,
+): Claims => ({
   issuer,
   subject: context.userId,
   audience: context.audience,
@@ -54,14 +66,18 @@ export const claimsOf = (issuer: string, context: SessionContext, access: Access
   sessionId: context.sessionId,
   familyId: context.familyId,
   deviceId: context.deviceId,
+  fingerprint: context.fingerprint,
   ipAddress: context.boundAddress,
   mfaVerified: context.mfaVerified,
   riskLevel: context.riskLevel,
+  riskScore: context.riskScore ?? 0,
+  riskIndicators: context.riskIndicators ?? [],
   authMethod: context.authMethod,
   authTime: context.authTime,
   ...assurance(context.authMethod, context.mfaVerified),
   confirmation: context.confirmation,
   delegation: null,
+  restrictions,
   rsq: access.rsq,
 });
 

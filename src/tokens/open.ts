@@ -2,7 +2,9 @@
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import type { Confirmation } from '../base/possession.ts';
+import type { Restrictions } from '../base/constraints.ts';
 import type { Random } from '../base/random.ts';
+import { isPromise } from '../base/maybe.ts';
 import type { Clock, Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Families } from './families.ts';
@@ -30,15 +32,34 @@ export interface Opening {
   /** The application that asked: `<namespace>/<service>` of a calling workload. Default `first-party`. */
   readonly clientId?: string;
   readonly riskLevel?: string;
+  /** From 0 to 1. */
+  readonly riskScore?: number;
+  readonly riskIndicators?: readonly string[];
   /** Binds the access tokens to `ipAddress` (sessions of high risk). */
   readonly bindAddress?: boolean;
   /** What the session's tokens are bound to (`TokensDoor.bind`). */
   readonly confirmation?: Confirmation | null;
   /** Shown in the token. Load them before the transaction; left out, the token shows them only if they are at hand. */
   readonly permissions?: readonly string[];
+  /** What limits the subject now, and how long its sessions live. Load them before the transaction; left out, they count as far as they are at hand. */
+  readonly terms?: SessionTerms;
   /** Head of the change feed, read as the first statement of the transaction (`platform.readHead`). */
   readonly rsq: number;
 }
+
+/** What the subject's tenant, roles and account say about its tokens. */
+export interface SessionTerms {
+  readonly restrictions: Restrictions | null;
+  /** 0 = the installation's; a longer time counts as that. */
+  readonly idle: Millis;
+  readonly life: Millis;
+  readonly accessLife: Millis;
+}
+
+const NO_TERMS: SessionTerms = { restrictions: null, idle: 0, life: 0, accessLife: 0 };
+
+/** The shorter of the installation's and the tenant's. */
+export const shorter = (installation: Millis, tenant: Millis): Millis => (tenant > 0 && tenant < installation ? tenant : installation);
 
 export interface OpenDeps {
   readonly clock: Clock;
@@ -56,6 +77,7 @@ export interface OpenDeps {
     tenantId: TenantId,
     subject: { readonly type: string; readonly id: string },
   ): MaybePromise<{ readonly permissions: readonly string[] }>;
+  terms(tenantId: TenantId, userId: string): MaybePromise<SessionTerms>;
 }
 
 const contextOf = (deps: OpenDeps, opening: Omit<Opening, 'rsq'>): SessionContext => ({
@@ -71,18 +93,20 @@ const contextOf = (deps: OpenDeps, opening: Omit<Opening, 'rsq'>): SessionContex
   mfaVerified: opening.mfaVerified,
   authTime: Math.floor(deps.clock.now() / 1000) * 1000,
   riskLevel: opening.riskLevel ?? 'low',
+  riskScore: opening.riskScore ?? 0,
+  riskIndicators: opening.riskIndicators ?? [],
   deviceId: opening.device?.deviceId ?? '',
   boundAddress: opening.bindAddress === true ? opening.ipAddress : '',
   confirmation: opening.confirmation ?? null,
 });
 
 /** Never waits: inside a transaction a second connection would be asked for, and a full pool would wait for itself. */
-const atHand = (deps: OpenDeps, opening: Omit<Opening, 'rsq'>): readonly string[] => {
-  if (opening.permissions !== undefined) return opening.permissions;
-  const rights = deps.rights(opening.tenantId, { type: 'user', id: opening.userId });
-  if (!('then' in rights)) return rights.permissions;
-  rights.catch(() => {});
-  return [];
+const atHand = <T>(given: T | undefined, ask: () => MaybePromise<T>, instead: T): T => {
+  if (given !== undefined) return given;
+  const found = ask();
+  if (!isPromise(found)) return found;
+  found.catch(() => {});
+  return instead;
 };
 
 /** Writes the session and its family in the caller's transaction; what it answers counts once that has committed. */
@@ -90,9 +114,11 @@ export const openSession =
   (deps: OpenDeps) =>
   async (opening: Opening & { readonly tx: Tx }): Promise<Tokens> => {
     const context = contextOf(deps, opening);
+    const terms = atHand(opening.terms, () => deps.terms(opening.tenantId, opening.userId), NO_TERMS);
+    const life = shorter(deps.sessionLife, terms.life);
     const access: Access = {
       generation: 1,
-      ...lifeFrom(deps.clock.now(), Math.min(deps.accessLife, deps.sessionLife), deps.random),
+      ...lifeFrom(deps.clock.now(), Math.min(shorter(deps.accessLife, terms.accessLife), life), deps.random),
       rsq: opening.rsq,
     };
     const refresh = {
@@ -102,19 +128,25 @@ export const openSession =
       generation: 1,
       secret: deps.random.bytes(32),
     };
-    const { fingerprint = '', ...device } = opening.device ?? {};
+    const { fingerprint: shown = '', ...device } = opening.device ?? {};
+    const fingerprint = fingerprintOf(context.tenantId, shown);
     await deps.families.insert(opening.tx, {
       context,
       access,
       hash: hashOf(deps.refreshKeys, refresh),
-      fingerprint: fingerprintOf(context.tenantId, fingerprint),
+      fingerprint,
       device: opening.device === null ? null : (device as Omit<Device, 'fingerprint'>),
       ipAddress: opening.ipAddress,
       userAgent: opening.userAgent ?? '',
-      idle: deps.sessionIdle,
-      life: deps.sessionLife,
+      idle: shorter(deps.sessionIdle, terms.idle),
+      life: shorter(deps.sessionLife, terms.life),
     });
-    const claims = claimsOf(deps.issuer, context, access, atHand(deps, opening));
+    const { permissions } = atHand(
+      opening.permissions === undefined ? undefined : { permissions: opening.permissions },
+      () => deps.rights(opening.tenantId, { type: 'user', id: opening.userId }),
+      { permissions: [] },
+    );
+    const claims = claimsOf(deps.issuer, { ...context, fingerprint }, access, { permissions, restrictions: terms.restrictions });
     return issue(deps.keyring, claims, printRefreshToken(deps.refreshKeys, refresh));
   };
 
@@ -125,5 +157,7 @@ export const mintAccess =
     const life = lifeFrom(deps.clock.now(), Math.min(opening.life, deps.longest), { ...deps.random, bytes: (size) => Buffer.alloc(size) });
     const permissions = opening.permissions ?? (await deps.rights(opening.tenantId, { type: 'user', id: opening.userId })).permissions;
     const access: Access = { generation: 1, ...life, rsq: opening.rsq };
-    return issue(deps.keyring, claimsOf(deps.issuer, contextOf(deps, opening), access, permissions), '');
+    const { restrictions } = opening.terms ?? (await deps.terms(opening.tenantId, opening.userId));
+    const context = { ...contextOf(deps, opening), fingerprint: fingerprintOf(opening.tenantId, opening.device?.fingerprint ?? '') };
+    return issue(deps.keyring, claimsOf(deps.issuer, context, access, { permissions, restrictions }), '');
   };

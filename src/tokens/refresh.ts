@@ -11,7 +11,7 @@ import type { FamilyKey, Successor } from './families.ts';
 import { type Device, type Family, fingerprintOf, judge, type Presented } from './family.ts';
 import { claimsOf, issue, lifeFrom, type Tokens } from './issue.ts';
 import type { Mirror } from './mirror.ts';
-import type { OpenDeps } from './open.ts';
+import { type OpenDeps, type SessionTerms, shorter } from './open.ts';
 import { hashOf, printRefreshToken, readRefreshToken, type RefreshToken, successorOf } from './refresh-token.ts';
 import { type Watermarks, watermark } from './watermark.ts';
 
@@ -174,21 +174,19 @@ const decide = (
   presented: Presented,
   confirmation: Confirmation | null,
   floor: number,
+  terms: SessionTerms,
   call: Call,
 ): Promise<{ readonly result: Decided }> =>
   deps.write(token.tenantId, async (tx): Promise<Outcome<Decided>> => {
     const rsq = await deps.readHead(tx);
-    const access = { ...lifeFrom(deps.clock.now(), deps.accessLife, deps.random), rsq };
+    const idle = shorter(deps.sessionIdle, terms.idle);
+    const access = { ...lifeFrom(deps.clock.now(), shorter(deps.accessLife, terms.accessLife), deps.random), rsq };
     // Asked only where it can be: what nothing was shown for is bound to nothing, or not given out.
     const kept =
-      deps.rotation === 'unbound' && confirmable(presented.shown)
-        ? await deps.families.keep(tx, token, presented, access, deps.sessionIdle)
-        : null;
+      deps.rotation === 'unbound' && confirmable(presented.shown) ? await deps.families.keep(tx, token, presented, access, idle) : null;
     const salt = kept === null ? deps.random.bytes(16) : null;
     const family =
-      salt === null
-        ? kept
-        : await deps.families.rotate(tx, token, presented, successorWith(deps, token, salt, access, confirmation), deps.sessionIdle);
+      salt === null ? kept : await deps.families.rotate(tx, token, presented, successorWith(deps, token, salt, access, confirmation), idle);
     if (family === null) return judged(deps, tx, token, presented, floor, call);
     if (marked(deps, family, floor))
       return endFamily(
@@ -229,6 +227,7 @@ export const refreshTokens =
     const floor = await assertStanding(deps, token);
     const shown = await shownBy(deps)(asked.context, call);
     const confirmation = confirmationFor(asked.binding ?? '', shown);
+    const terms = await deps.terms(token.tenantId, token.userId);
 
     const presented: Presented = {
       generation: token.generation,
@@ -238,7 +237,7 @@ export const refreshTokens =
       fingerprint: fingerprintOf(token.tenantId, device?.fingerprint ?? ''),
       shown,
     };
-    const { result } = await decide(deps, token, presented, confirmation, floor, call);
+    const { result } = await decide(deps, token, presented, confirmation, floor, terms, call);
     if (result.kind === 'refused') {
       if (result.reason === 'REFRESH_TOKEN_REUSED') deps.denyList.endFamily(token.tenantId, token.familyId, 'reused');
       throw fault(result.reason, result.message);
@@ -247,5 +246,5 @@ export const refreshTokens =
     const { family, salt } = result;
     const { permissions } = await deps.rights(family.tenantId, { type: 'user', id: family.userId });
     const next = salt === null ? text : printRefreshToken(deps.refreshKeys, successorOf(deps.refreshKeys, token, salt));
-    return issue(deps.keyring, claimsOf(deps.issuer, family, family.access, permissions), next);
+    return issue(deps.keyring, claimsOf(deps.issuer, family, family.access, { permissions, restrictions: terms.restrictions }), next);
   };

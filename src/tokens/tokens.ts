@@ -8,13 +8,13 @@ import type { Change, Tx } from '../storage/storage.ts';
 import { checkAuthority, confirmationFor, shownBy } from './bind.ts';
 import type { CheckProof } from './check-proof.ts';
 import { type Exchange, type ExchangeDeps, exchangeToken } from './exchange.ts';
-import type { Device } from './family.ts';
+import { type Device, fingerprintOf } from './family.ts';
 import type { Tokens } from './issue.ts';
 import type { Refusal } from './jws.ts';
 import type { StoredKey } from './key-life.ts';
 import type { Jwks } from './keyring.ts';
 import type { Marked } from './mirror.ts';
-import { mintAccess, type Opening, openSession } from './open.ts';
+import { mintAccess, type Opening, openSession, type SessionTerms } from './open.ts';
 import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
 import type { Rotation, RotationWanted } from './rotate-keys.ts';
@@ -31,7 +31,7 @@ export type { Refusal } from './jws.ts';
 export type { StoredKey } from './key-life.ts';
 export type { Jwks, PublicJwk } from './keyring.ts';
 export type { Marked } from './mirror.ts';
-export type { Opening } from './open.ts';
+export type { Opening, SessionTerms } from './open.ts';
 export type { BindingAsked, Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Rotation, RotationWanted } from './rotate-keys.ts';
@@ -42,6 +42,8 @@ export type { ChangeHead, RevocationsMessage, RevocationsWanted, WatchEncoding }
 export interface TokensDoor {
   /** Writes the session and its family in the caller's transaction, and signs. The tokens count once that has committed. */
   open(opening: Opening & { readonly tx: Tx }): Promise<Tokens>;
+  /** What counts for sessions of this user now: load it before the transaction that opens one. */
+  terms(tenantId: TenantId, userId: string): MaybePromise<SessionTerms>;
   /** An access token with no session behind it and no refresh token (development starts, set-up). Capped at the longest accepted life. */
   mint(opening: Omit<Opening, 'rsq'> & { readonly life: Millis }): Promise<Tokens>;
   /**
@@ -49,6 +51,8 @@ export interface TokensDoor {
    * or binding. `grace` (at most 60 s) keeps an expired one usable that long. Always answers at once.
    */
   verify(token: string, now: Instant, grace?: Millis, digest?: string): Verified;
+  /** As it stands in claims: '' stays ''. */
+  fingerprintOf(tenantId: TenantId, fingerprint: string): string;
   /** By what a token is known to `verify`, for whoever sees the same one again and again. */
   digestOf(token: string): string;
   /** Why the mirror refuses it, or null; at once. UNAVAILABLE / MIRROR_FULL when the mirror can promise nothing. */
@@ -106,6 +110,8 @@ export interface TokenPorts {
     tenantId: TenantId,
     subject: { readonly type: string; readonly id: string },
   ): MaybePromise<{ readonly permissions: readonly string[] }>;
+  /** What the subject's tenant, roles and account say about its tokens now. */
+  terms(tenantId: TenantId, userId: string): MaybePromise<SessionTerms>;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
   /** Is this one of the names we are reached by? */
@@ -126,9 +132,11 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
   const mint = mintAccess(deps);
   return {
     open: openSession(deps),
+    terms: (tenantId, userId) => deps.terms(tenantId, userId),
     mint: async (opening) => mint({ ...opening, rsq: await deps.head(opening.tenantId) }),
     verify: (token, now, grace, digest) => deps.verifier.verify(token, now, grace, digest),
     digestOf,
+    fingerprintOf,
     revoked(claims) {
       if (deps.mirror.full) throw unavailable('MIRROR_FULL', 'too many live revocations: no verdict can be given');
       return deps.mirror.refusal(claims);

@@ -144,6 +144,7 @@ export const createTokensWired = (
     user: (tenantId, userId) => ports.user(tenantId, userId),
     tenant: (tenantId) => ports.tenant(tenantId),
     rights: (tenantId, subject) => ports.rights(tenantId, subject),
+    terms: (tenantId, userId) => ports.terms(tenantId, userId),
     holds: (caller, permission) => ports.holds(caller, permission),
     watch,
     rotateKey: rotateKey(rotation),

@@ -265,11 +265,13 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Tenants.createTenant, { id: `new-${run}` });
   plain(Tenants.getTenant, {});
   plain(Tenants.listTenants, {});
+  plain(Tenants.updateTenant, { displayName: `Dev ${run}` });
   plain(Tenants.suspendTenant, { tenantId: 'other' });
   plain(Tenants.reactivateTenant, { tenantId: 'other' });
   plain(Users.createUser, { username: `new-${run}`, password: PASSWORD });
   plain(Users.getUser, { userId: guest.userId });
   plain(Users.listUsers, {});
+  plain(Users.updateUser, { userId: guest.userId, firstName: `Mia ${run}` });
   plain(Users.suspendUser, { userId: world.victimId });
   plain(Users.reactivateUser, { userId: world.victimId });
   plain(Users.setPassword, { userId: world.setPasswordId, newPassword: `${PASSWORD}-${run}` });

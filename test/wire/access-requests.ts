@@ -159,6 +159,8 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.TenantService/GetTenant`]: ofTenant,
   [`${V1}.TenantService/GetTenant: acme`]: () => abroad,
   [`${V1}.TenantService/ListTenants`]: nothing,
+  [`${V1}.TenantService/UpdateTenant`]: ofTenant,
+  [`${V1}.TenantService/UpdateTenant: acme`]: () => abroad,
   [`${V1}.TenantService/SuspendTenant`]: async (given) => ({ tenantId: given.tenant.tenantId ?? (await newTenant(given)) }),
   [`${V1}.TenantService/ReactivateTenant`]: async (given) => ({ tenantId: given.tenant.tenantId ?? (await newTenant(given)) }),
 
@@ -168,6 +170,7 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.UserService/GetUser: of acme`]: userAbroad,
   [`${V1}.UserService/ListUsers`]: ofTenant,
   [`${V1}.UserService/ListUsers: of acme`]: () => abroad,
+  [`${V1}.UserService/UpdateUser`]: user,
   [`${V1}.UserService/SuspendUser`]: user,
   [`${V1}.UserService/ReactivateUser`]: user,
   [`${V1}.UserService/SetPassword`]: async (given) => ({ ...(await user(given)), newPassword: PASSWORD }),

@@ -86,7 +86,14 @@ const verify: DecisionWiring['verify'] = (token): Presented => {
   if (kind !== 'good') return { ok: false, reason: a === '' ? 'TOKEN_MALFORMED' : a, message: 'the token is not good' };
   const limits = { also: [], cap: null, scopes: [scopes === '' ? [] : scopes.split(',').map((s) => s.replace('.', ':'))] };
   const subject = { type: 'user', id: b };
-  return { ok: true, tenantId: a, subject, standing: { active: true, holder: subject, limits }, expiresAt: Date.now() + 20_000 };
+  return {
+    ok: true,
+    tenantId: a,
+    subject,
+    standing: { active: true, holder: subject, limits, account: null },
+    expiresAt: Date.now() + 20_000,
+    home: null,
+  };
 };
 
 export interface World {

@@ -8,6 +8,7 @@ import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import type { AuditEntry } from '../../../src/base/event.ts';
 import { Fault } from '../../../src/base/fault.ts';
+import { createTerms } from '../../../src/hub/subject-terms.ts';
 import { identityConfig } from '../../../src/identity/identity.config.ts';
 import type { AskedUser, Identity } from '../../../src/identity/identity.ts';
 import { wireIdentity } from '../../../src/identity/identity.wire.ts';
@@ -59,6 +60,11 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
     rights: (tenantId, subject) => authorization.rights(tenantId, subject),
     holds: (caller, permission) => authorization.holds(caller, permission),
     knownHost: () => true,
+    terms: createTerms({
+      user: (tenantId, userId) => identityDoor().user(tenantId, userId),
+      tenant: (tenantId) => identityDoor().tenant(tenantId),
+      rights: (tenantId, subject) => authorization.rights(tenantId, subject),
+    }),
   });
   const identity = wireIdentity(
     platform,

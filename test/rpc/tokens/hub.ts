@@ -8,7 +8,7 @@ import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
-import type { Opening, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
+import type { Opening, SessionTerms, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
 import { createTokensWired } from '../../../src/tokens/tokens.wire.ts';
 import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
 
@@ -31,6 +31,7 @@ export interface People {
   readonly users: Map<string, Standing>;
   readonly tenants: Map<string, Standing>;
   readonly permissions: Map<string, readonly string[]>;
+  readonly terms: Map<string, SessionTerms>;
   /** Subjects that hold everything asked. */
   readonly powerful: Set<string>;
 }
@@ -45,6 +46,7 @@ export const people = (): People => ({
     [OTHER_TENANT, { status: 'active', watermark: 0 }],
   ]),
   permissions: new Map([[`${TENANT}/${ANNA}`, ['conversations:read', 'conversations:write']]]),
+  terms: new Map(),
   powerful: new Set(),
 });
 
@@ -52,6 +54,7 @@ export const portsOf = (who: People): TokenPorts => ({
   user: (tenantId, userId) => who.users.get(`${tenantId}/${userId}`) ?? null,
   tenant: (tenantId) => who.tenants.get(tenantId) ?? null,
   rights: (tenantId, subject) => ({ permissions: who.permissions.get(`${tenantId}/${subject.id}`) ?? [] }),
+  terms: (tenantId, userId) => who.terms.get(`${tenantId}/${userId}`) ?? { restrictions: null, idle: 0, life: 0, accessLife: 0 },
   holds: (caller) => caller.kind === 'user' && who.powerful.has(caller.userId),
   knownHost: (authority) => authority === 'hub.test',
 });

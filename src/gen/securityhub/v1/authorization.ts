@@ -25,6 +25,7 @@ import {
   ValidatePoliciesRequest,
   ValidatePoliciesResponse,
 } from "./policy.ts";
+import { Constraints } from "./token.ts";
 
 export const protobufPackage = "securityhub.v1";
 
@@ -128,6 +129,8 @@ export interface Role {
   inherits: string[];
   /** Output only: whether it came with the installation. */
   builtIn: boolean;
+  /** Limits on whoever has it, also through a role that inherits it: access windows, permissions that need a second factor, flags. */
+  constraints: Constraints | undefined;
 }
 
 /** A role given to a subject. */
@@ -834,7 +837,7 @@ export const ResourceType: MessageFns<ResourceType> = {
 };
 
 function createBaseRole(): Role {
-  return { name: "", description: "", permissions: [], inherits: [], builtIn: false };
+  return { name: "", description: "", permissions: [], inherits: [], builtIn: false, constraints: undefined };
 }
 
 export const Role: MessageFns<Role> = {
@@ -853,6 +856,9 @@ export const Role: MessageFns<Role> = {
     }
     if (message.builtIn !== false) {
       writer.uint32(40).bool(message.builtIn);
+    }
+    if (message.constraints !== undefined) {
+      Constraints.encode(message.constraints, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -910,6 +916,14 @@ export const Role: MessageFns<Role> = {
             message.builtIn = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.constraints = Constraints.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -932,6 +946,9 @@ export const Role: MessageFns<Role> = {
     message.permissions = object.permissions?.map((e) => e) || [];
     message.inherits = object.inherits?.map((e) => e) || [];
     message.builtIn = object.builtIn ?? false;
+    message.constraints = (object.constraints !== undefined && object.constraints !== null)
+      ? Constraints.fromPartial(object.constraints)
+      : undefined;
     return message;
   },
 };

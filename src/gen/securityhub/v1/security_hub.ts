@@ -2965,7 +2965,8 @@ export const SecurityHubService = {
    * Reasons, in the answer: TOKEN_MALFORMED (also for an empty token), TOKEN_TOO_LARGE, TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED,
    * KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, AUDIENCE_MISMATCH, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
    * TOKEN_REVOKED, SESSION_ENDED, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
-   * DEVICE_MISMATCH, PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
+   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, CONSENT_OUTDATED, COMPLIANCE_OUTDATED, MFA_REQUIRED (with VERDICT_STEP_UP_REQUIRED),
+   * PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
    * it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: AUDIENCE_FORBIDDEN (a workload named an audience it is
    * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness), ISSUER_KEYS_UNAVAILABLE (UNAVAILABLE: keys of a trusted issuer).
    * Retry: safe.
@@ -3077,7 +3078,8 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Reasons, in the answer: TOKEN_MALFORMED (also for an empty token), TOKEN_TOO_LARGE, TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED,
    * KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, AUDIENCE_MISMATCH, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
    * TOKEN_REVOKED, SESSION_ENDED, SUBJECT_SUSPENDED, TENANT_SUSPENDED, BINDING_MISSING, BINDING_MISMATCH, IP_MISMATCH,
-   * DEVICE_MISMATCH, PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
+   * DEVICE_MISMATCH, OUTSIDE_ACCESS_WINDOW, CONSENT_OUTDATED, COMPLIANCE_OUTDATED, MFA_REQUIRED (with VERDICT_STEP_UP_REQUIRED),
+   * PERMISSION_MISSING, SCOPE_MISSING, DENIED_TENANT (a credential of a tenant that is none of the caller's; nothing of
    * it is shown); warnings AUDIENCE_UNCHECKED, TOKEN_EXPIRED_IN_GRACE. As errors: AUDIENCE_FORBIDDEN (a workload named an audience it is
    * not registered for), FEED_STALE (UNAVAILABLE, beyond max_staleness), ISSUER_KEYS_UNAVAILABLE (UNAVAILABLE: keys of a trusted issuer).
    * Retry: safe.

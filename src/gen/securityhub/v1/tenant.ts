@@ -7,7 +7,9 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Constraints } from "./token.ts";
 
 export const protobufPackage = "securityhub.v1";
 
@@ -28,7 +30,70 @@ export interface Tenant {
   /** Key that Encrypt uses when none is named. */
   defaultKeyName: string;
   /** When it was created. */
-  createdAt: Timestamp | undefined;
+  createdAt:
+    | Timestamp
+    | undefined;
+  /** Limits on every user's tokens. */
+  constraints:
+    | Constraints
+    | undefined;
+  /** How its sessions live. */
+  sessionPolicy:
+    | SessionPolicy
+    | undefined;
+  /** How a second factor is asked for. */
+  mfaPolicy:
+    | MfaPolicy
+    | undefined;
+  /** When it last changed. */
+  updatedAt: Timestamp | undefined;
+}
+
+/** How the sessions of a tenant live. What is unset is the installation's; a longer time than the installation's counts as that. */
+export interface SessionPolicy {
+  /** A session ends when its refresh token has not been used for this long. */
+  idleTimeout:
+    | Duration
+    | undefined;
+  /** A session ends this long after its login, used or not. Felt by sessions that begin from now on. */
+  maxLifetime:
+    | Duration
+    | undefined;
+  /** Life of an access token. */
+  accessTokenLifetime:
+    | Duration
+    | undefined;
+  /**
+   * Risk at login from which a session's tokens count at the address of the login only: low, medium, high, critical or never;
+   * empty = high. A new device alone is a high risk.
+   */
+  bindAddressFrom: string;
+  /**
+   * Whether tokens of a session with a device must be shown with it: when_shown = a wrong one is refused; always = a missing one too,
+   * and it is believed from callers with context:assert only. Empty = when_shown.
+   */
+  bindDevice: string;
+  /** What happens when a session turns up on another network or device than it was seen on: warn, block or ignore; empty = warn. */
+  onAnomaly: string;
+  /** Verdicts on one session that a replica gives in a minute before it calls them too many; 0 = uncounted. */
+  requestsPerMinute: number;
+  /** What happens then: warn or block (RATE_LIMITED); empty = warn. */
+  onExcess: string;
+  /**
+   * What happens when the consent that the tenant asks for has not been given, or the token was issued before its flags or its data
+   * residency changed: warn or block; empty = warn.
+   */
+  onOutdated: string;
+}
+
+/** How a second factor is asked for. */
+export interface MfaPolicy {
+  /** How old the proof may be where one is required; unset = as old as the session. */
+  maxAge:
+    | Duration
+    | undefined;
+  /** Methods that are named in a step-up, such as totp; empty = any. */
+  methods: string[];
 }
 
 /** Describes a new tenant. */
@@ -85,6 +150,44 @@ export interface ListTenantsResponse {
   nextPageToken: string;
 }
 
+/** What changes. What is unset stays as it is; a message that is set replaces the whole of what was there. */
+export interface UpdateTenantRequest {
+  /** The tenant; empty = the caller's. */
+  tenantId: string;
+  /** Name for people. */
+  displayName?:
+    | string
+    | undefined;
+  /** Key that Encrypt uses when none is named. */
+  defaultKeyName?:
+    | string
+    | undefined;
+  /** Limits on every user's tokens; an empty message lifts them. */
+  constraints:
+    | Constraints
+    | undefined;
+  /** How its sessions live; an empty message means the installation's ways. */
+  sessionPolicy:
+    | SessionPolicy
+    | undefined;
+  /** How a second factor is asked for. */
+  mfaPolicy:
+    | MfaPolicy
+    | undefined;
+  /** Namespaces that it will own besides those it owns; none may be another tenant's. Needs installation:tenants. */
+  addNamespaces: string[];
+}
+
+/** The tenant as it is now. */
+export interface UpdateTenantResponse {
+  /** The tenant. */
+  tenant:
+    | Tenant
+    | undefined;
+  /** Number of this change. */
+  revision: number;
+}
+
 /** Names a tenant to suspend. */
 export interface SuspendTenantRequest {
   /** The tenant; empty = the caller's. */
@@ -122,7 +225,18 @@ export interface ReactivateTenantResponse {
 }
 
 function createBaseTenant(): Tenant {
-  return { id: "", displayName: "", namespaces: [], status: "", defaultKeyName: "", createdAt: undefined };
+  return {
+    id: "",
+    displayName: "",
+    namespaces: [],
+    status: "",
+    defaultKeyName: "",
+    createdAt: undefined,
+    constraints: undefined,
+    sessionPolicy: undefined,
+    mfaPolicy: undefined,
+    updatedAt: undefined,
+  };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -144,6 +258,18 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.createdAt !== undefined) {
       Timestamp.encode(message.createdAt, writer.uint32(50).fork()).join();
+    }
+    if (message.constraints !== undefined) {
+      Constraints.encode(message.constraints, writer.uint32(58).fork()).join();
+    }
+    if (message.sessionPolicy !== undefined) {
+      SessionPolicy.encode(message.sessionPolicy, writer.uint32(66).fork()).join();
+    }
+    if (message.mfaPolicy !== undefined) {
+      MfaPolicy.encode(message.mfaPolicy, writer.uint32(74).fork()).join();
+    }
+    if (message.updatedAt !== undefined) {
+      Timestamp.encode(message.updatedAt, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -209,6 +335,38 @@ export const Tenant: MessageFns<Tenant> = {
             message.createdAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.constraints = Constraints.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.sessionPolicy = SessionPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.mfaPolicy = MfaPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.updatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -234,6 +392,254 @@ export const Tenant: MessageFns<Tenant> = {
     message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
+    message.constraints = (object.constraints !== undefined && object.constraints !== null)
+      ? Constraints.fromPartial(object.constraints)
+      : undefined;
+    message.sessionPolicy = (object.sessionPolicy !== undefined && object.sessionPolicy !== null)
+      ? SessionPolicy.fromPartial(object.sessionPolicy)
+      : undefined;
+    message.mfaPolicy = (object.mfaPolicy !== undefined && object.mfaPolicy !== null)
+      ? MfaPolicy.fromPartial(object.mfaPolicy)
+      : undefined;
+    message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
+      ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSessionPolicy(): SessionPolicy {
+  return {
+    idleTimeout: undefined,
+    maxLifetime: undefined,
+    accessTokenLifetime: undefined,
+    bindAddressFrom: "",
+    bindDevice: "",
+    onAnomaly: "",
+    requestsPerMinute: 0,
+    onExcess: "",
+    onOutdated: "",
+  };
+}
+
+export const SessionPolicy: MessageFns<SessionPolicy> = {
+  encode(message: SessionPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idleTimeout !== undefined) {
+      Duration.encode(message.idleTimeout, writer.uint32(10).fork()).join();
+    }
+    if (message.maxLifetime !== undefined) {
+      Duration.encode(message.maxLifetime, writer.uint32(18).fork()).join();
+    }
+    if (message.accessTokenLifetime !== undefined) {
+      Duration.encode(message.accessTokenLifetime, writer.uint32(26).fork()).join();
+    }
+    if (message.bindAddressFrom !== "") {
+      writer.uint32(34).string(message.bindAddressFrom);
+    }
+    if (message.bindDevice !== "") {
+      writer.uint32(42).string(message.bindDevice);
+    }
+    if (message.onAnomaly !== "") {
+      writer.uint32(50).string(message.onAnomaly);
+    }
+    if (message.requestsPerMinute !== 0) {
+      writer.uint32(56).uint32(message.requestsPerMinute);
+    }
+    if (message.onExcess !== "") {
+      writer.uint32(66).string(message.onExcess);
+    }
+    if (message.onOutdated !== "") {
+      writer.uint32(74).string(message.onOutdated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idleTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.maxLifetime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.accessTokenLifetime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.bindAddressFrom = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.bindDevice = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.onAnomaly = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.requestsPerMinute = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.onExcess = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.onOutdated = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SessionPolicy>, I>>(base?: I): SessionPolicy {
+    return SessionPolicy.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SessionPolicy>, I>>(object: I): SessionPolicy {
+    const message = createBaseSessionPolicy();
+    message.idleTimeout = (object.idleTimeout !== undefined && object.idleTimeout !== null)
+      ? Duration.fromPartial(object.idleTimeout)
+      : undefined;
+    message.maxLifetime = (object.maxLifetime !== undefined && object.maxLifetime !== null)
+      ? Duration.fromPartial(object.maxLifetime)
+      : undefined;
+    message.accessTokenLifetime = (object.accessTokenLifetime !== undefined && object.accessTokenLifetime !== null)
+      ? Duration.fromPartial(object.accessTokenLifetime)
+      : undefined;
+    message.bindAddressFrom = object.bindAddressFrom ?? "";
+    message.bindDevice = object.bindDevice ?? "";
+    message.onAnomaly = object.onAnomaly ?? "";
+    message.requestsPerMinute = object.requestsPerMinute ?? 0;
+    message.onExcess = object.onExcess ?? "";
+    message.onOutdated = object.onOutdated ?? "";
+    return message;
+  },
+};
+
+function createBaseMfaPolicy(): MfaPolicy {
+  return { maxAge: undefined, methods: [] };
+}
+
+export const MfaPolicy: MessageFns<MfaPolicy> = {
+  encode(message: MfaPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxAge !== undefined) {
+      Duration.encode(message.maxAge, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.methods) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MfaPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMfaPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.maxAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.methods.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MfaPolicy>, I>>(base?: I): MfaPolicy {
+    return MfaPolicy.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MfaPolicy>, I>>(object: I): MfaPolicy {
+    const message = createBaseMfaPolicy();
+    message.maxAge = (object.maxAge !== undefined && object.maxAge !== null)
+      ? Duration.fromPartial(object.maxAge)
+      : undefined;
+    message.methods = object.methods?.map((e) => e) || [];
     return message;
   },
 };
@@ -668,6 +1074,216 @@ export const ListTenantsResponse: MessageFns<ListTenantsResponse> = {
   },
 };
 
+function createBaseUpdateTenantRequest(): UpdateTenantRequest {
+  return {
+    tenantId: "",
+    displayName: undefined,
+    defaultKeyName: undefined,
+    constraints: undefined,
+    sessionPolicy: undefined,
+    mfaPolicy: undefined,
+    addNamespaces: [],
+  };
+}
+
+export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
+  encode(message: UpdateTenantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.displayName !== undefined) {
+      writer.uint32(18).string(message.displayName);
+    }
+    if (message.defaultKeyName !== undefined) {
+      writer.uint32(26).string(message.defaultKeyName);
+    }
+    if (message.constraints !== undefined) {
+      Constraints.encode(message.constraints, writer.uint32(34).fork()).join();
+    }
+    if (message.sessionPolicy !== undefined) {
+      SessionPolicy.encode(message.sessionPolicy, writer.uint32(42).fork()).join();
+    }
+    if (message.mfaPolicy !== undefined) {
+      MfaPolicy.encode(message.mfaPolicy, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.addNamespaces) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTenantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateTenantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.displayName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.defaultKeyName = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.constraints = Constraints.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sessionPolicy = SessionPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.mfaPolicy = MfaPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.addNamespaces.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateTenantRequest>, I>>(base?: I): UpdateTenantRequest {
+    return UpdateTenantRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateTenantRequest>, I>>(object: I): UpdateTenantRequest {
+    const message = createBaseUpdateTenantRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.displayName = object.displayName ?? undefined;
+    message.defaultKeyName = object.defaultKeyName ?? undefined;
+    message.constraints = (object.constraints !== undefined && object.constraints !== null)
+      ? Constraints.fromPartial(object.constraints)
+      : undefined;
+    message.sessionPolicy = (object.sessionPolicy !== undefined && object.sessionPolicy !== null)
+      ? SessionPolicy.fromPartial(object.sessionPolicy)
+      : undefined;
+    message.mfaPolicy = (object.mfaPolicy !== undefined && object.mfaPolicy !== null)
+      ? MfaPolicy.fromPartial(object.mfaPolicy)
+      : undefined;
+    message.addNamespaces = object.addNamespaces?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateTenantResponse(): UpdateTenantResponse {
+  return { tenant: undefined, revision: 0 };
+}
+
+export const UpdateTenantResponse: MessageFns<UpdateTenantResponse> = {
+  encode(message: UpdateTenantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== undefined) {
+      Tenant.encode(message.tenant, writer.uint32(10).fork()).join();
+    }
+    if (message.revision !== 0) {
+      writer.uint32(16).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTenantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateTenantResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = Tenant.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateTenantResponse>, I>>(base?: I): UpdateTenantResponse {
+    return UpdateTenantResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateTenantResponse>, I>>(object: I): UpdateTenantResponse {
+    const message = createBaseUpdateTenantResponse();
+    message.tenant = (object.tenant !== undefined && object.tenant !== null)
+      ? Tenant.fromPartial(object.tenant)
+      : undefined;
+    message.revision = object.revision ?? 0;
+    return message;
+  },
+};
+
 function createBaseSuspendTenantRequest(): SuspendTenantRequest {
   return { tenantId: "", reason: "" };
 }
@@ -997,6 +1613,22 @@ export const TenantServiceService = {
     responseDeserialize: (value: Buffer): ListTenantsResponse => ListTenantsResponse.decode(value),
   },
   /**
+   * Changes what is set in the request and leaves the rest. Limits are felt at once, sessions that are open included.
+   * Callers: admin:security for the own tenant; installation:tenants for others, and for namespaces.
+   * Reasons: TENANT_NOT_FOUND, NAMESPACE_TAKEN, PERMISSION_MISSING.
+   * Retry: safe.
+   */
+  updateTenant: {
+    path: "/securityhub.v1.TenantService/UpdateTenant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateTenantRequest): Buffer => Buffer.from(UpdateTenantRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateTenantRequest => UpdateTenantRequest.decode(value),
+    responseSerialize: (value: UpdateTenantResponse): Buffer =>
+      Buffer.from(UpdateTenantResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateTenantResponse => UpdateTenantResponse.decode(value),
+  },
+  /**
    * Suspends a tenant: every credential of it is refused with TENANT_SUSPENDED until it is reactivated.
    * Callers: installation:tenants.
    * Reasons: TENANT_NOT_FOUND, OWN_TENANT (the caller's own).
@@ -1053,6 +1685,13 @@ export interface TenantServiceServer extends UntypedServiceImplementation {
    * Retry: safe.
    */
   listTenants: handleUnaryCall<ListTenantsRequest, ListTenantsResponse>;
+  /**
+   * Changes what is set in the request and leaves the rest. Limits are felt at once, sessions that are open included.
+   * Callers: admin:security for the own tenant; installation:tenants for others, and for namespaces.
+   * Reasons: TENANT_NOT_FOUND, NAMESPACE_TAKEN, PERMISSION_MISSING.
+   * Retry: safe.
+   */
+  updateTenant: handleUnaryCall<UpdateTenantRequest, UpdateTenantResponse>;
   /**
    * Suspends a tenant: every credential of it is refused with TENANT_SUSPENDED until it is reactivated.
    * Callers: installation:tenants.

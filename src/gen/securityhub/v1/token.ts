@@ -153,16 +153,41 @@ export interface Tokens {
   sessionId: string;
 }
 
-/** When a subject may be active. */
+/**
+ * When a subject may be active, by the clock on the wall of its time zone. An hour that summer time repeats counts the first time, one that
+ * it leaves out counts as much later.
+ */
 export interface AccessWindow {
-  /** Days it applies to: mon, tue, wed, thu, fri, sat, sun; empty = every day. */
+  /** Days it begins on: mon, tue, wed, thu, fri, sat, sun; empty = every day. */
   days: string[];
   /** Local start, HH:MM. */
   start: string;
-  /** Local end, HH:MM, exclusive; earlier than the start means past midnight. */
+  /** Local end, HH:MM up to 24:00, exclusive; earlier than the start means past midnight. */
   end: string;
   /** IANA time zone; empty = UTC. */
   timeZone: string;
+  /** Output only, in claims: of every group (what the tenant, a role or the user was given) one window must be open. */
+  group: number;
+}
+
+/**
+ * Limits on the use of tokens, as set on a tenant, a role or a user. Where several apply, the strictest wins: one window of each must be
+ * open, every permission pattern and flag counts, and where data must stay is said by whoever stands nearest to the user. They are felt
+ * at once by every verdict, also by those on tokens issued before.
+ */
+export interface Constraints {
+  /** When tokens may be used; empty = always. Outside, the verdict is OUTSIDE_ACCESS_WINDOW. */
+  accessWindows: AccessWindow[];
+  /** Permissions that need a second factor, <resource type>:<action> with * for either side. Without one the verdict is a step-up. */
+  requireMfaFor: string[];
+  /** Where the data must stay, such as eu; for tenants and users. */
+  dataResidency: string;
+  /** Of a tenant: the consent it asks for now. Of a user: the consent that was given. */
+  consentVersion: string;
+  /** Compliance regimes that apply, such as gdpr. */
+  complianceFlags: string[];
+  /** Claims of one's own for every token, at most 16 members and 1 KiB as JSON; a user's win over the tenant's. Nothing here reads them. */
+  custom: { [key: string]: any } | undefined;
 }
 
 /** What a token is bound to (RFC 7800): only who proves it may use the token. */
@@ -1360,7 +1385,7 @@ export const Tokens: MessageFns<Tokens> = {
 };
 
 function createBaseAccessWindow(): AccessWindow {
-  return { days: [], start: "", end: "", timeZone: "" };
+  return { days: [], start: "", end: "", timeZone: "", group: 0 };
 }
 
 export const AccessWindow: MessageFns<AccessWindow> = {
@@ -1376,6 +1401,9 @@ export const AccessWindow: MessageFns<AccessWindow> = {
     }
     if (message.timeZone !== "") {
       writer.uint32(34).string(message.timeZone);
+    }
+    if (message.group !== 0) {
+      writer.uint32(40).uint32(message.group);
     }
     return writer;
   },
@@ -1425,6 +1453,14 @@ export const AccessWindow: MessageFns<AccessWindow> = {
             message.timeZone = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.group = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1446,6 +1482,129 @@ export const AccessWindow: MessageFns<AccessWindow> = {
     message.start = object.start ?? "";
     message.end = object.end ?? "";
     message.timeZone = object.timeZone ?? "";
+    message.group = object.group ?? 0;
+    return message;
+  },
+};
+
+function createBaseConstraints(): Constraints {
+  return {
+    accessWindows: [],
+    requireMfaFor: [],
+    dataResidency: "",
+    consentVersion: "",
+    complianceFlags: [],
+    custom: undefined,
+  };
+}
+
+export const Constraints: MessageFns<Constraints> = {
+  encode(message: Constraints, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.accessWindows) {
+      AccessWindow.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.requireMfaFor) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.dataResidency !== "") {
+      writer.uint32(26).string(message.dataResidency);
+    }
+    if (message.consentVersion !== "") {
+      writer.uint32(34).string(message.consentVersion);
+    }
+    for (const v of message.complianceFlags) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.custom !== undefined) {
+      Struct.encode(Struct.wrap(message.custom), writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Constraints {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConstraints();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accessWindows.push(AccessWindow.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requireMfaFor.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dataResidency = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.consentVersion = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.complianceFlags.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.custom = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Constraints>, I>>(base?: I): Constraints {
+    return Constraints.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Constraints>, I>>(object: I): Constraints {
+    const message = createBaseConstraints();
+    message.accessWindows = object.accessWindows?.map((e) => AccessWindow.fromPartial(e)) || [];
+    message.requireMfaFor = object.requireMfaFor?.map((e) => e) || [];
+    message.dataResidency = object.dataResidency ?? "";
+    message.consentVersion = object.consentVersion ?? "";
+    message.complianceFlags = object.complianceFlags?.map((e) => e) || [];
+    message.custom = object.custom ?? undefined;
     return message;
   },
 };

@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Struct } from "../../google/protobuf/struct.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Constraints } from "./token.ts";
 
 export const protobufPackage = "securityhub.v1";
 
@@ -51,7 +52,11 @@ export interface User {
     | Timestamp
     | undefined;
   /** Until when failed logins lock it; unset = not locked. */
-  lockedUntil: Timestamp | undefined;
+  lockedUntil:
+    | Timestamp
+    | undefined;
+  /** Limits on its tokens, and the consent it gave. */
+  constraints: Constraints | undefined;
 }
 
 /** Describes a new user. */
@@ -120,6 +125,42 @@ export interface ListUsersResponse {
   users: User[];
   /** Where to go on; empty = this was the last page. */
   nextPageToken: string;
+}
+
+/** What changes. What is unset stays as it is; a message that is set replaces the whole of what was there. */
+export interface UpdateUserRequest {
+  /** Tenant of the user; empty = the caller's. */
+  tenantId: string;
+  /** The user. */
+  userId: string;
+  /** E-mail address; empty = none. */
+  email?:
+    | string
+    | undefined;
+  /** First name. */
+  firstName?:
+    | string
+    | undefined;
+  /** Last name. */
+  lastName?:
+    | string
+    | undefined;
+  /** Free attributes. */
+  metadata:
+    | { [key: string]: any }
+    | undefined;
+  /** Limits on its tokens, and the consent it gave; an empty message lifts them. */
+  constraints: Constraints | undefined;
+}
+
+/** The user as it is now. */
+export interface UpdateUserResponse {
+  /** The user. */
+  user:
+    | User
+    | undefined;
+  /** Number of this change. */
+  revision: number;
 }
 
 /** Names a user to suspend. */
@@ -195,6 +236,7 @@ function createBaseUser(): User {
     updatedAt: undefined,
     lastLoginAt: undefined,
     lockedUntil: undefined,
+    constraints: undefined,
   };
 }
 
@@ -238,6 +280,9 @@ export const User: MessageFns<User> = {
     }
     if (message.lockedUntil !== undefined) {
       Timestamp.encode(message.lockedUntil, writer.uint32(106).fork()).join();
+    }
+    if (message.constraints !== undefined) {
+      Constraints.encode(message.constraints, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -359,6 +404,14 @@ export const User: MessageFns<User> = {
             message.lockedUntil = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.constraints = Constraints.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -396,6 +449,9 @@ export const User: MessageFns<User> = {
       : undefined;
     message.lockedUntil = (object.lockedUntil !== undefined && object.lockedUntil !== null)
       ? Timestamp.fromPartial(object.lockedUntil)
+      : undefined;
+    message.constraints = (object.constraints !== undefined && object.constraints !== null)
+      ? Constraints.fromPartial(object.constraints)
       : undefined;
     return message;
   },
@@ -909,6 +965,210 @@ export const ListUsersResponse: MessageFns<ListUsersResponse> = {
   },
 };
 
+function createBaseUpdateUserRequest(): UpdateUserRequest {
+  return {
+    tenantId: "",
+    userId: "",
+    email: undefined,
+    firstName: undefined,
+    lastName: undefined,
+    metadata: undefined,
+    constraints: undefined,
+  };
+}
+
+export const UpdateUserRequest: MessageFns<UpdateUserRequest> = {
+  encode(message: UpdateUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.userId !== "") {
+      writer.uint32(18).string(message.userId);
+    }
+    if (message.email !== undefined) {
+      writer.uint32(26).string(message.email);
+    }
+    if (message.firstName !== undefined) {
+      writer.uint32(34).string(message.firstName);
+    }
+    if (message.lastName !== undefined) {
+      writer.uint32(42).string(message.lastName);
+    }
+    if (message.metadata !== undefined) {
+      Struct.encode(Struct.wrap(message.metadata), writer.uint32(50).fork()).join();
+    }
+    if (message.constraints !== undefined) {
+      Constraints.encode(message.constraints, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateUserRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateUserRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.firstName = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.lastName = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.metadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.constraints = Constraints.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateUserRequest>, I>>(base?: I): UpdateUserRequest {
+    return UpdateUserRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateUserRequest>, I>>(object: I): UpdateUserRequest {
+    const message = createBaseUpdateUserRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.userId = object.userId ?? "";
+    message.email = object.email ?? undefined;
+    message.firstName = object.firstName ?? undefined;
+    message.lastName = object.lastName ?? undefined;
+    message.metadata = object.metadata ?? undefined;
+    message.constraints = (object.constraints !== undefined && object.constraints !== null)
+      ? Constraints.fromPartial(object.constraints)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateUserResponse(): UpdateUserResponse {
+  return { user: undefined, revision: 0 };
+}
+
+export const UpdateUserResponse: MessageFns<UpdateUserResponse> = {
+  encode(message: UpdateUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user !== undefined) {
+      User.encode(message.user, writer.uint32(10).fork()).join();
+    }
+    if (message.revision !== 0) {
+      writer.uint32(16).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateUserResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateUserResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.user = User.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateUserResponse>, I>>(base?: I): UpdateUserResponse {
+    return UpdateUserResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateUserResponse>, I>>(object: I): UpdateUserResponse {
+    const message = createBaseUpdateUserResponse();
+    message.user = (object.user !== undefined && object.user !== null) ? User.fromPartial(object.user) : undefined;
+    message.revision = object.revision ?? 0;
+    return message;
+  },
+};
+
 function createBaseSuspendUserRequest(): SuspendUserRequest {
   return { tenantId: "", userId: "", reason: "" };
 }
@@ -1404,6 +1664,21 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): ListUsersResponse => ListUsersResponse.decode(value),
   },
   /**
+   * Changes what is set in the request and leaves the rest. Limits are felt at once, sessions that are open included.
+   * Callers: users:write, and admin:security for constraints.
+   * Reasons: USER_NOT_FOUND, USER_EXISTS (the e-mail address is taken), PERMISSION_MISSING (also when the user holds more than the caller).
+   * Retry: safe.
+   */
+  updateUser: {
+    path: "/securityhub.v1.UserService/UpdateUser" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateUserRequest): Buffer => Buffer.from(UpdateUserRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateUserRequest => UpdateUserRequest.decode(value),
+    responseSerialize: (value: UpdateUserResponse): Buffer => Buffer.from(UpdateUserResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateUserResponse => UpdateUserResponse.decode(value),
+  },
+  /**
    * Suspends a user: its tokens, sessions and API keys are refused until it is reactivated.
    * Callers: users:write.
    * Reasons: USER_NOT_FOUND, LAST_OWNER, OWN_ACCOUNT (the caller's own), PERMISSION_MISSING (the user holds more than the caller).
@@ -1475,6 +1750,13 @@ export interface UserServiceServer extends UntypedServiceImplementation {
    * Retry: safe.
    */
   listUsers: handleUnaryCall<ListUsersRequest, ListUsersResponse>;
+  /**
+   * Changes what is set in the request and leaves the rest. Limits are felt at once, sessions that are open included.
+   * Callers: users:write, and admin:security for constraints.
+   * Reasons: USER_NOT_FOUND, USER_EXISTS (the e-mail address is taken), PERMISSION_MISSING (also when the user holds more than the caller).
+   * Retry: safe.
+   */
+  updateUser: handleUnaryCall<UpdateUserRequest, UpdateUserResponse>;
   /**
    * Suspends a user: its tokens, sessions and API keys are refused until it is reactivated.
    * Callers: users:write.

@@ -1,6 +1,6 @@
 // May this caller use this row, for this tenant? Decided before anything is loaded; no is the default.
 import type { MaybePromise } from '../../../base/call.ts';
-import { type Caller, type KnownCaller, known } from '../../../base/caller.ts';
+import { type Caller, type KnownCaller, known, lacks } from '../../../base/caller.ts';
 import { Fault } from '../../../base/fault.ts';
 import type { LiveCall, Route } from '../live-call.ts';
 import { andThen } from '../../../base/maybe.ts';
@@ -10,9 +10,6 @@ import type { Layer, OnionPorts } from '../onion.ts';
 const ACROSS_TENANTS = 'installation:tenants';
 
 type Holds = OnionPorts['holds'];
-
-const lacks = (permission: string): Fault =>
-  new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `this call needs the permission ${permission}`, { meta: { permission } });
 
 const foreignTenant = (): Fault => new Fault('PERMISSION_DENIED', 'TENANT_FORBIDDEN', 'no such tenant for this caller');
 
@@ -88,7 +85,7 @@ export const authorize = (ports: Pick<OnionPorts, 'holds'>): Layer => ({
       const caller = knownCaller(call);
       if (access !== 'holder') checkCalls(caller, route);
       return andThen(permission === '' || ports.holds(caller, permission), (held) => {
-        if (!held) throw lacks(permission);
+        if (!held) throw lacks(caller, permission);
         return andThen(checkRequest(caller, call.request), () => inner(call));
       });
     };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { sourceOfAddress } from './source.ts';
+import { sourceOfAddress } from './address.ts';
 
 describe('the source of a login', () => {
   it.each([

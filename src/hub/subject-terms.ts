@@ -1,0 +1,30 @@
+// What a subject's tenant, roles and account say about its tokens: what their claims state, and how long its sessions live.
+import type { MaybePromise } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
+import { type Constraints, restrictionsOf } from '../base/constraints.ts';
+import { andThen } from '../base/maybe.ts';
+import type { SessionTerms } from '../tokens/tokens.ts';
+import type { Limited } from './guards.ts';
+
+export interface TermsPorts {
+  readonly tenant: (tenantId: TenantId) => MaybePromise<Limited | null>;
+  readonly user: (tenantId: TenantId, userId: string) => MaybePromise<Limited | null>;
+  readonly rights: (
+    tenantId: TenantId,
+    subject: { readonly type: string; readonly id: string },
+  ) => MaybePromise<{ readonly constraints: readonly Constraints[] }>;
+}
+
+export const createTerms =
+  (ports: TermsPorts) =>
+  (tenantId: TenantId, userId: string): MaybePromise<SessionTerms> =>
+    andThen(ports.tenant(tenantId), (tenant) =>
+      andThen(ports.user(tenantId, userId), (user) =>
+        andThen(ports.rights(tenantId, { type: 'user', id: userId }), ({ constraints }) => ({
+          restrictions: restrictionsOf(tenant?.constraints ?? null, constraints, user?.constraints ?? null),
+          idle: tenant?.policy?.idle ?? 0,
+          life: tenant?.policy?.life ?? 0,
+          accessLife: tenant?.policy?.accessLife ?? 0,
+        })),
+      ),
+    );
