@@ -139,7 +139,7 @@ export const openSession =
       ipAddress: opening.ipAddress,
       userAgent: opening.userAgent ?? '',
       idle: shorter(deps.sessionIdle, terms.idle),
-      life: shorter(deps.sessionLife, terms.life),
+      life,
     });
     const { permissions } = atHand(
       opening.permissions === undefined ? undefined : { permissions: opening.permissions },

@@ -77,7 +77,7 @@ export interface SessionPolicy {
   onAnomaly: string;
   /** Verdicts on one session that a replica gives in a minute before it calls them too many; 0 = uncounted. */
   requestsPerMinute: number;
-  /** What happens then: warn or block (RATE_LIMITED); empty = warn. */
+  /** What happens then: warn or block; empty = warn. */
   onExcess: string;
   /**
    * What happens when the consent that the tenant asks for has not been given, or the token was issued before its flags or its data
