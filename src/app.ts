@@ -2,6 +2,7 @@
 import { wireApiKeys } from './api-keys/api-keys.wire.ts';
 import { wireAudit } from './audit/audit.wire.ts';
 import { wireAuthorization } from './authorization/authorization.wire.ts';
+import { tenantsOf } from './base/caller.ts';
 import { andThen } from './base/maybe.ts';
 import { createPager } from './base/page.ts';
 import { type Random, systemRandom } from './base/random.ts';
@@ -99,6 +100,10 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     holds: authorization.holds,
     knownHost: (authority) => knownHost(authority, server.httpHosts),
     terms: (tenantId, userId) => terms(tenantId, userId),
+    foreign: {
+      read: (token, { caller, now }) => andThen(issuers.door.verify(token, now, 0, tenantsOf(caller)), (found) => found?.claims ?? null),
+      knows: (tenantId, id) => issuers.door.knows(tenantId, id),
+    },
   });
   const identity = wireIdentity(
     platform,
@@ -181,7 +186,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     tls: () => ({ grpc: tlsOf(server.grpcHost), http: tlsOf(server.httpHost) }),
     missing,
     keys: {
-      jwks: () => ({ json: JSON.stringify(tokens.door.jwks()), maxAge: 60 }),
+      jwks: () => ({ json: JSON.stringify(tokens.door.jwks()), maxAge: Math.floor(tokens.jwksMaxAge / 1000) }),
       issuer: config.tokens.issuer,
       algorithms: () => [...new Set(tokens.door.jwks().keys.map((key) => key.alg))],
     },

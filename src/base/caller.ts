@@ -115,3 +115,11 @@ export const tenantOf = (caller: Caller, requested: string, across = false): Ten
   if (across || (caller.kind === 'workload' && caller.entry?.tenants.includes(requested))) return requested;
   throw new Fault('PERMISSION_DENIED', 'TENANT_FORBIDDEN', 'no such tenant for this caller');
 };
+
+/** The tenants a caller may ask about, its own first. */
+export const tenantsOf = (caller: Caller): readonly TenantId[] =>
+  caller.kind === 'anonymous'
+    ? []
+    : caller.kind === 'workload' && caller.entry !== null && caller.entry.tenants.length > 0
+      ? [...new Set([caller.tenantId, ...caller.entry.tenants])]
+      : [caller.tenantId];

@@ -1,6 +1,6 @@
 // What was presented to ValidateToken, and whether it proves anything: access token, API key or certificate, each by its own capability.
 import type { MaybePromise } from '../base/call.ts';
-import type { Caller, TenantId } from '../base/caller.ts';
+import { type Caller, tenantsOf } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
@@ -182,14 +182,6 @@ const ofForeign = (verified: ForeignVerified): Proof =>
 
 /** Why our own verifier refuses what another issuer may have made. */
 const PERHAPS_FOREIGN = ['KEY_UNKNOWN', 'TOKEN_TYPE_WRONG', 'ALGORITHM_NOT_ALLOWED'];
-
-/** Whose issuers count: those of the caller's tenant, then of the tenants that a workload may ask about. */
-const tenantsOf = (caller: Caller): readonly TenantId[] =>
-  caller.kind === 'anonymous'
-    ? []
-    : caller.kind === 'workload' && caller.entry !== null && caller.entry.tenants.length > 0
-      ? [...new Set([caller.tenantId, ...caller.entry.tenants])]
-      : [caller.tenantId];
 
 const ofVerified = (verified: Verified): Proof =>
   verified.ok

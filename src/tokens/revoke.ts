@@ -72,7 +72,7 @@ interface Named {
   readonly delegated: boolean;
 }
 
-const PERMISSION = 'token:revoke';
+export const PERMISSION = 'token:revoke';
 const unknownToken = (): Fault => new Fault('NOT_FOUND', 'TOKEN_NOT_FOUND', 'no such token');
 
 const nameRefresh = (deps: RevokeDeps, text: string): Named => {
@@ -112,7 +112,7 @@ const nameOf = (deps: RevokeDeps, revocation: Revocation, call: Call): Named => 
 const isSelf = (call: Call, tenantId: TenantId, userId: string): boolean =>
   call.caller.kind === 'user' && call.caller.delegated !== true && call.caller.tenantId === tenantId && call.caller.userId === userId;
 
-const forbidden = (): Fault =>
+export const forbidden = (): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `needs ${PERMISSION}`, { meta: { permission: PERMISSION } });
 
 /** The answer, once the change is committed: who has seen it, and from when everybody refuses. */

@@ -18,6 +18,7 @@ import { mintAccess, type Opening, openSession, type SessionTerms } from './open
 import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
 import type { Rotation, RotationWanted } from './rotate-keys.ts';
+import { createRevokeForeign, type Foreign } from './revoke-foreign.ts';
 import { digestOf, type Verified } from './verify.ts';
 import type { KeysMessage } from './watch-keys.ts';
 import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch-revocations.ts';
@@ -114,11 +115,13 @@ export interface TokenPorts {
   terms(tenantId: TenantId, userId: string): MaybePromise<SessionTerms>;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
+  readonly foreign: Foreign;
   /** Is this one of the names we are reached by? */
   knownHost(authority: string): boolean;
 }
 
 export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps {
+  readonly foreign: Foreign;
   /** The feed's head now, for a token that no transaction of a login stands behind. */
   head(tenantId: TenantId): Promise<number>;
   watermarkUntil(): Instant;
@@ -130,6 +133,8 @@ export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps {
 
 export const createTokens = (deps: TokensDeps): TokensDoor => {
   const mint = mintAccess(deps);
+  const revoke = { token: revokeToken(deps), session: revokeSession(deps), user: revokeUser(deps) };
+  const foreign = createRevokeForeign(deps);
   return {
     open: openSession(deps),
     terms: (tenantId, userId) => deps.terms(tenantId, userId),
@@ -146,9 +151,9 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     bind: async ({ binding, context }, call) => confirmationFor(binding, await shownBy(deps)(context, call)),
     checkProof: deps.checkProof,
     checkAuthority: (call) => checkAuthority(deps, call),
-    revoke: revokeToken(deps),
-    revokeSession: revokeSession(deps),
-    revokeUser: revokeUser(deps),
+    revoke: async (revocation, call) => (await foreign.token(revocation, call)) ?? revoke.token(revocation, call),
+    revokeSession: async (...asked) => (await foreign.session(...asked)) ?? revoke.session(...asked),
+    revokeUser: async (...asked) => (await foreign.user(...asked)) ?? revoke.user(...asked),
     logout: logout(deps),
     endUser: endUserIn(deps),
     watermarkUntil: () => deps.watermarkUntil(),

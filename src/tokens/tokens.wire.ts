@@ -35,6 +35,8 @@ export interface TokensWired {
   readonly longest: Millis;
   /** The same without grace. */
   readonly longestLife: Millis;
+  /** How long a copy of our keys may be kept: well below the time that a key is shown ahead of its use. */
+  readonly jwksMaxAge: Millis;
   /** How we read and check a JWS, for whoever verifies those of others. */
   readonly jws: typeof jws;
   /** Makes or loads the signing keys. Before the first call; the mirror fills when the feed starts. */
@@ -47,6 +49,9 @@ const longestLife = (production: boolean): Millis => (production ? hours(1) : ho
 // About a millisecond.
 const SWEEP_SLICE = 2_000;
 const SWEEP_ROWS = 5000;
+
+/** A key revoked in an emergency is believed by those who only ask now and then for this long at most. */
+const KEYS_KEPT = minutes(5);
 
 const jws = {
   segments: parseSegments,
@@ -141,6 +146,7 @@ export const createTokensWired = (
     head: (tenantId) => db.tenant(tenantId, platform.readHead),
     watermarkUntil: () => watermarkUntil(watermarks),
     // Called through, not copied: the composition root may still be joining them.
+    foreign: ports.foreign,
     user: (tenantId, userId) => ports.user(tenantId, userId),
     tenant: (tenantId) => ports.tenant(tenantId),
     rights: (tenantId, subject) => ports.rights(tenantId, subject),
@@ -173,6 +179,7 @@ export const createTokensWired = (
     services: [tokenService(door)],
     longest: longest + MAX_GRACE,
     longestLife: longest,
+    jwksMaxAge: Math.min(KEYS_KEPT, config.keyAhead / 4),
     jws,
     start: () => loader.load(true),
   };

@@ -23,6 +23,7 @@ export const introspection = ({ valid, reasons, claims, subject }: ValidateToken
   const cnf = said({
     'x5t#S256': confirmation?.x5tS256,
     spki_sha256: confirmation?.spkiSha256,
+    spiffe_id: confirmation?.spiffeId,
     jkt: confirmation?.jkt,
   });
   return {

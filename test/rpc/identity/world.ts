@@ -58,6 +58,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
     user: (tenantId, userId) => identityDoor().user(tenantId, userId),
     tenant: (tenantId) => identityDoor().tenant(tenantId),
     rights: (tenantId, subject) => authorization.rights(tenantId, subject),
+    foreign: { read: () => null, knows: () => false },
     holds: (caller, permission) => authorization.holds(caller, permission),
     knownHost: () => true,
     terms: createTerms({

@@ -57,6 +57,7 @@ export const portsOf = (who: People): TokenPorts => ({
   terms: (tenantId, userId) => who.terms.get(`${tenantId}/${userId}`) ?? { restrictions: null, idle: 0, life: 0, accessLife: 0 },
   holds: (caller) => caller.kind === 'user' && who.powerful.has(caller.userId),
   knownHost: (authority) => authority === 'hub.test',
+  foreign: { read: () => null, knows: () => false },
 });
 
 export const MASTER_KEY = Buffer.alloc(32, 7);

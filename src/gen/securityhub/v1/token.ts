@@ -5576,6 +5576,7 @@ export const TokenServiceService = {
   },
   /**
    * Revokes a token; by default with its family and session (an exchanged token: alone). Committed before the answer, refused everywhere by `effective_by`.
+   * A token of a trusted issuer is refused here from then on, with its session (by default); its issuer learns nothing of it.
    * Callers: whoever holds the token, the user it belongs to, or token:revoke.
    * Reasons: TOKEN_NOT_FOUND, PERMISSION_MISSING, and for a token that is none of ours TOKEN_MALFORMED, TOKEN_TOO_LARGE,
    * TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED, KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, all INVALID_ARGUMENT.
@@ -5769,6 +5770,7 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   exchangeToken: handleUnaryCall<ExchangeTokenRequest, ExchangeTokenResponse>;
   /**
    * Revokes a token; by default with its family and session (an exchanged token: alone). Committed before the answer, refused everywhere by `effective_by`.
+   * A token of a trusted issuer is refused here from then on, with its session (by default); its issuer learns nothing of it.
    * Callers: whoever holds the token, the user it belongs to, or token:revoke.
    * Reasons: TOKEN_NOT_FOUND, PERMISSION_MISSING, and for a token that is none of ours TOKEN_MALFORMED, TOKEN_TOO_LARGE,
    * TOKEN_TYPE_WRONG, ALGORITHM_NOT_ALLOWED, KEY_UNKNOWN, SIGNATURE_INVALID, CLAIM_INVALID, ISSUER_MISMATCH, all INVALID_ARGUMENT.
