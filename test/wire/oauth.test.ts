@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { type Hub, openHub } from '../config/app.ts';
 import { type FreshDatabase, freshDatabase } from '../harness.ts';
+import { jwt, keyPair } from '../rpc/issuers/issuer-server.ts';
 import { freePort } from '../stores.ts';
 import { ask } from './http-toy.ts';
 
@@ -127,6 +128,22 @@ describe('introspection (RFC 7662)', () => {
       'invalid_client',
       'Basic realm="security-hub"',
     ]);
+  });
+
+  it('of a token that is bound to a key says so, for the resource server to compare', async () => {
+    const key = keyPair('idp');
+    const jwks = JSON.stringify({ keys: [key.jwk] });
+    const trusted = { name: 'idp', issuer: 'https://idp.example', jwks, audiences: ['orders'] };
+    await hub.ask('TrustedIssuerService/PutTrustedIssuer', { issuer: trusted });
+    const at = Math.floor(Date.now() / 1000);
+    const claims = { iss: trusted.issuer, sub: 'anna', aud: 'orders', iat: at, exp: at + 60, cnf: { jkt: 'thumbprint' } };
+    expect((await introspect(jwt(key, claims))).json).toMatchObject({
+      active: true,
+      sub: 'anna',
+      token_type: 'DPoP',
+      cnf: { jkt: 'thumbprint' },
+    });
+    expect((await introspect(jwt(key, { ...claims, exp: at - 1, iat: at - 60 }))).json).toEqual({ active: false });
   });
 
   it('of an API key says whose it is', async () => {

@@ -1,6 +1,7 @@
 // What introspection says of a token (RFC 7662 §2.2), from ValidateToken's answer. Pure.
 import type { Timestamp } from '../../gen/google/protobuf/timestamp.ts';
 import type { ValidateTokenResponse } from '../../gen/securityhub/v1/security_hub.ts';
+import type { Actor } from '../../gen/securityhub/v1/token.ts';
 
 const INACTIVE = { active: false } as const;
 
@@ -10,6 +11,13 @@ const seconds = (at: Timestamp | undefined): number | undefined => (at === undef
 const said = (members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(members).filter(([, value]) => value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)),
+  );
+
+/** Who acts, nested through every hand it came (RFC 8693 §4.1). */
+const acting = (actors: readonly Actor[]): Readonly<Record<string, unknown>> | undefined =>
+  actors.reduceRight<Readonly<Record<string, unknown>> | undefined>(
+    (act, { subject, issuer }) => said({ sub: subject, iss: issuer, act }),
+    undefined,
   );
 
 /**
@@ -45,6 +53,7 @@ export const introspection = ({ valid, reasons, claims, subject }: ValidateToken
       acr: claims.acr,
       amr: claims.amr,
       auth_time: seconds(claims.authTime),
+      act: acting(claims.actor),
     }),
     ...(Object.keys(cnf).length === 0 ? {} : { cnf }),
   };
