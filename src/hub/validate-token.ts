@@ -116,7 +116,7 @@ const liveSubject = ({ credential, subjectType }: Proven, facts: Facts): LiveSub
   roles: [...facts.rights.roles],
   permissions: cappedPermissions(credential, facts.rights),
   status: facts.user?.status ?? 'unknown',
-  riskScore: riskScore(credential.riskLevel),
+  riskScore: credential.riskScore || riskScore(credential.riskLevel),
   attributes: undefined,
 });
 
@@ -214,7 +214,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       kept.set(proven.source, { ...fresh, still: found.still });
       return found.still;
     }
-    const { riskLevel } = proven.credential;
+    const { riskLevel, riskScore: score, riskIndicators } = proven.credential;
     const still = encodeStill({
       ...emptyResponse(),
       valid: true,
@@ -222,7 +222,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       tokenType: proven.tokenType,
       claims: shownClaims(proven),
       subject: liveSubject(proven, facts),
-      risk: { score: riskScore(riskLevel), level: riskLevel, indicators: [] },
+      risk: { score: score || riskScore(riskLevel), level: riskLevel, indicators: [...(riskIndicators ?? [])] },
     });
     kept.set(proven.source, { ...fresh, still });
     return still;

@@ -29,6 +29,9 @@ export interface Credential {
   /** Hash of the device's fingerprint; '' unless known. */
   readonly fingerprint: string;
   readonly riskLevel: string;
+  /** From 0 to 1, where it was weighed. */
+  readonly riskScore?: number;
+  readonly riskIndicators?: readonly string[];
   /** null = no end of its own. */
   readonly expiresAt: Instant | null;
 }

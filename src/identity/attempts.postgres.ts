@@ -49,6 +49,11 @@ export const createAttempts = (db: Pick<Database, 'jobs'>): Attempts => ({
     );
     await uncount(tx, tenantId, account, ALL, perAccount);
   },
+  async failures(tx, tenantId, account) {
+    const { rows } = await sql<{ failures: number }>`SELECT failures FROM login_attempts
+      WHERE tenant_id = ${tenantId} AND account = ${account} AND source = ${ALL} AND forget_at > clock_timestamp()`.execute(tx.tables());
+    return rows[0]?.failures ?? 0;
+  },
   async refund(tx, tenantId, account, source, { perSource, perAccount }) {
     await uncount(tx, tenantId, account, source, perSource);
     await uncount(tx, tenantId, account, ALL, perAccount);

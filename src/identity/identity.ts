@@ -20,7 +20,7 @@ import type { PasswordPolicy, Passwords } from './password.ts';
 import { deleteWorkload, putWorkload } from './put-workload.ts';
 import { createStanding } from './standing.ts';
 import { setPassword } from './set-password.ts';
-import type { AttemptLimits, Attempts, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
+import type { AttemptLimits, Attempts, LoginPlaces, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
 import type { TenantPolicy } from './policy.ts';
 import { changeTenantStatus } from './suspend-tenant.ts';
 import { changeUserStatus } from './suspend-user.ts';
@@ -66,6 +66,8 @@ export interface IdentityDeps extends IdentityPorts {
   readonly tenantLists: TenantLists;
   readonly users: UserStore;
   readonly attempts: Attempts;
+  readonly places: LoginPlaces;
+  readonly placeSecret: Uint8Array;
   readonly workloads: WorkloadStore;
   readonly setupTokens: SetupTokens;
 }

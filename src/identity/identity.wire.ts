@@ -8,6 +8,7 @@ import { createAttempts } from './attempts.postgres.ts';
 import { authenticationService } from './authentication.rpc.ts';
 import type { identityConfig } from './identity.config.ts';
 import { createIdentity, type Identity, type IdentityPorts } from './identity.ts';
+import { createLoginPlaces } from './login-places.postgres.ts';
 import { createPasswordThreads } from './passwords.worker.ts';
 import { setupTokens } from './setup-tokens.postgres.ts';
 import { createTenantLists, tenantStore } from './tenants.postgres.ts';
@@ -48,6 +49,7 @@ export const wireIdentity = (
     random,
   });
   const attempts = createAttempts(db);
+  const places = createLoginPlaces(db);
   const door = createIdentity({
     ...platform,
     ...ports,
@@ -67,10 +69,13 @@ export const wireIdentity = (
     tenantLists: createTenantLists(db),
     users: userStore,
     attempts,
+    places,
+    placeSecret: sealer.derive('login-place'),
     workloads: workloadStore,
     setupTokens,
   });
   platform.every('login-attempts.forget', hours(1), () => attempts.sweep(), true);
+  platform.every('login-places.forget', hours(1), () => places.sweep(), true);
   platform.every('idempotency.forget', hours(1), forgetIdempotency(db), true);
   return {
     door,

@@ -7,9 +7,11 @@ import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { ReadHead, Write } from '../storage/storage.ts';
 import type { BindingAsked, Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
+import { type AssessPorts, assessLogin } from './assess-login.ts';
 import { type Candidate, type CandidatePorts, lookUp, proven, whyNot } from './candidate.ts';
 import { nameKey } from './names.ts';
 import type { Passwords } from './password.ts';
+import { bindsAddress, DEFAULT_POLICY, type TenantPolicy } from './policy.ts';
 import { sourceOfAddress } from '../base/address.ts';
 import type { Attempts, TenantStore, UserStore } from './stores.ts';
 import { createTurns } from './turns.ts';
@@ -28,13 +30,14 @@ export interface LoginRequest {
   readonly bind?: BindingAsked;
 }
 
-export interface LoginPorts extends CandidatePorts {
+export interface LoginPorts extends CandidatePorts, AssessPorts {
   readonly write: Write;
   readonly readHead: ReadHead;
   readonly passwords: Passwords;
   readonly tenants: Pick<TenantStore, 'isActive'>;
   readonly users: Pick<UserStore, 'byName' | 'loggedIn'>;
   readonly attempts: Attempts;
+  readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string; readonly policy: TenantPolicy | null } | null>;
   readonly rolesOf: (tenantId: TenantId, userIds: readonly string[]) => MaybePromise<ReadonlyMap<string, readonly string[]>>;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
   readonly openSession: TokensDoor['open'];
@@ -94,9 +97,9 @@ const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: 
   return credentialsInvalid();
 };
 
-const attempt =
-  (ports: LoginPorts) =>
-  async (request: LoginRequest, { address, userAgent, confirmation }: Source, call: Call): Promise<Tokens> => {
+const attempt = (ports: LoginPorts) => {
+  const assess = assessLogin(ports);
+  return async (request: LoginRequest, { address, userAgent, confirmation }: Source, call: Call): Promise<Tokens> => {
     const candidate = await lookUp(ports, request, sourceOfAddress(address));
     const { tenantId, account, counter } = candidate;
     const record = await proven(ports, candidate, request.password, call);
@@ -105,12 +108,15 @@ const attempt =
     const replacement = ports.passwords.outdated(record) ? await ports.passwords.hash(request.password, call.deadline) : null;
     const roles = (await ports.rolesOf(tenantId, [userId])).get(userId) ?? [];
     const terms = await ports.sessionTerms(tenantId, userId);
+    const { bindAddressFrom } = (await ports.tenant(tenantId))?.policy ?? DEFAULT_POLICY;
     const { result } = await ports.write(tenantId, async (tx) => {
       // First, so that whatever is revoked from here on ends this session too.
       const rsq = await ports.readHead(tx);
       // The hash took its time: tenant and user are looked at again, and held until the session is there.
       if (!(await ports.tenants.isActive(tx, tenantId)) || !(await ports.users.loggedIn(tx, tenantId, userId, record, replacement)))
         return { result: null };
+      const arrival = { tenantId, userId, counter, address, userAgent, device: request.device };
+      const risk = await assess(tx, arrival);
       await ports.attempts.clear(tx, tenantId, counter, candidate.source, ports.limits);
       const tokens = await ports.openSession({
         tenantId,
@@ -124,21 +130,33 @@ const attempt =
         userAgent,
         confirmation,
         terms,
+        riskLevel: risk.level,
+        riskScore: risk.score,
+        riskIndicators: risk.indicators,
+        bindAddress: bindsAddress(risk.level, bindAddressFrom),
         rsq,
         tx,
       });
-      const details = { sessionId: tokens.sessionId, authMethod: 'password' };
+      const details = { sessionId: tokens.sessionId, authMethod: 'password', risk: risk.score };
       const actor = { type: 'user', id: userId, tenantId };
       return {
         result: tokens,
         events: [
-          eventOf(call, tenantId, 'user.login', `user:${userId}`, { actor, ipAddress: address, sessionId: tokens.sessionId, details }),
+          eventOf(call, tenantId, 'user.login', `user:${userId}`, {
+            actor,
+            ipAddress: address,
+            sessionId: tokens.sessionId,
+            level: risk.level === 'low' || risk.level === 'medium' ? 'info' : 'warning',
+            riskIndicators: risk.indicators,
+            details,
+          }),
         ],
       };
     });
     if (result === null) throw refuse(ports, candidate, address, call);
     return result;
   };
+};
 
 /** Logins of one account from one place that may wait for one another. */
 const LINE = 64;

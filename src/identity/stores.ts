@@ -74,11 +74,29 @@ export interface Attempts {
   reserve(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<'open' | 'last' | 'locked'>;
   /** The login was right: this source starts anew, and its reservation is taken off the account. */
   clear(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<void>;
+  /** How many are counted against the account now, from anywhere. */
+  failures(tx: Tx, tenantId: TenantId, account: string): Promise<number>;
   /** Nothing was evaluated: the reservation is taken back. */
   refund(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<void>;
   /** An administrator lifts every lock of the account. */
   unlock(tx: Tx, tenantId: TenantId, account: string): Promise<void>;
   /** Forgets what has run out. A background job. */
+  sweep(): Promise<void>;
+}
+
+/** `agent`: the program, of whoever named no device. */
+export type PlaceKind = 'device' | 'agent' | 'network';
+
+/** Where accounts logged in from. */
+export interface LoginPlaces {
+  /** Remembers all; answers those kinds of which the account was seen at others, and never at this one. */
+  visit(
+    tx: Tx,
+    tenantId: TenantId,
+    userId: string,
+    at: readonly { readonly kind: PlaceKind; readonly place: Buffer }[],
+  ): Promise<ReadonlySet<PlaceKind>>;
+  /** Forgets what was not seen for long. A background job. */
   sweep(): Promise<void>;
 }
 

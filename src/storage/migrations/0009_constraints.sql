@@ -4,11 +4,11 @@ ALTER TABLE tenants ADD COLUMN constraints jsonb, ADD COLUMN policy jsonb;
 ALTER TABLE users ADD COLUMN constraints jsonb;
 ALTER TABLE role ADD COLUMN constraints jsonb;
 
--- Devices and networks of earlier logins, as keyed hashes.
+-- Devices, programs (of whoever named no device) and networks of earlier logins, as keyed hashes.
 CREATE TABLE login_places (
   tenant_id text NOT NULL,
   user_id text NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('device', 'network')),
+  kind text NOT NULL CHECK (kind IN ('device', 'agent', 'network')),
   place bytea NOT NULL CHECK (length(place) = 16),
   seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (tenant_id, user_id, kind, place),
