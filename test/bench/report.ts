@@ -1,4 +1,5 @@
 // Prints the measured rows as the table of docs/benchmarks.md.
+import type { LocalResult } from './local.ts';
 import type { Result } from './measure.ts';
 
 export interface Whole {
@@ -7,6 +8,7 @@ export interface Whole {
   readonly startedIn: number;
   readonly refresh: { readonly perSecond: number; readonly perCpuSecond: number };
   readonly machine: string;
+  readonly local: readonly LocalResult[];
 }
 
 const number = (value: number, digits = 0): string =>
@@ -17,6 +19,9 @@ const line = ({ row, perSecond, perCpuSecond, cpuMicros, p50, p99, ratio, failed
   const budget = row.ratio !== undefined ? `ratio ≥ ${row.ratio}` : row.rate !== undefined ? `≥ ${number(row.rate)}/s a core` : '';
   return `| ${[row.name, number(perSecond), number(perCpuSecond), number(cpuMicros, 1), number(p50, 2), number(p99, 2), ratio === null ? '' : number(ratio, 2), failed, budget, mark(met)].join(' | ')} |`;
 };
+
+const localLine = ({ tokens, perCpuSecond, budget, rss }: LocalResult): string =>
+  `| client's local mode, ${number(tokens)} tokens (${number(rss)} MiB in the service) | ${number(perCpuSecond)}/s of the service's CPU | ≥ ${number(budget)}/s | ${mark(perCpuSecond >= budget)} |\n`;
 
 export const report = (results: readonly Result[], whole: Whole): string =>
   `# Benchmarks
@@ -34,5 +39,5 @@ ${results.map(line).join('\n')}
 | refresh rotation, ${number(whole.refresh.perSecond)}/s on the wall | ${number(whole.refresh.perCpuSecond)}/s of the hub's CPU | ≥ 2,000/s | ${mark(whole.refresh.perCpuSecond >= 2000)} |
 | start to ready on real stores | ${number(whole.startedIn)} ms | ≤ 1,000 ms | ${mark(whole.startedIn <= 1000)} |
 | memory idle (RSS) | ${number(whole.idle)} MiB | ≤ 130 MB | ${mark(whole.idle <= 130)} |
-| memory after the rows (RSS) | ${number(whole.peak)} MiB | ≤ 350 MB | ${mark(whole.peak <= 350)} |
+${whole.local.map(localLine).join('')}| memory after the rows (RSS) | ${number(whole.peak)} MiB | ≤ 350 MB | ${mark(whole.peak <= 350)} |
 `;

@@ -7,6 +7,7 @@ import { pin, residentMiB, startHub, startStores } from './processes.ts';
 import { report } from './report.ts';
 import { bearerRows, type Setting } from './rows.ts';
 import { mtlsRow } from './mtls.ts';
+import { localRates } from './local.ts';
 import { refreshRate } from './refresh.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -41,7 +42,9 @@ try {
   const peak = residentMiB(hub.pid);
   await hub.stop();
   if ('mTLS'.includes(only) || only === '') results.push(await mtlsRow(production, setting));
+  const local = 'local mode'.includes(only) || only === '' ? await localRates(production, setting) : [];
   const text = report(results, {
+    local,
     idle,
     peak,
     startedIn: hub.startedIn,

@@ -1,0 +1,55 @@
+// The client's local mode: validations a second of the calling service's own CPU, next to a real hub that tells it everything.
+import { execFileSync, fork } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openCaller } from './driver.ts';
+import { pin, startHub } from './processes.ts';
+import { login, type Setting } from './rows.ts';
+
+export interface LocalResult {
+  readonly tokens: number;
+  readonly perCpuSecond: number;
+  readonly budget: number;
+  /** MiB of the whole process, with as many verdicts in memory. */
+  readonly rss: number;
+}
+
+interface Said {
+  readonly perCpuSecond: number;
+  readonly asked: number;
+  readonly known: number;
+  readonly rss: number;
+}
+
+const BUDGETS = [
+  { tokens: 1000, budget: 700_000 },
+  { tokens: 100_000, budget: 250_000 },
+] as const;
+
+/** A hub whose signing key is a file, so that as many tokens can be made as are wanted. */
+export const localRates = async (env: Readonly<Record<string, string>>, setting: Omit<Setting, 'grpc'>): Promise<LocalResult[]> => {
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../scripts/client.ts')], { stdio: 'inherit' });
+  const keyPath = join(mkdtempSync(join(tmpdir(), 'security-hub-local-')), 'jwt.pem');
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  writeFileSync(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  const hub = await startHub({ ...env, TLS: 'off', JWT_PRIVATE_KEY_PATH: keyPath });
+  const caller = await openCaller(hub.grpc);
+  const { accessToken } = await login(caller, { ...setting, grpc: hub.grpc });
+  caller.close();
+  const results: LocalResult[] = [];
+  for (const { tokens, budget } of BUDGETS) {
+    const child = fork(join(import.meta.dirname, 'local-caller.ts'), [hub.grpc, accessToken, keyPath, String(tokens), '4500']);
+    pin(child.pid, 1);
+    const said = await new Promise<Said>((resolve, reject) => {
+      child.once('message', (message) => resolve(message as Said));
+      child.once('exit', (code) => reject(new Error(`the caller ended with ${code}`)));
+    });
+    if (said.asked > 0 || said.known < tokens)
+      throw new Error(`local mode asked the hub ${said.asked} times and knew ${said.known} tokens`);
+    results.push({ tokens, budget, perCpuSecond: said.perCpuSecond, rss: said.rss / 1024 / 1024 });
+  }
+  await hub.stop();
+  return results;
+};
