@@ -97,9 +97,8 @@ export const followNews = (deps: NewsDeps): News => {
   const obstruct = (by: string, why: string | null): void => {
     if (why === null) obstacles.delete(by);
     else obstacles.set(by, why);
-    const [first] = obstacles.values();
-    if (first === undefined) fresh.clear();
-    else fresh.block(first);
+    if (obstacles.size === 0) fresh.clear();
+    else fresh.block([...obstacles.values()].join('; '));
   };
 
   const problem = (message: string, cause: unknown): void => {
@@ -110,7 +109,8 @@ export const followNews = (deps: NewsDeps): News => {
   /** What was asked before the stream had come as far counts from when it was sent. */
   const settle = (): void => {
     let reached: Asked | null = null;
-    while (waiting[0] !== undefined && (waiting[0].generation !== generation || waiting[0].seq <= cursor)) {
+    // Before the watch has begun nobody knows whose numbers count.
+    while (rules !== null && waiting[0] !== undefined && (waiting[0].generation !== generation || waiting[0].seq <= cursor)) {
       const next = waiting.shift() as Asked;
       if (next.generation === generation) reached = next;
     }
@@ -136,7 +136,8 @@ export const followNews = (deps: NewsDeps): News => {
     else {
       obstruct('revocations', 'the revocations are being loaded');
       obstruct('unknown', null);
-      waiting.length = 0;
+      // Another replica may know less than we did: what we measured before says nothing of what follows.
+      fresh.asOf({ wall: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY });
       cursor = 0;
       mirror.clear();
     }

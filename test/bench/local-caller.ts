@@ -38,7 +38,13 @@ const round = async (until: number): Promise<number> => {
   }
   return done;
 };
+const heap = (): number => {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+};
+const empty = heap();
 for (const token of tokens) await client.validateToken({ token: token.toString('latin1'), audience: 'security-hub' });
+const perToken = (heap() - empty) / tokens.length;
 await round(performance.now() + 1000);
 const rates: number[] = [];
 for (let turn = 0; turn < 3; turn++) {
@@ -50,6 +56,6 @@ for (let turn = 0; turn < 3; turn++) {
   rates.push(done / ((user + system) / 1e6));
 }
 const { asked, judged, tokens: known } = client.localState() ?? {};
-process.send?.({ perCpuSecond: rates.toSorted((a, b) => a - b)[1], asked, judged, known, rss: process.memoryUsage.rss() });
+process.send?.({ perCpuSecond: rates.toSorted((a, b) => a - b)[1], asked, judged, known, perToken });
 await client.close();
 process.disconnect?.();

@@ -12,15 +12,15 @@ export interface LocalResult {
   readonly tokens: number;
   readonly perCpuSecond: number;
   readonly budget: number;
-  /** MiB of the whole process, with as many verdicts in memory. */
-  readonly rss: number;
+  /** Bytes of memory that a token takes while its verdict is kept. */
+  readonly perToken: number;
 }
 
 interface Said {
   readonly perCpuSecond: number;
   readonly asked: number;
   readonly known: number;
-  readonly rss: number;
+  readonly perToken: number;
 }
 
 const BUDGETS = [
@@ -40,7 +40,9 @@ export const localRates = async (env: Readonly<Record<string, string>>, setting:
   caller.close();
   const results: LocalResult[] = [];
   for (const { tokens, budget } of BUDGETS) {
-    const child = fork(join(import.meta.dirname, 'local-caller.ts'), [hub.grpc, accessToken, keyPath, String(tokens), '4500']);
+    const child = fork(join(import.meta.dirname, 'local-caller.ts'), [hub.grpc, accessToken, keyPath, String(tokens), '4500'], {
+      execArgv: ['--expose-gc'],
+    });
     pin(child.pid, 1);
     const said = await new Promise<Said>((resolve, reject) => {
       child.once('message', (message) => resolve(message as Said));
@@ -48,7 +50,7 @@ export const localRates = async (env: Readonly<Record<string, string>>, setting:
     });
     if (said.asked > 0 || said.known < tokens)
       throw new Error(`local mode asked the hub ${said.asked} times and knew ${said.known} tokens`);
-    results.push({ tokens, budget, perCpuSecond: said.perCpuSecond, rss: said.rss / 1024 / 1024 });
+    results.push({ tokens, budget, perCpuSecond: said.perCpuSecond, perToken: said.perToken });
   }
   await hub.stop();
   return results;

@@ -20,8 +20,8 @@ const line = ({ row, perSecond, perCpuSecond, cpuMicros, p50, p99, ratio, failed
   return `| ${[row.name, number(perSecond), number(perCpuSecond), number(cpuMicros, 1), number(p50, 2), number(p99, 2), ratio === null ? '' : number(ratio, 2), failed, budget, mark(met)].join(' | ')} |`;
 };
 
-const localLine = ({ tokens, perCpuSecond, budget, rss }: LocalResult): string =>
-  `| client's local mode, ${number(tokens)} tokens (${number(rss)} MiB in the service) | ${number(perCpuSecond)}/s of the service's CPU | ≥ ${number(budget)}/s | ${mark(perCpuSecond >= budget)} |\n`;
+const localLine = ({ tokens, perCpuSecond, budget, perToken }: LocalResult): string =>
+  `| client's local mode, ${number(tokens)} tokens (${number(perToken)} bytes each) | ${number(perCpuSecond)}/s of the service's CPU | ≥ ${number(budget)}/s | ${mark(perCpuSecond >= budget)} |\n`;
 
 export const report = (results: readonly Result[], whole: Whole): string =>
   `# Benchmarks
