@@ -27,7 +27,8 @@ const text = fc.oneof(
   fc.string({ maxLength: 4, unit: 'grapheme-ascii' }),
 );
 const number = fc.oneof(fc.constantFrom(0, 1, -1, 0.5, 2.5, -0.25, 7), small);
-const instant = fc.integer({ min: -2_000_000_000, max: 4_000_000_000 });
+// Close to one another: the library's durations end at 292 years.
+const instant = fc.integer({ min: 1_500_000_000, max: 1_900_000_000 });
 const time = instant.map((seconds) => new Date(seconds * 1000).toISOString());
 const seconds = fc.integer({ min: -100_000, max: 100_000 });
 const json: fc.Arbitrary<unknown> = fc.letrec<{ any: unknown }>((tie) => ({

@@ -6,6 +6,7 @@ import { type Cost, costOf, tooCostly } from './cost.ts';
 import { compileNextChange } from './next-change.ts';
 import { parseSyntax } from './parse.cel.ts';
 import type { Problem } from './problem.ts';
+import { type Residual, residualOf } from './residual.ts';
 import { compilePattern } from './regexp.re2.ts';
 import type { Activation } from './schema.ts';
 import { attributesOf, type Expr } from './tree.ts';
@@ -13,7 +14,9 @@ import { type Schema, typeName } from './type.ts';
 import type { ConditionError } from './value.ts';
 
 export type { Meter } from './closure.ts';
+export { type Filter, rowsOf } from './filter.ts';
 export type { Problem } from './problem.ts';
+export type { Residual } from './residual.ts';
 export type { Activation, Attributed, Attributes, Declared } from './schema.ts';
 export { conditionSchema } from './schema.ts';
 export type { Schema, Type } from './type.ts';
@@ -70,3 +73,14 @@ export const compileCondition = ({ ast }: Condition, schema: Schema): CompiledCo
     nextChange: (activation) => next(variables(activation), activation.now),
   };
 };
+
+/**
+ * Everything known but the row: the filter that a row passes where the condition is true for it. `known` names the fields of `resource`
+ * that the activation holds; the others are the row's.
+ */
+export const residualOfCondition = (
+  { ast }: Condition,
+  schema: Schema,
+  activation: Activation,
+  known: readonly string[] = ['type', 'tenant_id'],
+): Residual => residualOf(ast, schema, activation as unknown as Variables, known);

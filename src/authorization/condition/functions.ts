@@ -17,7 +17,7 @@ export type Implementation = (a: never, b: never) => Value;
 
 const OVERFLOW = errorOf('out_of_range', 'the result is beyond ±(2^53 - 1)');
 const TIME_RANGE = errorOf('out_of_range', 'the time is beyond the years 1 to 9999');
-const DURATION_RANGE = errorOf('out_of_range', 'the duration is longer than 292 years');
+const DURATION_RANGE = errorOf('out_of_range', 'the duration is longer than 10,000 years');
 const ZERO = errorOf('division_by_zero', 'division by zero');
 const NOT_A_NUMBER = errorOf('invalid_value', 'the text is not a number');
 const NOT_A_BOOL = errorOf('invalid_value', 'the text is neither true nor false');

@@ -78,13 +78,13 @@ describe('a duration', () => {
     ['300ms', '0.300s'],
     ['1us', '0.000001s'],
     ['0', '0s'],
-    ['9223372036s', '9223372036s'],
+    ['315576000000s', '315576000000s'],
   ])('%s is %s', (text, printed) => {
     const duration = parseDuration(text);
     expect(duration && printDuration(duration)).toBe(printed);
   });
 
-  it.each(['', '1', '1 h', 'h', '1.h.', '--1s', '1d', '9223372037s', '1e3s'])('is not %j', (text) => {
+  it.each(['', '1', '1 h', 'h', '1.h.', '--1s', '1d', '315576000001s', '1e3s'])('is not %j', (text) => {
     expect(parseDuration(text)).toBeNull();
   });
 });

@@ -4,9 +4,8 @@ import { type Duration, durationOf, type Timestamp, timestampOf } from './value.
 /** 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z. */
 const FIRST_SECOND = -62_135_596_800;
 const LAST_SECOND = 253_402_300_799;
-/** A duration's nanoseconds fit 64 bits (CEL, "Duration"): about 292 years. */
-const LONGEST = 9_223_372_036;
-const LONGEST_NANOS = 854_775_807;
+/** protobuf's: about 10,000 years, so that any two times have a difference (CEL allows 292 years). */
+const LONGEST = 315_576_000_000;
 const NANOS = 1_000_000_000;
 
 /** null: beyond the years 1 to 9999. `nanos` may be any safe integer. */
@@ -16,7 +15,7 @@ export const makeTimestamp = (seconds: number, nanos: number): Timestamp | null 
   return whole >= FIRST_SECOND && whole <= LAST_SECOND ? timestampOf(whole, nanos - carry * NANOS + 0) : null;
 };
 
-/** null: longer than about 292 years. */
+/** null: longer than about 10,000 years. */
 export const makeDuration = (seconds: number, nanos: number): Duration | null => {
   const carry = Math.trunc(nanos / NANOS);
   let whole = seconds + carry;
@@ -28,8 +27,7 @@ export const makeDuration = (seconds: number, nanos: number): Duration | null =>
     whole += 1;
     rest -= NANOS;
   }
-  const beyond = Math.abs(whole) - LONGEST;
-  return beyond < 0 || (beyond === 0 && Math.abs(rest) <= LONGEST_NANOS) ? durationOf(whole + 0, rest + 0) : null;
+  return Math.abs(whole) <= LONGEST ? durationOf(whole + 0, rest + 0) : null;
 };
 
 export const timestampOfMillis = (millis: number): Timestamp => {
