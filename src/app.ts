@@ -91,6 +91,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     subjects: {
       known: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found !== null),
       active: (tenantId, userIds) => identity.door.activeUsers(tenantId, userIds),
+      acts: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.active === true),
     },
   });
   const tokens = createTokensWired(platform, config.tokens, {

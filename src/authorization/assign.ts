@@ -21,14 +21,15 @@ import {
   subjectChange,
 } from './change.ts';
 import { requireRoleHeld } from './escalation.ts';
-import type { Holding } from './holding.ts';
-import type { Subject } from './rights.ts';
-import type { RoleLookup } from './role.ts';
+import { requireFitting, type Roles } from './exclusive.ts';
+import { ALL, type Holding } from './holding.ts';
+import type { Subject, Window } from './rights.ts';
 
 export interface AssignmentChanges {
   /**
-   * Also changes when an assignment ends. NOT_FOUND / ROLE_NOT_FOUND, SUBJECT_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID;
-   * PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER when an end would be set for the last owner.
+   * Also changes when an assignment begins and ends. NOT_FOUND / ROLE_NOT_FOUND, SUBJECT_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID;
+   * PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER when an end would be set for the last owner, ROLE_FULL,
+   * ROLE_EXCLUSIVE.
    */
   assignRole(tenantId: TenantId, given: GivenRole, call: Call): Promise<Changed<StoredAssignment>>;
   /** Taking what is not there is no error. NOT_FOUND / ROLE_NOT_FOUND; PERMISSION_DENIED / ESCALATION; FAILED_PRECONDITION / LAST_OWNER. */
@@ -43,39 +44,42 @@ export interface AssignmentChanges {
   ownersOf(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
 }
 
-export interface GivenRole {
+export interface GivenRole extends Window {
   readonly subject: Subject;
   readonly role: string;
-  readonly expiresAt: Instant | null;
 }
 
-const ASSIGNABLE: readonly string[] = ['user', 'service'];
+const ASSIGNABLE: readonly string[] = ['user', 'service', 'group'];
 
-/** Groups come later; an API key acts with its owner's rights and has none of its own. */
+/** An API key acts with its owner's rights and has none of its own. */
 export const requireSubject = (subject: Subject): void => {
   if (!ASSIGNABLE.includes(subject.type)) throw badField('subject.type', `one of ${ASSIGNABLE.join(', ')}`);
   if (subject.id === '') throw badField('subject.id', 'must not be empty');
 };
 
-export const requireFuture = (expiresAt: Instant | null, now: Instant): void => {
+export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): void => {
   if (expiresAt !== null && expiresAt <= now) throw badField('expires_at', 'must lie in the future', 'EXPIRY_INVALID');
+  if (expiresAt !== null && notBefore !== null && expiresAt <= notBefore)
+    throw badField('expires_at', 'must come after not_before', 'EXPIRY_INVALID');
 };
 
 /** A tenant without any owner gets its first one from whoever runs the installation. */
 const firstOwner = (role: string, held: Holding, owners: readonly string[]): boolean =>
   role === OWNER && owners.length === 0 && held.holds('installation:tenants');
 
-const ALL: Holding = { holds: () => true };
-
 export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
   const guard = { rules, subjectsKnown };
 
   /** Under the tenant's lock. */
-  const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, lookup: RoleLookup, held: Holding, call: Call | null) => {
+  const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, roles: Roles, held: Holding, call: Call | null) => {
+    const { lookup } = roles;
     if (lookup(given.role) === undefined) throw roleNotFound(given.role);
     if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) requireRoleHeld(held, given.role, lookup);
-    const row = { ...given, createdAt: call?.now ?? Date.now(), createdBy: makerOf(call) };
-    return keepingAnOwner(guard, tx, tenantId, () => rules.assign(tx, tenantId, row));
+    const now = call?.now ?? Date.now();
+    const row = { ...given, createdAt: now, createdBy: makerOf(call) };
+    const stored = await keepingAnOwner(guard, tx, tenantId, () => rules.assign(tx, tenantId, row));
+    await requireFitting(rules, tx, tenantId, roles, [given.role], given.subject.type === 'group' ? null : given.subject, now);
+    return stored;
   };
 
   const ownersOf = async (tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {
@@ -86,13 +90,13 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
   return {
     async assignRole(tenantId, given, call) {
       requireSubject(given.subject);
-      requireFuture(given.expiresAt, call.now);
+      requireFuture(given, call.now);
       const held = await holding(call.caller);
       await requireKnown(subjectsKnown, tenantId, given.subject);
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         const result = await give(tx, tenantId, given, await rolesIn(rules, tx, tenantId), held, call);
-        const details = { role: given.role, expires_at: given.expiresAt };
+        const details = { role: given.role, not_before: given.notBefore, expires_at: given.expiresAt };
         return {
           result,
           changes: [subjectChange('assignment', tenantId, given.subject)],
@@ -106,7 +110,7 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
       const held = await holding(call.caller);
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
-        const lookup = await rolesIn(rules, tx, tenantId);
+        const { lookup } = await rolesIn(rules, tx, tenantId);
         if (lookup(role) === undefined) throw roleNotFound(role);
         requireRoleHeld(held, role, lookup);
         const there = await keepingAnOwner(guard, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
@@ -125,8 +129,8 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
       // The caller's rights are in the cache: its access to this very call was just decided on them.
       const held = call === null ? ALL : await holding(call.caller);
       await rules.lock(tx, tenantId);
-      const lookup = await rolesIn(rules, tx, tenantId);
-      for (const role of new Set(roles)) await give(tx, tenantId, { subject, role, expiresAt: null }, lookup, held, call);
+      const known = await rolesIn(rules, tx, tenantId);
+      for (const role of new Set(roles)) await give(tx, tenantId, { subject, role, notBefore: null, expiresAt: null }, known, held, call);
       const resource = `${subject.type}:${subject.id}`;
       return {
         changes: [subjectChange('assignment', tenantId, subject)],

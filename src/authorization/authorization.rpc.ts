@@ -30,6 +30,14 @@ const printRole = (role: Role): proto.Role => ({
   inherits: [...role.inherits],
   builtIn: role.builtIn,
   constraints: printConstraints(role.constraints),
+  workloads: [...role.workloads],
+  environments: [...role.environments],
+  addressRanges: [...role.addressRanges],
+  hours: role.hours.map((window) => ({ ...window, days: [...window.days], group: 0 })),
+  requireMfa: role.requireMfa,
+  exclusiveWith: [...role.exclusiveWith],
+  maxHolders: role.maxHolders,
+  clearance: role.clearance,
 });
 
 const printType = (type: ResourceType): proto.ResourceType => ({
@@ -38,11 +46,14 @@ const printType = (type: ResourceType): proto.ResourceType => ({
   actions: [...type.actions],
   ownerActions: [...type.ownerActions],
   defaultClassification: type.defaultClassification,
+  attributes: { ...type.attributes },
+  parentTypes: [...type.parentTypes],
 });
 
 const printAssignment = (assignment: StoredAssignment): proto.Assignment => ({
   subject: { ...assignment.subject },
   role: assignment.role,
+  notBefore: optionalTimestamp(assignment.notBefore),
   expiresAt: optionalTimestamp(assignment.expiresAt),
   createdAt: timestamp(assignment.createdAt),
   createdBy: assignment.createdBy,
@@ -58,6 +69,8 @@ const printGrant = (grant: StoredGrant): proto.Grant => ({
   reason: grant.reason,
   createdAt: timestamp(grant.createdAt),
   createdBy: grant.createdBy,
+  notBefore: optionalTimestamp(grant.notBefore),
+  condition: grant.condition,
 });
 
 const effectFrom = (effect: proto.Effect): 'allow' | 'deny' => {
@@ -152,6 +165,7 @@ export const authorizationServices = (door: Authorization, pager: Pager, policie
           const given = {
             subject: subjectFrom(required('subject', request.subject)),
             role: request.role,
+            notBefore: instant(request.notBefore),
             expiresAt: instant(request.expiresAt),
           };
           const { result, revision } = await door.assignRole(tenantId, given, call);
@@ -181,11 +195,13 @@ export const authorizationServices = (door: Authorization, pager: Pager, policie
         ...changing('users:roles'),
         async handle(request, call) {
           const tenantId = tenantOf(call.caller, request.tenantId, ACROSS);
-          const { permission, resourceId, reason } = request;
+          const { permission, resourceId, reason, condition } = request;
           const draft = {
             subject: subjectFrom(required('subject', request.subject)),
             effect: effectFrom(request.effect),
+            notBefore: instant(request.notBefore),
             expiresAt: instant(request.expiresAt),
+            condition,
             permission,
             resourceId,
             reason,

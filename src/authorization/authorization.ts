@@ -6,32 +6,35 @@ import type { Random } from '../base/random.ts';
 import type { Clock, Instant } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
-import { evaluate, type Question } from './evaluate.ts';
 import { roleNotFound } from './change.ts';
 import { outranks, requireRoleHeld } from './escalation.ts';
 import { explain, type Step } from './explain.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
-import { callerHolds, type Holding, rightsHolder } from './holding.ts';
+import { type Holding, holdingOf as holdingFrom, NOTHING, rightsHolder } from './holding.ts';
+import type { HolderLists } from './holders.postgres.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
+import type { Question } from './question.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Assignment, Grant, Rights, Subject, SubjectRows } from './rights.ts';
 import type { Role } from './role.ts';
 import type { Ruling } from './ruling.ts';
+import { NOWHERE, type Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
 
-export type { Question } from './evaluate.ts';
 export type { Step } from './explain.ts';
 export type { Holding } from './holding.ts';
 export type { LimitedRights, Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
+export type { Question, ResourceRef } from './question.ts';
 export type { ResourceType } from './resource-type.ts';
 export type { Rights, Subject } from './rights.ts';
 export type { Role } from './role.ts';
 export type { Ruling } from './ruling.ts';
+export type { Attributes, Horizon, Situation } from './situation.ts';
 export type { Snapshot } from './snapshot.ts';
 
 export interface StoredAssignment extends Assignment {
@@ -55,7 +58,7 @@ export interface Page<T> {
 }
 
 /** The port to the stored rules. What takes a transaction runs in it; `lock` makes the writers of a tenant take turns. */
-export interface Rules {
+export interface Rules extends HolderLists {
   lock(tx: Tx, tenantId: TenantId): Promise<void>;
   roles(tx: Tx, tenantId: TenantId): Promise<readonly Role[]>;
   types(tx: Tx, tenantId: TenantId): Promise<readonly ResourceType[]>;
@@ -68,8 +71,6 @@ export interface Rules {
   assign(tx: Tx, tenantId: TenantId, assignment: StoredAssignment): Promise<StoredAssignment>;
   /** Was it there? */
   unassign(tx: Tx, tenantId: TenantId, subject: Subject, role: string): Promise<boolean>;
-  /** Users who are owners without end and are not denied to hand out roles. */
-  owners(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
   /** One row for subject, effect, permission and resource; again: another end and reason. */
   putGrant(tx: Tx, tenantId: TenantId, grant: StoredGrant): Promise<StoredGrant>;
   grant(tx: Tx, tenantId: TenantId, id: string): Promise<StoredGrant | null>;
@@ -102,21 +103,16 @@ export interface Subjects {
   known(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
   /** Those of the users that can act, read from the table: a suspended owner keeps no tenant. Left out, all can. */
   readonly active?: (tenantId: TenantId, userIds: readonly string[]) => Promise<readonly string[]>;
+  /** Is this user or service there and not suspended? Answered at once when at hand. */
+  acts(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
 }
 
-export interface AuthorizationDeps extends ResolveDeps {
+export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly rules: Rules;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
   readonly clock: Clock;
   readonly random: Random;
-}
-
-export interface Decision {
-  readonly ruling: Ruling;
-  /** The next instant at which the rights behind it change by themselves; null = not before a change. */
-  readonly validUntil: Instant | null;
-  readonly rights: Rights;
 }
 
 export interface Authorization extends RoleChanges, AssignmentChanges, GrantChanges, TypeChanges, Lists {
@@ -126,11 +122,10 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   rightsOf(wanted: readonly Wanted[], now: Instant): MaybePromise<readonly Rights[]>;
   /** The tenant's roles and resource types. */
   snapshot(tenantId: TenantId): MaybePromise<Snapshot>;
-  check(tenantId: TenantId, subject: Subject, question: Question, now: Instant): MaybePromise<Decision>;
-  /** Pure, on rights already here. */
-  decide(rights: Rights, limits: Limits, question: Question): Ruling;
+  /** Pure, on rights already here. `situation`: null where `rights.plain`, no rule looks at it then. */
+  decide(rights: Rights, limits: Limits, question: Question, situation: Situation | null): Ruling;
   /** Every rule that was looked at, in the order of their authority. */
-  explain(rights: Rights, limits: Limits, question: Question): readonly Step[];
+  explain(rights: Rights, limits: Limits, question: Question, situation: Situation | null): readonly Step[];
   /** Rights behind an API key's list or a workload's entry; the same object as long as nothing changed. */
   limited(rights: Rights, limits: Limits): LimitedRights;
   /** May this caller do it now? Anonymous may nothing. */
@@ -145,10 +140,8 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
-const NOBODY: Holding = { holds: () => false };
-
 export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
-  const resolve = createResolve(deps);
+  const resolve = createResolve({ ...deps, acts: (tenantId, subject) => deps.subjectsKnown.acts(tenantId, subject) });
   const one = (tenantId: TenantId, subject: Subject, now: Instant): MaybePromise<Rights> =>
     andThen(resolve([{ tenantId, subject }], now), (all) => all[0] as Rights);
 
@@ -157,14 +150,14 @@ export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
   const holdingOf = (caller: Caller, rights: Rights): Holding => {
     const known = holdings.get(caller);
     if (known?.rights === rights) return known.held;
-    const held: Holding = { holds: (permission) => callerHolds(caller, rights, permission) };
+    const held = holdingFrom(caller, rights);
     holdings.set(caller, { rights, held });
     return held;
   };
 
   const holding = (caller: Caller): MaybePromise<Holding> => {
     const subject = rightsHolder(caller);
-    if (caller.kind === 'anonymous' || subject === null) return NOBODY;
+    if (caller.kind === 'anonymous' || subject === null) return NOTHING;
     return andThen(one(caller.tenantId, subject, deps.clock.now()), (rights) => holdingOf(caller, rights));
   };
 
@@ -173,10 +166,11 @@ export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
     rights: (tenantId, subject) => one(tenantId, subject, deps.clock.now()),
     rightsOf: resolve,
     snapshot: (tenantId) => deps.snapshots.get(tenantId, ''),
-    check: (tenantId, subject, question, now) =>
-      andThen(one(tenantId, subject, now), (rights) => ({ ruling: evaluate(rights, question), validUntil: rights.validUntil, rights })),
-    decide,
-    explain: (rights, limits, question) => [...explain(rights, question), ...explainLimits(limits, question)],
+    decide: (rights, limits, question, situation) => decide(rights, limits, question, situation ?? NOWHERE),
+    explain: (rights, limits, question, situation) => [
+      ...explain(rights, question, situation ?? NOWHERE),
+      ...explainLimits(limits, question),
+    ],
     limited: createLimitedRights(),
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,

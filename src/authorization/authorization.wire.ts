@@ -66,6 +66,7 @@ export const wireAuthorization = (
     snapshots,
     subjects,
     cursor: () => feed.cursor(),
+    applied: () => feed.applied(),
     subjectsKnown: ports.subjects,
     write: platform.write,
     clock: platform.clock,

@@ -1,12 +1,21 @@
 // The roles and resource types every tenant has from the start. They live in code: nobody can change them, and they cost no rows.
+import { UNBOUNDED } from './bounds.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Role } from './role.ts';
 
+/** Of roles that say something about it. */
+const CLEARANCES: ReadonlyMap<string, string> = new Map([
+  ['owner', 'top_secret'],
+  ['admin', 'restricted'],
+]);
+
 const role = (name: string, description: string, permissions: readonly string[], inherits: readonly string[] = []): Role => ({
+  ...UNBOUNDED,
   name,
   description,
   permissions,
   inherits,
+  clearance: CLEARANCES.get(name) ?? '',
   builtIn: true,
 });
 
@@ -84,6 +93,8 @@ const type = (name: string, description: string, actions: readonly string[], ove
   actions,
   ownerActions: [],
   defaultClassification: 'internal',
+  attributes: {},
+  parentTypes: [],
   builtIn: true,
   ...over,
 });

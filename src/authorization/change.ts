@@ -6,11 +6,14 @@ import { Fault } from '../base/fault.ts';
 import type { Random } from '../base/random.ts';
 import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
 import type { Rules, Subjects } from './authorization.ts';
+import { BUILT_IN_ROLES } from './builtin.ts';
+import type { Roles } from './exclusive.ts';
 import type { Holding } from './holding.ts';
+import type { ResourceType } from './resource-type.ts';
 import { subjectKey } from './resolve.ts';
 import type { Subject } from './rights.ts';
-import type { RoleLookup } from './role.ts';
-import { roleLookup } from './snapshot.ts';
+import type { Role } from './role.ts';
+import { isBuiltInRole, roleLookup } from './snapshot.ts';
 
 export interface ChangeDeps {
   readonly rules: Rules;
@@ -52,9 +55,14 @@ export const changeOf = (kind: ChangeKind, tenantId: TenantId, key: string): Cha
 export const subjectChange = (kind: 'assignment' | 'grant', tenantId: TenantId, subject: Subject): Change =>
   changeOf(kind, tenantId, subjectKey(subject));
 
+export const rolesOf = (stored: readonly Role[], types: readonly ResourceType[]): Roles => {
+  const own = stored.filter(({ name }) => !isBuiltInRole(name));
+  return { all: [...BUILT_IN_ROLES, ...own], lookup: roleLookup(stored, types) };
+};
+
 /** The roles as this transaction sees them. */
-export const rolesIn = async (rules: Rules, tx: Tx, tenantId: TenantId): Promise<RoleLookup> =>
-  roleLookup(await rules.roles(tx, tenantId), await rules.types(tx, tenantId));
+export const rolesIn = async (rules: Rules, tx: Tx, tenantId: TenantId): Promise<Roles> =>
+  rolesOf(await rules.roles(tx, tenantId), await rules.types(tx, tenantId));
 
 type Guard = Pick<ChangeDeps, 'rules' | 'subjectsKnown'>;
 

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { UNBOUNDED } from './bounds.ts';
 import { evaluate } from './evaluate.ts';
 import { explain } from './explain.ts';
 import type { ResourceType } from './resource-type.ts';
 import { compileRights, type Grant } from './rights.ts';
 import type { Role } from './role.ts';
+import { bareSituation } from './situation.ts';
 import { buildSnapshot } from './snapshot.ts';
 
 interface Case {
@@ -41,8 +43,16 @@ const instant = (ends: number | undefined): number | null => (ends === undefined
 
 const snapshot = buildSnapshot({
   tenantId: 'acme',
-  roles: data.roles.map((role) => ({ description: '', builtIn: false, ...role })),
-  types: data.types.map((type) => ({ description: '', actions: [], defaultClassification: 'internal', builtIn: false, ...type })),
+  roles: data.roles.map((role) => ({ ...UNBOUNDED, description: '', builtIn: false, ...role })),
+  types: data.types.map((type) => ({
+    description: '',
+    actions: [],
+    defaultClassification: 'internal',
+    attributes: {},
+    parentTypes: [],
+    builtIn: false,
+    ...type,
+  })),
 });
 
 const rightsOf = ({ assignments = [], allows = [], denies = [] }: Case['subject']) => {
@@ -52,14 +62,20 @@ const rightsOf = ({ assignments = [], allows = [], denies = [] }: Case['subject'
       effect,
       permission,
       resourceId,
+      notBefore: null,
       expiresAt: instant(ends),
+      condition: '',
+      tree: null,
     }));
   const rows = {
     subject: { type: 'user', id: 'usr_1' },
-    assignments: assignments.map(([role, ends]) => ({ role, expiresAt: instant(ends) })),
+    assignments: assignments.map(([role, ends]) => ({ role, notBefore: null, expiresAt: instant(ends) })),
     grants: [...grants('allow', allows), ...grants('deny', denies)],
+    memberships: [],
+    delegations: [],
+    clearance: null,
   };
-  return compileRights(snapshot, rows, NOW, 7);
+  return compileRights(snapshot, { rows, groups: [], lent: [] }, NOW, 7);
 };
 
 const questionOf = ({ type, action, id = '', tenant = '', owner = '' }: Case['question']) => ({
@@ -69,13 +85,17 @@ const questionOf = ({ type, action, id = '', tenant = '', owner = '' }: Case['qu
   resourceTenantId: tenant,
   ownerId: owner,
   classification: '',
+  parents: [],
+  believed: true,
 });
+
+const SITUATION = bareSituation(NOW);
 
 describe('a decision', () => {
   for (const each of data.cases) {
     it(each.it, () => {
       const rights = rightsOf(each.subject);
-      const ruling = evaluate(rights, questionOf(each.question));
+      const ruling = evaluate(rights, questionOf(each.question), SITUATION);
       expect([ruling.code, ruling.allowed]).toEqual([each.want, each.want === 'ALLOWED']);
       if (each.rules !== undefined) expect(ruling.rules).toEqual(each.rules);
       if (each.until !== undefined) expect(rights.validUntil).toBe(NOW + each.until * 1000);
@@ -85,7 +105,7 @@ describe('a decision', () => {
   it('is what its explanation adds up to', () => {
     for (const each of data.cases) {
       const rights = rightsOf(each.subject);
-      const steps = explain(rights, questionOf(each.question)).filter((step) => step.matched);
+      const steps = explain(rights, questionOf(each.question), SITUATION).filter((step) => step.matched);
       const kinds = new Set(steps.filter((step) => step.effect === 'deny').map((step) => step.kind));
       const told = kinds.has('tenant')
         ? 'DENIED_TENANT'
@@ -99,7 +119,7 @@ describe('a decision', () => {
   });
 
   it('tells through which roles a permission came', () => {
-    const steps = explain(rightsOf({ assignments: [['developer']] }), questionOf({ type: 'analytics', action: 'read' }));
+    const steps = explain(rightsOf({ assignments: [['developer']] }), questionOf({ type: 'analytics', action: 'read' }), SITUATION);
     expect(steps.find((step) => step.kind === 'role')?.detail).toBe('developer → member → viewer gives analytics:read');
   });
 });

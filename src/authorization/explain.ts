@@ -1,13 +1,18 @@
-// The same decision told step by step: every kind of rule, what it looked at, what it found.
-import { isForeign, isOwner, type Question } from './evaluate.ts';
+// The same decision told step by step: every kind of rule, what it looked at, what it found, and what would have to be otherwise.
+import { levelName } from './classification.ts';
+import { askedOf } from './conditional.ts';
+import { evaluate, forAllows, isAbout, isForeign, isOwner, lentIsAbout, secrecyOf } from './evaluate.ts';
+import { hoursGate } from './gate.ts';
 import { findSlowly, type PatternSet } from './pattern-set.ts';
-import type { Permission } from './permission.ts';
-import type { Rights } from './rights.ts';
+import { covers, type Permission } from './permission.ts';
+import type { Question } from './question.ts';
+import type { ConditionalGrant, Rights } from './rights.ts';
 import { flatten } from './role.ts';
 import type { Ruling } from './ruling.ts';
+import type { Situation } from './situation.ts';
 
 export interface Step {
-  readonly kind: 'tenant' | 'deny' | 'role' | 'grant' | 'owner' | 'scope';
+  readonly kind: 'tenant' | 'deny' | 'classification' | 'role' | 'grant' | 'delegation' | 'owner' | 'scope' | 'policy';
   /** The rule's name, '' where none was found. */
   readonly rule: string;
   /** What it does where it matches. */
@@ -16,31 +21,101 @@ export interface Step {
   readonly detail: string;
 }
 
-type Sets = readonly (PatternSet<Ruling> | null | undefined)[];
+type Sets = readonly (readonly [PatternSet<Ruling> | null | undefined, Permission])[];
 
-const hits = (kind: 'deny' | 'grant', sets: Sets, wanted: Permission): readonly Step[] => {
-  const effect = kind === 'deny' ? 'deny' : 'allow';
-  const found = sets.flatMap((set): Step[] => {
+/** Rules for everything, for the resource, and for what it lies in. */
+const setsOf = (
+  all: PatternSet<Ruling> | null,
+  on: ReadonlyMap<string, PatternSet<Ruling>> | null,
+  { type, action, resourceId, parents }: Question,
+): Sets => [
+  [all, { type, action }],
+  [on?.get(resourceId), { type, action }],
+  ...parents.map((parent) => [on?.get(parent.id), { type: parent.type, action }] as const),
+];
+
+const hits = (kind: 'deny' | 'grant', sets: Sets): readonly Step[] =>
+  sets.flatMap(([set, wanted]): Step[] => {
     const ruling = set && findSlowly(set.entries, wanted);
+    const effect = kind === 'deny' ? 'deny' : 'allow';
     return ruling ? [{ kind, rule: ruling.rules[0] ?? '', effect, matched: true, detail: ruling.reason }] : [];
   });
-  return found.length > 0 ? found : [{ kind, rule: '', effect, matched: false, detail: `no ${kind} covers it` }];
+
+const conditionalSteps = (
+  kind: 'deny' | 'grant',
+  grants: readonly ConditionalGrant[] | null,
+  rights: Rights,
+  question: Question,
+  situation: Situation,
+): readonly Step[] => {
+  const effect = kind === 'deny' ? 'deny' : 'allow';
+  return (grants ?? [])
+    .filter(({ grant, permission }) => isAbout(grant.resourceId, (type) => covers(permission, { type, action: question.action }), question))
+    .map((one): Step => {
+      const ruling = one.weigh(askedOf(rights, question, situation));
+      const rule = `${kind}:${one.grant.id}`;
+      const matched = ruling !== null && (kind === 'deny' || ruling.allowed);
+      const detail = `${one.grant.condition}: ${ruling === null ? 'not met, so it does not deny' : ruling.reason}`;
+      return { kind, rule, effect, matched, detail };
+    });
 };
 
-const roleSteps = ({ roles, snapshot }: Rights, wanted: Permission): readonly Step[] => {
+const none = (kind: 'deny' | 'grant', steps: readonly Step[]): readonly Step[] =>
+  steps.length > 0
+    ? steps
+    : [{ kind, rule: '', effect: kind === 'deny' ? 'deny' : 'allow', matched: false, detail: `no ${kind} covers it` }];
+
+const roleSteps = ({ roles, snapshot }: Rights, wanted: Permission, situation: Situation): readonly Step[] => {
   if (roles.length === 0) return [{ kind: 'role', rule: '', effect: 'allow', matched: false, detail: 'the subject has no role' }];
   return roles.map((name): Step => {
-    const given = flatten(name, snapshot.role).map((each) => ({ permission: each.permission, value: each }));
-    const found = findSlowly(given, wanted);
-    const detail = found ? `${found.path.join(' → ')} gives ${found.permission.type}:${found.permission.action}` : 'does not give it';
-    return { kind: 'role', rule: `role:${name}`, effect: 'allow', matched: found !== undefined, detail };
+    const given = flatten(name, snapshot.role).filter(({ permission }) => covers(permission, wanted));
+    const judged = given.map((each) => ({ each, failure: hoursGate(each.gated, situation.now).failure(situation) }));
+    const found = judged.find(({ failure }) => failure === null) ?? judged[0];
+    const step = { kind: 'role', rule: `role:${name}`, effect: 'allow' } as const;
+    if (found === undefined) return { ...step, matched: false, detail: `does not give ${wanted.type}:${wanted.action}` };
+    const { path, permission } = found.each;
+    const gives = `${path.join(' → ')} gives ${permission.type}:${permission.action}`;
+    const but = found.failure === null ? '' : `, but ${found.failure.reason}; ${seen(situation)}`;
+    return { ...step, matched: found.failure === null, detail: `${gives}${but}` };
   });
+};
+
+/** What was known of the situation, for whoever wonders which of it did not fit. */
+const seen = ({ environment, workload, address, mfaVerified }: Situation): string =>
+  `asked for environment "${environment}", workload "${workload}", address "${address}", second factor ${mfaVerified ? 'shown' : 'not shown'}`;
+
+const classificationStep = (rights: Rights, question: Question, situation: Situation): Step => {
+  const level = secrecyOf(rights, question);
+  const { clearance, cleared, roles } = rights.index;
+  const gated = cleared ? [] : (roles.gated ?? []).filter(({ gate }) => gate.failure(situation) === null);
+  const most = gated.reduce((a, b) => Math.max(a, b.clearance ?? 0), clearance);
+  const matched = level > most;
+  const whence = cleared ? 'set for the subject' : 'from its roles';
+  const detail = `the resource is ${levelName(level)}, the subject is cleared for ${levelName(most)} (${whence})`;
+  return { kind: 'classification', rule: '', effect: 'deny', matched, detail };
+};
+
+const delegationSteps = (rights: Rights, question: Question, situation: Situation): readonly Step[] =>
+  (rights.index.lent ?? [])
+    .filter((one) => lentIsAbout(one, question))
+    .map(({ delegation, grantor }): Step => {
+      const ruling = evaluate(grantor, question, situation);
+      const from = `${grantor.subject.type}:${grantor.subject.id}`;
+      const detail = ruling.allowed ? `${from} lends it, ${ruling.reason}` : `${from} lends it, but may not do it: ${ruling.reason}`;
+      return { kind: 'delegation', rule: `delegation:${delegation.id}`, effect: 'allow', matched: ruling.allowed, detail };
+    });
+
+const ownerDetail = (rights: Rights, { type, action, ownerId, believed }: Question): string => {
+  if (ownerId === '') return believed ? 'no owner was named' : 'the caller is not believed about owners';
+  if (ownerId !== rights.subject.id) return 'somebody else owns the resource';
+  return `owners of ${type} may not ${action}`;
 };
 
 /** Never shortened by an early answer: a deny does not hide which role would have allowed it. */
-export const explain = (rights: Rights, question: Question): readonly Step[] => {
+export const explain = (rights: Rights, question: Question, situation: Situation): readonly Step[] => {
   const wanted: Permission = { type: question.type, action: question.action };
-  const { allows, denies, allowsOn, deniesOn } = rights.index;
+  const { allows, denies, allowsOn, deniesOn, allowsIf, deniesIf } = rights.index;
+  const believed = forAllows(question);
   const foreign = isForeign(rights, question);
   const owner = isOwner(rights, question);
   return [
@@ -51,17 +126,23 @@ export const explain = (rights: Rights, question: Question): readonly Step[] => 
       matched: foreign,
       detail: foreign ? 'the resource belongs to another tenant' : "the resource is in the subject's tenant",
     },
-    ...hits('deny', [denies, deniesOn?.get(question.resourceId)], wanted),
-    ...roleSteps(rights, wanted),
-    ...hits('grant', [allows, allowsOn?.get(question.resourceId)], wanted),
+    ...none('deny', [
+      ...hits('deny', setsOf(denies, deniesOn, question)),
+      ...conditionalSteps('deny', deniesIf, rights, question, situation),
+    ]),
+    classificationStep(rights, question, situation),
+    ...roleSteps(rights, wanted, situation),
+    ...none('grant', [
+      ...hits('grant', setsOf(allows, allowsOn, believed)),
+      ...conditionalSteps('grant', allowsIf, rights, believed, situation),
+    ]),
+    ...delegationSteps(rights, believed, situation),
     {
       kind: 'owner',
       rule: 'owner',
       effect: 'allow',
       matched: owner,
-      detail: owner
-        ? 'the subject owns the resource, and owners may do it'
-        : 'not the owner as far as we may believe, or owners may not do it',
+      detail: owner ? 'the subject owns the resource, and owners may do it' : ownerDetail(rights, question),
     },
   ];
 };

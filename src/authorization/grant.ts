@@ -4,16 +4,19 @@ import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { requireFuture, requireSubject } from './assign.ts';
+import { typesOf } from './attribute.ts';
 import type { StoredGrant } from './authorization.ts';
 import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireKnown, rolesIn, subjectChange } from './change.ts';
 import { requireHeld, requireRoleHeld } from './escalation.ts';
+import { type Condition, conditionSchema, parseCondition } from './condition/condition.ts';
 import { parsePermission, printPermission } from './permission.ts';
+import type { ResourceType } from './resource-type.ts';
 import { isBuiltInType } from './snapshot.ts';
 
 export interface GrantChanges {
   /**
-   * NOT_FOUND / SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID; PERMISSION_DENIED / ESCALATION, also for a deny
-   * on somebody who holds more than the caller;
+   * NOT_FOUND / SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID, CONDITION_INVALID; PERMISSION_DENIED /
+   * ESCALATION, also for a deny on somebody who holds more than the caller;
    * FAILED_PRECONDITION / LAST_OWNER for a deny that would lock the last owner out, LIMIT_REACHED.
    */
   putGrant(tenantId: TenantId, draft: GrantDraft, call: Call): Promise<Changed<StoredGrant>>;
@@ -21,15 +24,27 @@ export interface GrantChanges {
   deleteGrant(tenantId: TenantId, id: string, call: Call): Promise<Changed<null>>;
 }
 
-export type GrantDraft = Pick<StoredGrant, 'subject' | 'effect' | 'permission' | 'resourceId' | 'expiresAt' | 'reason'>;
+export type GrantDraft = Pick<StoredGrant, 'subject' | 'effect' | 'permission' | 'resourceId' | 'expiresAt' | 'reason'> &
+  Partial<Pick<StoredGrant, 'notBefore' | 'condition'>>;
 
 /** A subject's rows are read whole: this bounds them. More than that is a role. */
 const GRANTS_MAX = 1000;
 
+/** Checked against the attributes that the resource type declares; '' is none. INVALID_ARGUMENT / CONDITION_INVALID tells where. */
+const readCondition = (source: string, type: string, types: readonly ResourceType[]): Condition | null => {
+  if (source === '') return null;
+  const attributes = types.find(({ name }) => name === type)?.attributes ?? {};
+  const parsed = parseCondition(source, conditionSchema({ resource: typesOf(attributes) }));
+  if (parsed.ok) return parsed.condition;
+  const words = parsed.problems.slice(0, 5).map(({ line, column, message }) => `${line}:${column} ${message}`);
+  throw badField('condition', words.join('; '), 'CONDITION_INVALID');
+};
+
 export const createGrantChanges = ({ rules, subjectsKnown, write, random, holding }: ChangeDeps): GrantChanges => ({
   async putGrant(tenantId, draft, call) {
     requireSubject(draft.subject);
-    requireFuture(draft.expiresAt, call.now);
+    const window = { notBefore: draft.notBefore ?? null, expiresAt: draft.expiresAt };
+    requireFuture(window, call.now);
     const parsed = parsePermission(draft.permission);
     if (parsed === null) throw badField('permission', '<resource type>:<action>, "*" for either side');
     const permission = printPermission(parsed);
@@ -39,25 +54,33 @@ export const createGrantChanges = ({ rules, subjectsKnown, write, random, holdin
 
     return write(tenantId, async (tx) => {
       await rules.lock(tx, tenantId);
-      const named =
-        parsed.type === '*' || isBuiltInType(parsed.type) || (await rules.types(tx, tenantId)).some(({ name }) => name === parsed.type);
+      const types = await rules.types(tx, tenantId);
+      const named = parsed.type === '*' || isBuiltInType(parsed.type) || types.some(({ name }) => name === parsed.type);
       if (!named) throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: parsed.type } });
-      const { assignments, grants } = await rules.subject(tx, tenantId, draft.subject);
+      const condition = draft.condition ?? '';
+      const tree = readCondition(condition, parsed.type, types);
+      const { grants } = await rules.subject(tx, tenantId, draft.subject);
       if (grants.length >= GRANTS_MAX)
         throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a subject has at most ${GRANTS_MAX} grants and denies`);
 
       if (draft.effect === 'deny') {
         // Not on somebody stronger: whoever is denied a permission cannot take that deny away, so it would stay for ever.
-        const lookup = await rolesIn(rules, tx, tenantId);
-        for (const { role } of assignments) requireRoleHeld(held, role, lookup);
-        requireHeld(
-          held,
-          grants.filter(({ effect }) => effect === 'allow').map((grant) => grant.permission),
-        );
+        const { lookup } = await rolesIn(rules, tx, tenantId);
+        const { roles, permissions } = await rules.heldBy(tx, tenantId, draft.subject);
+        for (const role of roles) requireRoleHeld(held, role, lookup);
+        requireHeld(held, permissions);
       }
-      const row = { ...draft, permission, id: random.id('grt'), createdAt: call.now, createdBy: makerOf(call) };
+      const row = { ...draft, ...window, permission, condition, tree, id: random.id('grt'), createdAt: call.now, createdBy: makerOf(call) };
       const result = await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.putGrant(tx, tenantId, row));
-      const details = { permission, effect: draft.effect, resource_id: draft.resourceId, expires_at: draft.expiresAt, grant_id: result.id };
+      const details = {
+        permission,
+        effect: draft.effect,
+        resource_id: draft.resourceId,
+        not_before: window.notBefore,
+        expires_at: window.expiresAt,
+        condition,
+        grant_id: result.id,
+      };
       return {
         result,
         changes: [subjectChange('grant', tenantId, draft.subject)],

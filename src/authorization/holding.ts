@@ -1,14 +1,24 @@
 // What a caller may do at this moment: its rights, as far as what it showed lets them through.
 import type { Caller, WorkloadEntry } from '../base/caller.ts';
 import { scopeAllows } from '../base/scope.ts';
+import type { Level } from './classification.ts';
 import { type PatternSet, patternSet } from './pattern-set.ts';
 import { parsePermission } from './permission.ts';
 import type { Rights, Subject } from './rights.ts';
+import { bareSituation } from './situation.ts';
 
 export interface Holding {
   /** A pattern is held when all of it is. */
   holds(permission: string): boolean;
+  /** The same without what others lend: what may be given away. */
+  owns(permission: string): boolean;
+  /** How secret a thing may be for it. */
+  readonly clearance: Level;
 }
+
+/** The installation itself. */
+export const ALL: Holding = { holds: () => true, owns: () => true, clearance: Number.POSITIVE_INFINITY };
+export const NOTHING: Holding = { holds: () => false, owns: () => false, clearance: 0 };
 
 const patterns = new WeakMap<readonly string[], PatternSet<true>>();
 
@@ -50,16 +60,35 @@ export const rightsHolder = (caller: Caller): Subject | null => {
 const entryCovers = (entry: WorkloadEntry | null, permission: string): boolean =>
   entry !== null && listCovers(entry.permissions, permission);
 
-/** User: rights ∩ scopes, with a second factor where one is needed. API key: the owner's rights ∩ the key's permissions ∩ its scopes. Workload: entry ∪ rights, minus denies. */
-export const callerHolds = (caller: Caller, rights: Rights, permission: string): boolean => {
+/** What a management call knows of its caller's situation. Hours are part of rights, so the instant does not matter. */
+const VERIFIED = bareSituation(0, true);
+const UNVERIFIED = bareSituation(0);
+
+type Held = 'holds' | 'owns';
+
+/**
+ * User: rights ∩ scopes, with a second factor where one is needed. API key: the owner's rights ∩ the key's permissions ∩ its scopes.
+ * Workload: entry ∪ rights, minus denies.
+ */
+const callerHas = (caller: Caller, rights: Rights, permission: string, how: Held): boolean => {
   switch (caller.kind) {
     case 'user':
-      return rights.holds(permission) && scopeAllows(caller.scopes, permission) && caller.secondFactor?.neededFor(permission) !== true;
+      return (
+        rights[how](permission, caller.mfaVerified ? VERIFIED : UNVERIFIED) &&
+        scopeAllows(caller.scopes, permission) &&
+        caller.secondFactor?.neededFor(permission) !== true
+      );
     case 'api_key':
-      return rights.holds(permission) && listCovers(caller.permissions, permission) && scopeAllows(caller.scopes, permission);
+      return rights[how](permission, UNVERIFIED) && listCovers(caller.permissions, permission) && scopeAllows(caller.scopes, permission);
     case 'workload':
-      return rights.holds(permission) || (entryCovers(caller.entry, permission) && !rights.denies(permission));
+      return rights[how](permission, UNVERIFIED) || (entryCovers(caller.entry, permission) && !rights.denies(permission));
     case 'anonymous':
       return false;
   }
 };
+
+export const holdingOf = (caller: Caller, rights: Rights): Holding => ({
+  holds: (permission) => callerHas(caller, rights, permission, 'holds'),
+  owns: (permission) => callerHas(caller, rights, permission, 'owns'),
+  clearance: rights.index.clearance,
+});

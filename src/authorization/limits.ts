@@ -1,11 +1,13 @@
 // What lies between a subject's rights and what somebody acting for it may do: a key's list, a token's scopes, a workload's entry.
 import { scopeAllows } from '../base/scope.ts';
-import { evaluate, type Question } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
+import type { Question } from './question.ts';
 import type { Step } from './explain.ts';
 import { listHolds } from './holding.ts';
 import { intersect, parsePermission, type Permission, printPermission } from './permission.ts';
 import type { Rights } from './rights.ts';
-import { allowedBy, DEFAULT, denied, type Ruling } from './ruling.ts';
+import { allowedBy, denied, type Ruling } from './ruling.ts';
+import type { Situation } from './situation.ts';
 
 export interface Limits {
   /** A workload entry's permissions: held besides roles and grants, and lost to an explicit deny. */
@@ -23,10 +25,10 @@ const BEYOND_SCOPES = denied('SCOPE_MISSING', 'the scopes do not cover this perm
 const withinScopes = (scopes: Limits['scopes'], permission: string): boolean => scopes.every((list) => scopeAllows(list, permission));
 
 /** A limit can only take away, but for `also`; and nothing overrules a deny or a wall. */
-export const decide = (rights: Rights, limits: Limits, question: Question): Ruling => {
-  const ruling = evaluate(rights, question);
+export const decide = (rights: Rights, limits: Limits, question: Question, situation: Situation): Ruling => {
+  const ruling = evaluate(rights, question, situation);
   const { type, action } = question;
-  const own = ruling === DEFAULT && limits.also.length > 0 && listHolds(limits.also, type, action) ? BY_ENTRY : ruling;
+  const own = ruling.open === true && limits.also.length > 0 && listHolds(limits.also, type, action) ? BY_ENTRY : ruling;
   if (!own.allowed) return own;
   if (limits.cap !== null && !listHolds(limits.cap, type, action)) return BEYOND_KEY;
   return limits.scopes.length === 0 || withinScopes(limits.scopes, `${type}:${action}`) ? own : BEYOND_SCOPES;

@@ -4,15 +4,41 @@ import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Changed, type ChangeDeps, changeOf } from './change.ts';
-import { CLASSIFICATIONS, NAME, type ResourceType } from './resource-type.ts';
+import { ATTRIBUTE_NAME, parseType, TYPE_WORDS } from './attribute.ts';
+import { CLASSIFICATIONS } from './classification.ts';
+import { NAME, type ResourceType } from './resource-type.ts';
 import { isBuiltInType } from './snapshot.ts';
 
 export interface TypeChanges {
   /** FAILED_PRECONDITION / RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED; INVALID_ARGUMENT names the field. */
-  putResourceType(tenantId: TenantId, draft: Omit<ResourceType, 'builtIn'>, call: Call): Promise<Changed<ResourceType>>;
+  putResourceType(tenantId: TenantId, draft: TypeDraft, call: Call): Promise<Changed<ResourceType>>;
 }
 
+/** What is left out is empty. */
+export type TypeDraft = Omit<ResourceType, 'builtIn' | 'attributes' | 'parentTypes'> &
+  Partial<Pick<ResourceType, 'attributes' | 'parentTypes'>>;
+
 const TYPES_MAX = 1000;
+const ATTRIBUTES_MAX = 64;
+const PARENT_TYPES_MAX = 16;
+
+const readAttributes = (attributes: ResourceType['attributes']): ResourceType['attributes'] => {
+  const entries = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (entries.length > ATTRIBUTES_MAX) throw badField('resource_type.attributes', `at most ${ATTRIBUTES_MAX}`);
+  for (const [name, type] of entries) {
+    if (!ATTRIBUTE_NAME.test(name)) throw badField('resource_type.attributes', 'a name is a letter, then letters, digits or "_"');
+    if (parseType(type) === null) throw badField(`resource_type.attributes.${name}`, `one of ${TYPE_WORDS}`);
+  }
+  return Object.fromEntries(entries);
+};
+
+/** A type may lie in itself: a folder in a folder. */
+const readParents = (parents: readonly string[]): readonly string[] => {
+  if (parents.length > PARENT_TYPES_MAX) throw badField('resource_type.parent_types', `at most ${PARENT_TYPES_MAX}`);
+  const wrong = parents.findIndex((name) => !NAME.test(name));
+  if (wrong !== -1) throw badField(`resource_type.parent_types[${wrong}]`, 'the name of a resource type');
+  return [...new Set(parents)].sort();
+};
 
 const readActions = (field: string, actions: readonly string[], wildcard: boolean): readonly string[] => {
   const wrong = actions.findIndex((action) => !NAME.test(action) && !(wildcard && action === '*'));
@@ -20,7 +46,7 @@ const readActions = (field: string, actions: readonly string[], wildcard: boolea
   return [...new Set(actions)].sort();
 };
 
-export const readType = (draft: Omit<ResourceType, 'builtIn'>): ResourceType => {
+export const readType = (draft: TypeDraft): ResourceType => {
   if (!NAME.test(draft.name)) throw badField('resource_type.name', 'a lower-case letter, then letters, digits, ".", "_" or "-"');
   const defaultClassification = draft.defaultClassification || 'internal';
   if (!CLASSIFICATIONS.includes(defaultClassification))
@@ -31,6 +57,8 @@ export const readType = (draft: Omit<ResourceType, 'builtIn'>): ResourceType => 
     actions: readActions('actions', draft.actions, false),
     ownerActions: readActions('owner_actions', draft.ownerActions, true),
     defaultClassification,
+    attributes: readAttributes(draft.attributes ?? {}),
+    parentTypes: readParents(draft.parentTypes ?? []),
     builtIn: false,
   };
 };
@@ -47,8 +75,17 @@ export const createTypeChanges = ({ rules, write }: ChangeDeps): TypeChanges => 
       const others = (await rules.types(tx, tenantId)).filter(({ name }) => name !== type.name);
       if (others.length >= TYPES_MAX)
         throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a tenant has at most ${TYPES_MAX} resource types of its own`);
+      const names = new Set([type.name, ...others.map(({ name }) => name)]);
+      const stranger = type.parentTypes.find((name) => !names.has(name) && !isBuiltInType(name));
+      if (stranger !== undefined) throw badField('resource_type.parent_types', 'names a type that does not exist', 'RESOURCE_TYPE_UNKNOWN');
       await rules.putType(tx, tenantId, type, call.now);
-      const details = { actions: type.actions, owner_actions: type.ownerActions };
+      const details = {
+        actions: type.actions,
+        owner_actions: type.ownerActions,
+        default_classification: type.defaultClassification,
+        attributes: type.attributes,
+        parent_types: type.parentTypes,
+      };
       return {
         result: type,
         changes: [changeOf('resource_type', tenantId, type.name)],

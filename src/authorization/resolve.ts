@@ -1,11 +1,11 @@
-// Brings rights together: a tenant's snapshot and a subject's rows, both from the caches, both of one moment.
+// Brings rights together: a tenant's snapshot, a subject's rows, its groups' and its grantors', all from the caches, all of one moment.
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { unavailable } from '../base/fault.ts';
 import { isPromise } from '../base/maybe.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tracked } from '../storage/storage.ts';
-import { compileRights, type Rights, type Subject, type SubjectRows } from './rights.ts';
+import { compileRights, type Delegation, hasEnded, inForce, type Rights, type Subject, type SubjectRows } from './rights.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface ResolveDeps {
@@ -15,6 +15,10 @@ export interface ResolveDeps {
   readonly subjects: Tracked<SubjectRows>;
   /** Every change up to this number has been applied here. */
   readonly cursor: () => number;
+  /** Grows with every change applied here. */
+  readonly applied: () => number;
+  /** Can this subject act at all? A suspended grantor lends nothing. */
+  readonly acts: (tenantId: TenantId, subject: Subject) => MaybePromise<boolean>;
 }
 
 export interface Wanted {
@@ -26,35 +30,124 @@ export type Resolve = (wanted: readonly Wanted[], now: Instant) => MaybePromise<
 
 export const subjectKey = (subject: Subject): string => `${subject.type}:${subject.id}`;
 
-const NONE: readonly string[] = [];
+/** Passes over cold caches before we say that changes come faster than we can read: a subject, its groups, and each further hand. */
+const PASSES = 12;
+/** Hands that a right may pass through: the depth of a delegation ends at two. */
+const HANDS = 3;
 
-/** Passes over cold caches before we say that changes come faster than we can read. */
-const PASSES = 6;
+/** What rights were put together from, besides snapshot and own rows. */
+interface Parts {
+  readonly groups: readonly SubjectRows[];
+  readonly lent: readonly { readonly delegation: Delegation; readonly grantor: Rights }[];
+}
+
+const NO_PARTS: Parts = { groups: [], lent: [] };
+
+interface Kept {
+  readonly rights: Rights;
+  readonly parts: Parts;
+  /** Nothing was applied since all of it was looked at. */
+  applied: number;
+}
+
+const sameParts = (a: Parts, b: Parts): boolean =>
+  a.groups.length === b.groups.length &&
+  a.lent.length === b.lent.length &&
+  a.groups.every((rows, at) => rows === b.groups[at]) &&
+  a.lent.every(({ delegation, grantor }, at) => delegation === b.lent[at]?.delegation && grantor === b.lent[at]?.grantor);
 
 /**
- * All of them at one moment. Both caches hold only what was true at the feed's cursor and is dropped when the cursor passes a change;
- * so what both answer at once, without an await in between, belongs together. After any wait everything is asked again:
+ * All of them at one moment. The caches hold only what was true at the feed's cursor and is dropped when the cursor passes a change;
+ * so what they all answer at once, without an await in between, belongs together. After any wait everything is asked again:
  * else a role widened later could meet an assignment that had ended before.
  */
-export const createResolve = ({ snapshots, subjects, cursor }: ResolveDeps): Resolve => {
+export const createResolve = ({ snapshots, subjects, cursor, applied, acts }: ResolveDeps): Resolve => {
   const compiled = new WeakMap<SubjectRows, Rights>();
-  const brought = new WeakMap<readonly string[], WeakMap<SubjectRows, Rights>>();
+  // A grantor's rights are fewer with each hand: only what may be passed on counts.
+  const composed = new WeakMap<SubjectRows, (Kept | undefined)[]>();
 
-  const join = (snapshot: Snapshot, rows: SubjectRows, now: Instant, kept: WeakMap<SubjectRows, Rights>, roles = NONE): Rights => {
-    const known = kept.get(rows);
-    if (known !== undefined && known.snapshot === snapshot && (known.validUntil === null || now < known.validUntil)) return known;
-    const assignments = [...rows.assignments, ...roles.map((role) => ({ role, expiresAt: null }))];
-    const fresh = compileRights(snapshot, roles.length === 0 ? rows : { ...rows, assignments }, now, cursor());
-    kept.set(rows, fresh);
+  const isCurrent = (rights: Rights, snapshot: Snapshot, now: Instant): boolean =>
+    rights.snapshot === snapshot && (rights.validUntil === null || now < rights.validUntil);
+
+  /** Nobody but itself stands behind it. */
+  const alone = (snapshot: Snapshot, rows: SubjectRows, now: Instant): Rights => {
+    const known = compiled.get(rows);
+    if (known !== undefined && isCurrent(known, snapshot, now)) return known;
+    const fresh = compileRights(snapshot, { rows, ...NO_PARTS }, now, cursor());
+    compiled.set(rows, fresh);
     return fresh;
   };
 
-  const keptFor = (roles: readonly string[]): WeakMap<SubjectRows, Rights> => {
-    const known = brought.get(roles);
-    if (known !== undefined) return known;
-    const fresh = new WeakMap<SubjectRows, Rights>();
-    brought.set(roles, fresh);
-    return fresh;
+  // Roles that a subject brings with its credential: the same rows for the same list, so that what is made of them is kept.
+  const brought = new WeakMap<readonly string[], WeakMap<SubjectRows, SubjectRows>>();
+  const withRoles = (rows: SubjectRows, roles: readonly string[] | undefined): SubjectRows => {
+    if (roles === undefined || roles.length === 0) return rows;
+    let kept = brought.get(roles);
+    if (kept === undefined) brought.set(roles, (kept = new WeakMap()));
+    let joined = kept.get(rows);
+    if (joined === undefined) {
+      const assignments = [...rows.assignments, ...roles.map((role) => ({ role, notBefore: null, expiresAt: null }))];
+      kept.set(rows, (joined = { ...rows, assignments }));
+    }
+    return joined;
+  };
+
+  /** undefined: something is waited for. */
+  const assemble = (tenantId: TenantId, subject: Subject, hand: number, now: Instant, waiting: Promise<unknown>[]): Rights | undefined => {
+    const snapshot = snapshots.get(tenantId, '');
+    const stored = subjects.get(tenantId, subjectKey(subject));
+    if (isPromise(snapshot)) waiting.push(snapshot);
+    if (isPromise(stored)) waiting.push(stored);
+    if (isPromise(snapshot) || isPromise(stored)) return undefined;
+    const rows = withRoles(stored, subject.roles);
+    if (rows.memberships.length === 0 && rows.delegations.length === 0) return alone(snapshot, rows, now);
+    return together(tenantId, snapshot, rows, hand, now, waiting);
+  };
+
+  const partsOf = (tenantId: TenantId, rows: SubjectRows, hand: number, now: Instant, waiting: Promise<unknown>[]): Parts | undefined => {
+    let missing = false;
+    const groups: SubjectRows[] = [];
+    for (const membership of rows.memberships) {
+      if (hasEnded(membership, now)) continue;
+      const group = subjects.get(tenantId, `group:${membership.group}`);
+      if (!isPromise(group)) groups.push(group);
+      else missing = waiting.push(group) > 0;
+    }
+    const lent: Parts['lent'][number][] = [];
+    for (const delegation of [rows, ...groups].flatMap((one) => one.delegations)) {
+      if (delegation.depth < hand || hand >= HANDS || !inForce(delegation, now)) continue;
+      const able = acts(tenantId, delegation.grantor);
+      if (isPromise(able)) missing = waiting.push(able) > 0;
+      if (able === false) continue;
+      const grantor = assemble(tenantId, delegation.grantor, hand + 1, now, waiting);
+      if (grantor === undefined) missing = true;
+      else lent.push({ delegation, grantor });
+    }
+    return missing ? undefined : { groups, lent };
+  };
+
+  const together = (
+    tenantId: TenantId,
+    snapshot: Snapshot,
+    rows: SubjectRows,
+    hand: number,
+    now: Instant,
+    waiting: Promise<unknown>[],
+  ): Rights | undefined => {
+    let hands = composed.get(rows);
+    if (hands === undefined) composed.set(rows, (hands = []));
+    const kept = hands[hand];
+    const current = kept !== undefined && isCurrent(kept.rights, snapshot, now);
+    if (current && kept.applied === applied()) return kept.rights;
+    const parts = partsOf(tenantId, rows, hand, now, waiting);
+    if (parts === undefined) return undefined;
+    if (current && sameParts(kept.parts, parts)) {
+      kept.applied = applied();
+      return kept.rights;
+    }
+    const rights = compileRights(snapshot, { rows, ...parts }, now, cursor());
+    hands[hand] = { rights, parts, applied: applied() };
+    return rights;
   };
 
   const pass = (
@@ -64,13 +157,8 @@ export const createResolve = ({ snapshots, subjects, cursor }: ResolveDeps): Res
     const found: Rights[] = [];
     const waiting: Promise<unknown>[] = [];
     for (const { tenantId, subject } of wanted) {
-      const snapshot = snapshots.get(tenantId, '');
-      const rows = subjects.get(tenantId, subjectKey(subject));
-      if (isPromise(snapshot)) waiting.push(snapshot);
-      if (isPromise(rows)) waiting.push(rows);
-      if (isPromise(snapshot) || isPromise(rows)) continue;
-      const { roles } = subject;
-      found.push(roles === undefined ? join(snapshot, rows, now, compiled) : join(snapshot, rows, now, keptFor(roles), roles));
+      const rights = assemble(tenantId, subject, 0, now, waiting);
+      if (rights !== undefined) found.push(rights);
     }
     return { found, waiting };
   };

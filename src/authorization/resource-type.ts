@@ -9,10 +9,12 @@ export interface ResourceType {
   readonly ownerActions: readonly string[];
   /** Of a resource that names none. */
   readonly defaultClassification: string;
+  /** What conditions may read of such a resource: name → type, as in `attribute.ts`. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Types whose resources such a resource may lie in: what is granted or denied on one of those counts for it too. */
+  readonly parentTypes: readonly string[];
   readonly builtIn: boolean;
 }
 
 /** The name of a resource type, of an action and of a role: no wildcard. */
 export const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;
-
-export const CLASSIFICATIONS: readonly string[] = ['public', 'internal', 'confidential', 'restricted', 'top_secret'];

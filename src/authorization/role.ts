@@ -1,8 +1,9 @@
 // Roles: names for sets of permissions that may inherit from one another, never in a ring.
 import type { Constraints } from '../base/constraints.ts';
+import { isGated, type RoleBounds } from './bounds.ts';
 import { parsePermission, type Permission } from './permission.ts';
 
-export interface Role {
+export interface Role extends RoleBounds {
   readonly name: string;
   readonly description: string;
   readonly permissions: readonly string[];
@@ -14,32 +15,69 @@ export interface Role {
 
 export type RoleLookup = (name: string) => Role | undefined;
 
-/** What a role gives, and through which roles: `developer → member → viewer`. */
-export interface Given {
-  readonly permission: Permission;
+/** A way from a role down to one that it inherits, itself included: `developer → member → viewer`. */
+export interface Way {
+  readonly role: Role;
   readonly path: readonly string[];
+  /** The roles along it that count only under conditions. */
+  readonly gated: readonly Role[];
 }
 
-/** A role and everything below it, nearest first. Unknown names give nothing; a ring in stored data ends where it began. */
-export const flatten = (name: string, lookup: RoleLookup): readonly Given[] => {
-  const given: Given[] = [];
-  const seen = new Set<string>([name]);
-  const queue: { readonly name: string; readonly path: readonly string[] }[] = [{ name, path: [name] }];
-  for (const step of queue) {
-    const role = lookup(step.name);
-    if (role === undefined) continue;
-    for (const text of role.permissions) {
-      const permission = parsePermission(text);
-      if (permission !== null) given.push({ permission, path: step.path });
+/** What a role gives, and the way it comes. */
+export interface Given extends Way {
+  readonly permission: Permission;
+}
+
+/** Beyond it a role gives nothing more: nobody draws such a graph by accident. */
+const WAYS_MAX = 4096;
+
+const passes = (known: readonly (readonly Role[])[], gated: readonly Role[]): boolean =>
+  known.some((gates) => gates.every((role) => gated.includes(role)));
+
+/**
+ * Every role below, nearest first. One met before is met again only on a way that asks for less in some respect.
+ * Unknown names give nothing; a ring in stored data ends where it began.
+ */
+export const waysDown = (name: string, lookup: RoleLookup): readonly Way[] => {
+  const first = lookup(name);
+  if (first === undefined) return [];
+  const known = new Map<string, (readonly Role[])[]>();
+  const ways: Way[] = [];
+  const meet = (role: Role, path: readonly string[], above: readonly Role[]): void => {
+    if (ways.length >= WAYS_MAX) return;
+    const gated = isGated(role) ? [...above, role] : above;
+    let gates = known.get(role.name);
+    if (gates === undefined) known.set(role.name, (gates = []));
+    if (passes(gates, gated)) return;
+    gates.push(gated);
+    ways.push({ role, path, gated });
+  };
+  meet(first, [name], []);
+  for (const way of ways)
+    for (const parent of way.role.inherits) {
+      const role = lookup(parent);
+      if (role !== undefined && !way.path.includes(parent)) meet(role, [...way.path, parent], way.gated);
     }
-    for (const parent of role.inherits) {
-      if (seen.has(parent)) continue;
-      seen.add(parent);
-      queue.push({ name: parent, path: [...step.path, parent] });
-    }
-  }
-  return given;
+  return ways;
 };
+
+const read = new WeakMap<Role, readonly Permission[]>();
+
+export const permissionsOf = (role: Role): readonly Permission[] => {
+  const known = read.get(role);
+  if (known !== undefined) return known;
+  const parsed = role.permissions.flatMap((text) => parsePermission(text) ?? []);
+  read.set(role, parsed);
+  return parsed;
+};
+
+/** A role and everything below it, nearest first. */
+export const flatten = (name: string, lookup: RoleLookup): readonly Given[] =>
+  waysDown(name, lookup).flatMap((way) => permissionsOf(way.role).map((permission) => ({ ...way, permission })));
+
+/** It and all the roles below it. */
+export const rolesBelow = (name: string, lookup: RoleLookup): ReadonlySet<string> =>
+  new Set(waysDown(name, lookup).map(({ role }) => role.name));
 
 /** The limits of the named roles and of everything they inherit from. */
 export const constraintsOf = (names: readonly string[], lookup: RoleLookup): readonly Constraints[] => {

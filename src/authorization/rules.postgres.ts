@@ -1,11 +1,14 @@
 // Roles, assignments, grants and resource types in Postgres. Every query names its tenant, and the wall stands behind it.
-import { type Selectable, sql } from 'kysely';
+import { type JSONColumnType, type Selectable, sql } from 'kysely';
+import type { AccessWindow } from '../base/access-window.ts';
 import type { TenantId } from '../base/caller.ts';
 import type { Constraints } from '../base/constraints.ts';
 import type { Instant } from '../base/time.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Page, ResourceType, Role, Rules, StoredAssignment, StoredGrant } from './authorization.ts';
-import { OWNER } from './builtin.ts';
+import type { Condition } from './condition/condition.ts';
+import { createHolders } from './holders.postgres.ts';
+import { readSubject } from './subject-rows.postgres.ts';
 import type { Subject } from './rights.ts';
 
 interface RoleRow {
@@ -15,6 +18,14 @@ interface RoleRow {
   permissions: string[];
   inherits: string[];
   constraints: Constraints | null;
+  workloads: string[];
+  environments: string[];
+  exclusive_with: string[];
+  max_holders: number;
+  require_mfa: boolean;
+  address_ranges: string[];
+  hours: JSONColumnType<AccessWindow[]>;
+  clearance: string;
   created_at: Date;
   updated_at: Date;
 }
@@ -24,6 +35,7 @@ interface AssignmentRow {
   subject_type: string;
   subject_id: string;
   role: string;
+  not_before: Date | null;
   expires_at: Date | null;
   assigned_by: string;
   created_at: Date;
@@ -37,7 +49,10 @@ interface GrantRow {
   effect: 'allow' | 'deny';
   permission: string;
   resource_id: string;
+  not_before: Date | null;
   expires_at: Date | null;
+  condition: string;
+  condition_tree: JSONColumnType<Condition> | null;
   reason: string;
   granted_by: string;
   created_at: Date;
@@ -50,6 +65,8 @@ interface TypeRow {
   actions: string[];
   owner_actions: string[];
   default_classification: string;
+  attributes: JSONColumnType<Record<string, string>>;
+  parent_types: string[];
   created_at: Date;
   updated_at: Date;
 }
@@ -69,6 +86,14 @@ const toRole = (row: Selectable<RoleRow>): Role => ({
   description: row.description,
   permissions: row.permissions,
   inherits: row.inherits,
+  workloads: row.workloads,
+  environments: row.environments,
+  exclusiveWith: row.exclusive_with,
+  maxHolders: row.max_holders,
+  requireMfa: row.require_mfa,
+  addressRanges: row.address_ranges,
+  hours: row.hours,
+  clearance: row.clearance,
   builtIn: false,
   constraints: row.constraints,
 });
@@ -79,12 +104,15 @@ const toType = (row: Selectable<TypeRow>): ResourceType => ({
   actions: row.actions,
   ownerActions: row.owner_actions,
   defaultClassification: row.default_classification,
+  attributes: row.attributes,
+  parentTypes: row.parent_types,
   builtIn: false,
 });
 
 const toAssignment = (row: Selectable<AssignmentRow>): StoredAssignment => ({
   subject: { type: row.subject_type, id: row.subject_id },
   role: row.role,
+  notBefore: instant(row.not_before),
   expiresAt: instant(row.expires_at),
   createdAt: row.created_at.getTime(),
   createdBy: row.assigned_by,
@@ -96,16 +124,16 @@ const toGrant = (row: Selectable<GrantRow>): StoredGrant => ({
   effect: row.effect,
   permission: row.permission,
   resourceId: row.resource_id,
+  notBefore: instant(row.not_before),
   expiresAt: instant(row.expires_at),
+  condition: row.condition,
+  tree: row.condition_tree,
   reason: row.reason,
   createdAt: row.created_at.getTime(),
   createdBy: row.granted_by,
 });
 
 const tablesOf = (tx: Tx) => tx.tables<Tables>();
-
-/** A deny that would leave an owner unable to hand out roles. */
-const LOCKING_OUT = ['users:roles', 'users:*', '*:roles', '*:*'];
 
 const own = (tenantId: TenantId, subject: Subject) => ({ tenant_id: tenantId, subject_type: subject.type, subject_id: subject.id });
 
@@ -138,21 +166,8 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
   allRoles: (tenantId) => db.tenant(tenantId, (tx) => readRoles(tx, tenantId)),
   allTypes: (tenantId) => db.tenant(tenantId, (tx) => readTypes(tx, tenantId)),
 
-  async subject(tx, tenantId, subject) {
-    const assignments = await tablesOf(tx)
-      .selectFrom('role_assignment')
-      .selectAll()
-      .where((eb) => eb.and(own(tenantId, subject)))
-      .orderBy('role')
-      .execute();
-    const grants = await tablesOf(tx)
-      .selectFrom('permission_grant')
-      .selectAll()
-      .where((eb) => eb.and(own(tenantId, subject)))
-      .orderBy('id')
-      .execute();
-    return { subject, assignments: assignments.map(toAssignment), grants: grants.map(toGrant) };
-  },
+  subject: readSubject,
+  ...createHolders(),
 
   async putRole(tx, tenantId, role, now) {
     const { name, description } = role;
@@ -161,6 +176,14 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
       permissions: [...role.permissions],
       inherits: [...role.inherits],
       constraints: role.constraints ? sql<Constraints>`${JSON.stringify(role.constraints)}::jsonb` : null,
+      workloads: [...role.workloads],
+      environments: [...role.environments],
+      exclusive_with: [...role.exclusiveWith],
+      max_holders: role.maxHolders,
+      require_mfa: role.requireMfa,
+      address_ranges: [...role.addressRanges],
+      hours: JSON.stringify(role.hours),
+      clearance: role.clearance,
       updated_at: new Date(now),
     };
     await tablesOf(tx)
@@ -181,6 +204,8 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
       actions: [...type.actions],
       owner_actions: [...type.ownerActions],
       default_classification: type.defaultClassification,
+      attributes: JSON.stringify(type.attributes),
+      parent_types: [...type.parentTypes],
       updated_at: new Date(now),
     };
     await tablesOf(tx)
@@ -190,7 +215,8 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
       .execute();
   },
 
-  async assign(tx, tenantId, { subject, role, expiresAt, createdAt, createdBy }) {
+  async assign(tx, tenantId, { subject, role, notBefore, expiresAt, createdAt, createdBy }) {
+    const window = { not_before: date(notBefore), expires_at: date(expiresAt), assigned_by: createdBy };
     const row = await tablesOf(tx)
       .insertInto('role_assignment')
       .values({
@@ -198,15 +224,10 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
         subject_type: subject.type,
         subject_id: subject.id,
         role,
-        expires_at: date(expiresAt),
-        assigned_by: createdBy,
+        ...window,
         created_at: new Date(createdAt),
       })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['tenant_id', 'subject_type', 'subject_id', 'role'])
-          .doUpdateSet({ expires_at: date(expiresAt), assigned_by: createdBy }),
-      )
+      .onConflict((conflict) => conflict.columns(['tenant_id', 'subject_type', 'subject_id', 'role']).doUpdateSet(window))
       .returningAll()
       .executeTakeFirstOrThrow();
     return toAssignment(row);
@@ -222,36 +243,16 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
     return gone.length > 0;
   },
 
-  async owners(tx, tenantId) {
-    const rows = await tablesOf(tx)
-      .selectFrom('role_assignment as a')
-      .select('a.subject_id')
-      .where('a.tenant_id', '=', tenantId)
-      .where('a.role', '=', OWNER)
-      .where('a.subject_type', '=', 'user')
-      .where('a.expires_at', 'is', null)
-      .where((eb) =>
-        eb.not(
-          eb.exists(
-            eb
-              .selectFrom('permission_grant as g')
-              .select('g.id')
-              .where('g.tenant_id', '=', tenantId)
-              .whereRef('g.subject_type', '=', 'a.subject_type')
-              .whereRef('g.subject_id', '=', 'a.subject_id')
-              .where('g.effect', '=', 'deny')
-              .where('g.resource_id', '=', '')
-              .where('g.permission', 'in', LOCKING_OUT),
-          ),
-        ),
-      )
-      .orderBy('a.subject_id')
-      .execute();
-    return rows.map((row) => row.subject_id);
-  },
-
   async putGrant(tx, tenantId, grant) {
-    const { subject, effect, permission, resourceId, reason, createdBy } = grant;
+    const { subject, effect, permission, resourceId } = grant;
+    const rest = {
+      not_before: date(grant.notBefore),
+      expires_at: date(grant.expiresAt),
+      condition: grant.condition,
+      condition_tree: grant.tree === null ? null : JSON.stringify(grant.tree),
+      reason: grant.reason,
+      granted_by: grant.createdBy,
+    };
     const row = await tablesOf(tx)
       .insertInto('permission_grant')
       .values({
@@ -262,15 +263,11 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
         effect,
         permission,
         resource_id: resourceId,
-        expires_at: date(grant.expiresAt),
-        reason,
-        granted_by: createdBy,
+        ...rest,
         created_at: new Date(grant.createdAt),
       })
       .onConflict((conflict) =>
-        conflict
-          .columns(['tenant_id', 'subject_type', 'subject_id', 'effect', 'permission', 'resource_id'])
-          .doUpdateSet({ expires_at: date(grant.expiresAt), reason, granted_by: createdBy }),
+        conflict.columns(['tenant_id', 'subject_type', 'subject_id', 'effect', 'permission', 'resource_id']).doUpdateSet(rest),
       )
       .returningAll()
       .executeTakeFirstOrThrow();
@@ -314,6 +311,7 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
         .where((eb) => eb.and({ tenant_id: tenantId, subject_type: 'user' }))
         .where('subject_id', 'in', [...userIds])
         .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', new Date(now))]))
+        .where((eb) => eb.or([eb('not_before', 'is', null), eb('not_before', '<=', new Date(now))]))
         .orderBy('role')
         .execute();
       return new Map([...Map.groupBy(rows, (row) => row.subject_id)].map(([id, given]) => [id, given.map((row) => row.role)]));

@@ -1,19 +1,13 @@
 // A tenant's roles and resource types at one moment: immutable, indexed once, shared by everybody's rights.
 import type { TenantId } from '../base/caller.ts';
-import type { Constraints } from '../base/constraints.ts';
+import type { Instant } from '../base/time.ts';
+import { typesOf } from './attribute.ts';
 import { ADMIN, BUILT_IN_RESOURCE_TYPES, BUILT_IN_ROLES } from './builtin.ts';
-import { type PatternSet, patternSet } from './pattern-set.ts';
+import { INTERNAL, levelOf } from './classification.ts';
+import { conditionSchema, type Schema } from './condition/condition.ts';
 import type { ResourceType } from './resource-type.ts';
-import { constraintsOf, flatten, type Role, type RoleLookup } from './role.ts';
-import { allowedBy, type Ruling } from './ruling.ts';
-
-/** What a set of roles gives together: shared by every subject that has exactly these roles. */
-export interface RoleUnion {
-  readonly names: readonly string[];
-  readonly allows: PatternSet<Ruling>;
-  /** Limits of these roles, inherited ones included. */
-  readonly constraints: readonly Constraints[];
-}
+import type { Role, RoleLookup } from './role.ts';
+import { type RoleUnion, uniteRoles } from './union.ts';
 
 export interface Snapshot {
   readonly tenantId: TenantId;
@@ -21,8 +15,12 @@ export interface Snapshot {
   readonly roles: readonly Role[];
   type(name: string): ResourceType | undefined;
   readonly types: readonly ResourceType[];
-  /** Unknown names give nothing and are left out. Flattened on first use, kept for as long as the snapshot lives. */
-  union(names: readonly string[]): RoleUnion;
+  /** Unknown names give nothing and are left out. Put together on first use, kept until a role's hours begin or end. */
+  union(names: readonly string[], now: Instant): RoleUnion;
+  /** Is there a type whose resources are more secret than `internal` by default? */
+  readonly classified: boolean;
+  /** What conditions about resources of that type can speak of; '*' = of any. */
+  schema(type: string): Schema;
 }
 
 export interface SnapshotSource {
@@ -53,35 +51,34 @@ export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snaps
   const customRoles = roles.filter((role) => !builtInRoles.has(role.name));
   const lookup = roleLookup(customRoles, customTypes);
   const custom = new Map(customTypes.map((type) => [type.name, type]));
-  const unions = new Map<string, RoleUnion>();
-
-  const unite = (names: readonly string[]): RoleUnion => ({
-    names,
-    constraints: constraintsOf(names, lookup),
-    allows: patternSet(
-      names.flatMap((name) => {
-        const ruling = allowedBy(`role:${name}`);
-        return flatten(name, lookup).map(({ permission }) => ({ permission, value: ruling }));
-      }),
-    ),
-  });
+  const unions = new Map<string, { readonly union: RoleUnion; readonly from: Instant }>();
+  const schemas = new Map<string, Schema>();
+  const type = (name: string): ResourceType | undefined => builtInTypes.get(name) ?? custom.get(name);
 
   return {
     tenantId,
     role: lookup,
     roles: [...builtInRoles.keys(), ...customRoles.map((role) => role.name)].flatMap((name) => lookup(name) ?? []),
-    type: (name) => builtInTypes.get(name) ?? custom.get(name),
+    type,
     types: [...BUILT_IN_RESOURCE_TYPES, ...customTypes],
-    union(names) {
+    union(names, now) {
       // No role name holds a comma.
       const known = [...new Set(names)].filter((name) => lookup(name) !== undefined).sort();
       const key = known.join(',');
-      const remembered = unions.get(key);
-      if (remembered !== undefined) return remembered;
-      const union = unite(known);
+      const kept = unions.get(key);
+      if (kept !== undefined && (kept.union.until === null || (kept.from <= now && now < kept.union.until))) return kept.union;
+      const union = uniteRoles(known, lookup, now);
       if (unions.size >= UNIONS) unions.delete(unions.keys().next().value ?? '');
-      unions.set(key, union);
+      unions.set(key, { union, from: now });
       return union;
+    },
+    classified: customTypes.some(({ defaultClassification }) => levelOf(defaultClassification) > INTERNAL),
+    schema(name) {
+      const known = schemas.get(name);
+      if (known !== undefined) return known;
+      const schema = conditionSchema({ resource: typesOf(type(name)?.attributes ?? {}) });
+      schemas.set(name, schema);
+      return schema;
     },
   };
 };

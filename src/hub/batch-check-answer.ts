@@ -9,7 +9,7 @@ const RESULTS = (1 << 3) | 2;
 const ID = (1 << 3) | 2;
 const DECISION_ID = (9 << 3) | 2;
 
-/** Fields 2 to 6: allowed, effect, reason, reason_code, applied_policies. */
+/** Fields 2 to 8: everything that the ruling says. */
 const encodeRuling = (ruling: Ruling): Uint8Array => {
   const writer = new BinaryWriter();
   if (ruling.allowed) writer.uint32(16).bool(true);
@@ -17,6 +17,8 @@ const encodeRuling = (ruling: Ruling): Uint8Array => {
   if (ruling.reason !== '') writer.uint32(34).string(ruling.reason);
   if (ruling.code !== '') writer.uint32(42).string(ruling.code);
   for (const rule of ruling.rules) writer.uint32(50).string(rule);
+  for (const condition of ruling.conditions ?? []) writer.uint32(58).string(condition);
+  for (const obligation of ruling.obligations ?? []) writer.uint32(66).string(obligation);
   return writer.finish();
 };
 

@@ -9,7 +9,8 @@ import { createCallPrincipals, refusalOf, type Slot } from './batch-check-princi
 import { type Gate, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import { type DecisionPorts, duration, isPrincipal, reach, staleness, timestamp } from './check-permission.ts';
-import type { Asker, Named } from './principal.ts';
+import type { Asker, Named, Principal } from './principal.ts';
+import { type Surroundings, situationOf } from './situation.ts';
 
 /** Nothing holds the event loop longer (milliseconds); looked at every so many checks. */
 const SLICE = 2;
@@ -22,7 +23,7 @@ type Ready =
   | {
       readonly kind: 'principal';
       readonly rights: Rights;
-      readonly limits: Parameters<DecisionPorts['authorization']['decide']>[1];
+      readonly principal: Principal;
       readonly gate: Gate | null;
     };
 
@@ -47,7 +48,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
           if ('code' in one) return { kind: 'fault', ruling: one };
           if (isPrincipal(one)) {
             const own = rights[next++] as Rights;
-            return { kind: 'principal', rights: own, limits: one.limits, gate: one.gate(own, call.now) };
+            return { kind: 'principal', rights: own, principal: one, gate: one.gate(own, call.now) };
           }
           return { kind: 'refused', ruling: one.ruling, snapshot: snapshots[tenants.indexOf(one.tenantId)] as Snapshot };
         });
@@ -55,13 +56,24 @@ export const createBatchCheck = (ports: DecisionPorts) => {
     );
   };
 
-  const ruleOn = (check: PermissionCheck, ready: Ready, asker: Asker): Ruling => {
+  /** What a check does not say comes from the request. */
+  const surroundings = (request: BatchCheckRequest, check: PermissionCheck): Surroundings => ({
+    resource: check.resource,
+    tokenContext: check.tokenContext ?? request.tokenContext,
+    context: check.context ?? request.context,
+    workload: check.workload === '' ? request.workload : check.workload,
+    environment: check.environment === '' ? request.environment : check.environment,
+  });
+
+  const ruleOn = (request: BatchCheckRequest, check: PermissionCheck, ready: Ready, asker: Asker, call: Call): Ruling => {
     try {
       if (ready.kind === 'fault') return ready.ruling;
       const question = readQuestion(check.action, check.resource, asker);
       requireType(ready.kind === 'principal' ? ready.rights.snapshot : ready.snapshot, question, asker);
       if (ready.kind === 'refused') return ready.ruling;
-      return through(ready.gate, authorization.decide(ready.rights, ready.limits, question), question);
+      const { rights, principal } = ready;
+      const situation = rights.plain ? null : situationOf(surroundings(request, check), principal, asker, call, null);
+      return through(ready.gate, authorization.decide(rights, principal.limits, question, situation), question);
     } catch (thrown) {
       return refusalOf(thrown);
     }
@@ -98,7 +110,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
       const began = performance.now();
       while (at < checks.length) {
         const check = checks[at] as PermissionCheck;
-        const ruling = ruleOn(check, ready[slots[at] as Slot] as Ready, asker);
+        const ruling = ruleOn(request, check, ready[slots[at] as Slot] as Ready, asker, call);
         if (ruling.allowed) allowed += 1;
         writer.add(check.id, ruling);
         at += 1;

@@ -5,11 +5,10 @@ import type { Ruling } from '../authorization/authorization.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import type { DecisionIds } from './check-permission-id.ts';
-import { isStepUp } from './gate.ts';
 import { instant, tagOf, text, varint } from './wire-bytes.ts';
 
-export const effectOf = (ruling: Ruling): Effect =>
-  ruling.allowed ? Effect.EFFECT_ALLOW : isStepUp(ruling) ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
+export const effectOf = ({ allowed, stepUp }: Ruling): Effect =>
+  allowed ? Effect.EFFECT_ALLOW : stepUp === true ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
 
 const ACTION = tagOf(5, 2);
 const RESOURCE_TYPE = tagOf(6, 2);
@@ -21,7 +20,7 @@ const STALENESS = tagOf(17, 2);
 /** Three instants, a number and every tag and length. */
 const MOMENT_BYTES = 96;
 
-/** Fields 1 to 4 and 7: allowed, effect, reason, reason_code, applied_policies. */
+/** Fields 1 to 4 and 7 to 10: everything that the ruling says. */
 const encodeRuling = (ruling: Ruling): Uint8Array => {
   const writer = new BinaryWriter();
   if (ruling.allowed) writer.uint32(tagOf(1, 0)).bool(true);
@@ -29,6 +28,9 @@ const encodeRuling = (ruling: Ruling): Uint8Array => {
   if (ruling.reason !== '') writer.uint32(tagOf(3, 2)).string(ruling.reason);
   if (ruling.code !== '') writer.uint32(tagOf(4, 2)).string(ruling.code);
   for (const rule of ruling.rules) writer.uint32(tagOf(7, 2)).string(rule);
+  for (const condition of ruling.conditions ?? []) writer.uint32(tagOf(8, 2)).string(condition);
+  for (const obligation of ruling.obligations ?? []) writer.uint32(tagOf(9, 2)).string(obligation);
+  for (const attribute of ruling.missing ?? []) writer.uint32(tagOf(10, 2)).string(attribute);
   return writer.finish();
 };
 

@@ -8,25 +8,38 @@ import { type Asker, isBelieved, mayAskAbout } from './principal.ts';
 const ACTION = /^[a-z][a-z0-9_.-]{0,127}$/;
 const CLASSIFICATIONS: readonly string[] = ['', 'public', 'internal', 'confidential', 'restricted', 'top_secret'];
 
+const PARENTS_MAX = 8;
+const NO_PARENTS: Question['parents'] = [];
+
+const readParents = ({ parents }: Resource): Question['parents'] => {
+  if (parents.length > PARENTS_MAX) throw badField('resource.parents', `at most ${PARENTS_MAX}`);
+  const bad = parents.findIndex(({ type, id }) => type === '' || id === '');
+  if (bad !== -1) throw badField(`resource.parents[${bad}]`, 'names a type and an id');
+  return parents;
+};
+
 /** INVALID_ARGUMENT that names the field. A wildcard can be held, never asked for. */
 export const readQuestion = (action: string, resource: Resource | undefined, asker: Asker): Question => {
   if (!ACTION.test(action)) throw badField('action', 'a lower-case word such as read');
   if (resource === undefined || resource.type === '') throw badField('resource.type', 'must name a resource type');
   if (!CLASSIFICATIONS.includes(resource.classification))
     throw badField('resource.classification', 'public, internal, confidential, restricted or top_secret');
+  const believed = isBelieved(asker, resource.type);
   return {
     type: resource.type,
     action,
     resourceId: resource.id,
     resourceTenantId: resource.tenantId === '' ? asker.caller.tenantId : resource.tenantId,
-    ownerId: resource.ownerId !== '' && isBelieved(asker, resource.type) ? resource.ownerId : '',
+    ownerId: believed ? resource.ownerId : '',
     classification: resource.classification,
+    parents: resource.parents.length === 0 ? NO_PARENTS : readParents(resource),
+    believed,
   };
 };
 
 /** NOT_FOUND / RESOURCE_TYPE_UNKNOWN, then PERMISSION_DENIED / RESOURCE_TYPE_FORBIDDEN for a workload not registered for the type. */
 export const requireType = (
-  types: { type(name: string): unknown; readonly tenantId: TenantId },
+  types: { type(name: string): { readonly parentTypes: readonly string[] } | undefined; readonly tenantId: TenantId },
   question: Question,
   asker: Asker,
 ): void => {
@@ -36,4 +49,11 @@ export const requireType = (
     throw new Fault('PERMISSION_DENIED', 'RESOURCE_TYPE_FORBIDDEN', "this workload's entry does not list the resource type", {
       meta: { resource_type: question.type },
     });
+  if (question.parents.length === 0) return;
+  let type = question.type;
+  for (const [at, parent] of question.parents.entries()) {
+    if (types.type(type)?.parentTypes.includes(parent.type) !== true)
+      throw badField(`resource.parents[${at}].type`, `${type} declares no such parent type`);
+    type = parent.type;
+  }
 };

@@ -1,5 +1,5 @@
 // CheckPermission: may this subject do this to that? Answered at once when everything is in memory.
-import type { Authorization, Question, Rights, Ruling, Snapshot, Step } from '../authorization/authorization.ts';
+import type { Authorization, Question, Rights, Ruling, Situation, Snapshot, Step } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant, Millis } from '../base/time.ts';
@@ -14,6 +14,7 @@ import type { DecisionIds } from './check-permission-id.ts';
 import { type Gate, stepUpAt, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import type { Asker, Named, Principal, Principals } from './principal.ts';
+import { situationOf } from './situation.ts';
 
 export interface DecisionPorts {
   readonly authorization: Pick<Authorization, 'rightsOf' | 'snapshot' | 'decide' | 'explain'>;
@@ -66,12 +67,21 @@ interface Decided {
 export const createCheckPermission = (ports: DecisionPorts) => {
   const { authorization, principals, feed } = ports;
 
-  const decide = (rights: Rights, principal: Principal, question: Question, explained: boolean, now: Instant): Decided => {
+  /** `situation`: null where no rule looks at it. */
+  const decide = (
+    rights: Rights,
+    principal: Principal,
+    question: Question,
+    situation: Situation | null,
+    explained: boolean,
+    now: Instant,
+  ): Decided => {
     const gate = principal.gate(rights, now);
+    const ruling = authorization.decide(rights, principal.limits, question, situation);
     return {
-      ruling: through(gate, authorization.decide(rights, principal.limits, question), question),
-      until: earliest(rights.validUntil, principal.until, gate === null ? null : gate.until),
-      steps: explained ? authorization.explain(rights, principal.limits, question) : null,
+      ruling: through(gate, ruling, question),
+      until: earliest(rights.validUntil, principal.until, gate === null ? null : gate.until, situation?.horizon?.until ?? null),
+      steps: explained ? authorization.explain(rights, principal.limits, question, situation) : null,
       gate,
     };
   };
@@ -100,9 +110,9 @@ export const createCheckPermission = (ports: DecisionPorts) => {
       reasonCode: ruling.code,
       ...said,
       appliedPolicies: ruling.rules as string[],
-      conditions: [],
-      obligations: [],
-      missingAttributes: [],
+      conditions: [...(ruling.conditions ?? [])],
+      obligations: [...(ruling.obligations ?? [])],
+      missingAttributes: [...(ruling.missing ?? [])],
       stepUp,
       trace: steps === null ? undefined : { steps: steps.map(printStep) },
       validUntil: timestamp(moment.validUntil),
@@ -121,8 +131,11 @@ export const createCheckPermission = (ports: DecisionPorts) => {
         return print(request, { ruling: named.ruling, until: null, steps: null, gate: null }, named, call);
       });
     return andThen(authorization.rightsOf([{ tenantId: named.tenantId, subject: named.holder }], call.now), ([rights]) => {
-      requireType((rights as Rights).snapshot, question, asker);
-      return print(request, decide(rights as Rights, named, question, request.explain, call.now), named, call);
+      const { snapshot, plain } = rights as Rights;
+      requireType(snapshot, question, asker);
+      const { explain } = request;
+      const situation = plain && !explain ? null : situationOf(request, named, asker, call, { until: Number.POSITIVE_INFINITY });
+      return print(request, decide(rights as Rights, named, question, situation, explain, call.now), named, call);
     });
   };
 

@@ -24,11 +24,12 @@ export interface Gate {
   readonly until: Instant;
 }
 
-const rulingOf = ({ code, message }: Reason): Ruling => Object.freeze({ allowed: false, code, reason: message, rules: Object.freeze([]) });
+const rulingOf = ({ code, message }: Reason, more: Partial<Ruling> = {}): Ruling =>
+  Object.freeze({ allowed: false, code, reason: message, rules: Object.freeze([]), ...more });
 const CLOSED = rulingOf(OUTSIDE);
-const STEP_UP = rulingOf(MFA_REQUIRED);
-
-export const isStepUp = (ruling: Ruling): boolean => ruling === STEP_UP;
+const STEP_UP = rulingOf(MFA_REQUIRED, { stepUp: true });
+/** Of a rule that asks for a second factor, whichever. */
+const ANY_FACTOR: StepUp = { acrValues: ['aal2'], methods: [], maxAge: undefined };
 
 /** null where nothing stands in the way. */
 export const gateOf = ({ tenant, user, shown }: Ground, { constraints }: Pick<Rights, 'constraints'>, now: Instant): Gate | null => {
@@ -54,5 +55,7 @@ export const through = (gate: Gate | null, ruling: Ruling, { type, action }: Pic
   return ruling.allowed && gate.factor?.neededFor(`${type}:${action}`) === true ? STEP_UP : ruling;
 };
 
-export const stepUpAt = (gate: Gate | null, ruling: Ruling): StepUp | undefined =>
-  ruling === STEP_UP && gate !== null && gate.factor !== null ? stepUpOf(gate.factor) : undefined;
+export const stepUpAt = (gate: Gate | null, ruling: Ruling): StepUp | undefined => {
+  if (ruling.stepUp !== true) return undefined;
+  return gate !== null && gate.factor !== null ? stepUpOf(gate.factor) : ANY_FACTOR;
+};

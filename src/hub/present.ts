@@ -34,7 +34,7 @@ export const createPresent = (ports: PresentPorts) => {
     context: RequestContext | undefined,
     call: Call,
   ): MaybePromise<Presented> => {
-    const { credential, marked, session, subjectType, roles } = proven;
+    const { credential, marked, session, subjectType, roles, source } = proven;
     const { tenantId } = credential;
     const subject: Subject = { type: subjectType, id: credential.subject };
     return andThen(ports.tenant(tenantId), (tenant) => {
@@ -54,8 +54,10 @@ export const createPresent = (ports: PresentPorts) => {
           const scopes = credential.scopes ?? [];
           const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
           const holder = roles === undefined ? standing.holder : { ...standing.holder, roles };
+          // What a foreign issuer says of a second factor is its own affair.
+          const own = 'familyId' in source ? source : null;
           const home = session === null ? null : { tenant, shown: { token: session, presenter } };
-          return { ok: true, tenantId, subject, standing: { ...standing, holder, limits }, expiresAt: credential.expiresAt, home };
+          return { ok: true, tenantId, subject, standing: { ...standing, holder, limits }, expiresAt: credential.expiresAt, home, proven: own };
         }),
       );
     });

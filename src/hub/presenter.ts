@@ -38,6 +38,10 @@ const shownBy = (context: RequestContext | undefined, { caller, peer }: Call, jk
         jkt,
       };
 
+/** Where the subject is: an edge's word, else the other end of the connection. */
+export const addressOf = (context: RequestContext | undefined, { peer }: Call, trusted: boolean): string =>
+  trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : peer.address;
+
 /**
  * `trusted`: the caller holds context:assert, so its word on the address counts. `bound`: only then is it worth working out what was shown.
  * `key`: what was proven by DPoP. `fingerprint`: of the device that it names, as in claims.
@@ -52,7 +56,7 @@ export const presenterOf = (
 ): Presenter => ({
   shown: bound ? shownBy(context, call, typeof key === 'string' ? key : '') : NOTHING_SHOWN,
   badProof: typeof key === 'string' ? null : key,
-  address: trusted && context !== undefined && context.ipAddress !== '' ? context.ipAddress : call.peer.address,
+  address: addressOf(context, call, trusted),
   deviceId: context?.deviceId ?? '',
   fingerprint,
   believed: trusted,

@@ -20,6 +20,12 @@ export interface Standing {
   readonly account: Limited | null;
 }
 
+/** What an access token proves of its subject besides who it is. */
+export interface Shown {
+  readonly mfaVerified: boolean;
+  readonly sessionId: string;
+}
+
 /** What ValidateToken would say of a token, without audience. */
 export type Presented =
   | {
@@ -31,6 +37,8 @@ export type Presented =
       readonly expiresAt: Instant | null;
       /** Of a user's token; null for keys. */
       readonly home: Pick<Ground, 'tenant' | 'shown'> | null;
+      /** null for what has no session of ours. */
+      readonly proven: Shown | null;
     }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
@@ -58,6 +66,10 @@ export interface Principal {
   readonly until: Instant | null;
   /** What stands before its rights, once they are known. */
   readonly gate: (rights: Pick<Rights, 'constraints'>, now: Instant) => Gate | null;
+  /** What its credential proves; null where it is only named. */
+  readonly proven: Shown | null;
+  /** What the caller says of a subject that is only named. */
+  readonly said: SubjectMessage | null;
 }
 
 /** An answer that needs no rights: the token is not good, the subject is not there. */
@@ -126,6 +138,8 @@ const itself = (caller: Exclude<KnownCaller, { kind: 'workload' }>, narrower: re
         limits: { also: [], cap: null, scopes },
         until: caller.expiresAt,
         gate: () => ownGate(caller.secondFactor),
+        proven: caller,
+        said: null,
       }
     : {
         tenantId: caller.tenantId,
@@ -133,6 +147,8 @@ const itself = (caller: Exclude<KnownCaller, { kind: 'workload' }>, narrower: re
         limits: { also: [], cap: caller.permissions, scopes },
         until: null,
         gate: OPEN,
+        proven: null,
+        said: null,
       };
 };
 
@@ -160,10 +176,9 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
       if (!mayName(asker, tenantId)) return unknown(asker);
       if (!stands.active) return suspended(tenantId);
       const gate = home === null ? OPEN : gateAt(home.tenant, stands.account, home.shown);
-      return { tenantId, holder: stands.holder, limits: stands.limits, until: expiresAt, gate };
+      return { tenantId, holder: stands.holder, limits: stands.limits, until: expiresAt, gate, proven: presented.proven, said: null };
     });
 
-  // Attributes, session, second factor and risk that a caller asserts would be read here; no rule of ours reads them yet.
   const ofSubject = (message: SubjectMessage, asker: Asker): MaybePromise<Named> => {
     const { caller } = asker;
     const tenantId = message.tenantId === '' ? caller.tenantId : message.tenantId;
@@ -179,7 +194,8 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
         if (home?.status !== 'active') return tenantSuspended(tenantId);
         if (!found.active) return suspended(tenantId);
         const gate = gateAt(home, found.account, null);
-        return { tenantId, holder: found.holder, limits: narrowed(found.limits, message.scopes), until: null, gate };
+        const limits = narrowed(found.limits, message.scopes);
+        return { tenantId, holder: found.holder, limits, until: null, gate, proven: null, said: message };
       }),
     );
   };

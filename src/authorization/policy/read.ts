@@ -13,7 +13,7 @@ import {
 } from './document.ts';
 import { type Fields, type FieldProblem, newReading, readFields, type TextRule } from './fields.ts';
 import type { Node, TextPosition } from './node.ts';
-import { CLASSIFICATIONS } from '../resource-type.ts';
+import { CLASSIFICATIONS } from '../classification.ts';
 import { isTimeZone } from './time-window.ts';
 
 export const DOCUMENT_BOUNDS = { rules: 100, masks: 200, windows: 20, conditions: 100 } as const;

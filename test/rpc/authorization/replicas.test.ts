@@ -27,7 +27,7 @@ describe('another replica', () => {
     expect(await holds(there, 'config:read')).toBe(true);
     await here.authorization.unassignRole('acme', viewer, 'viewer', owner);
     await waitFor(async () => !(await holds(there, 'config:read')), 2000, 'the role to be gone');
-    await here.authorization.assignRole('acme', { subject: viewer, role: 'viewer', expiresAt: null }, owner);
+    await here.authorization.assignRole('acme', { subject: viewer, role: 'viewer', notBefore: null, expiresAt: null }, owner);
     await waitFor(() => holds(there, 'config:read'), 2000, 'the role to be back');
   });
 
@@ -44,7 +44,7 @@ describe('another replica', () => {
   it('knows a new resource type, and what a changed role gives', async () => {
     const role = { name: 'clerk', description: '', permissions: ['audit:read'], inherits: [] };
     await here.authorization.putRole('acme', role, owner);
-    await here.authorization.assignRole('acme', { subject: viewer, role: 'clerk', expiresAt: null }, owner);
+    await here.authorization.assignRole('acme', { subject: viewer, role: 'clerk', notBefore: null, expiresAt: null }, owner);
     await waitFor(() => holds(there, 'audit:read'), 2000, 'the role');
     await here.authorization.putRole('acme', { ...role, permissions: ['workloads:read'] }, owner);
     await waitFor(
@@ -66,7 +66,11 @@ describe('rights', () => {
     const narrow = { name: 'tide', description: '', permissions: ['config:read'], inherits: [] };
     for (let round = 0; round < 5; round += 1) {
       await here.authorization.putRole('acme', narrow, owner);
-      const { revision } = await here.authorization.assignRole('acme', { subject: viewer, role: 'tide', expiresAt: null }, owner);
+      const { revision } = await here.authorization.assignRole(
+        'acme',
+        { subject: viewer, role: 'tide', notBefore: null, expiresAt: null },
+        owner,
+      );
       await there.platform.feed.catchUp(revision);
       expect((await there.authorization.rights('acme', viewer)).roles).toContain('tide');
       // First the role goes from the viewer, then it is widened: at no moment did the viewer hold the wide one.

@@ -99,7 +99,8 @@ describe('a role', () => {
     ['a subject that does not exist', 'AssignRole', assignment('usr_ghost', 'viewer'), 'NOT_FOUND/SUBJECT_UNKNOWN'],
     ['a subject of another tenant', 'AssignRole', assignment('usr_foreign', 'viewer'), 'NOT_FOUND/SUBJECT_UNKNOWN'],
     ['an end in the past', 'AssignRole', assignment('usr_plain', 'viewer', { seconds: 1, nanos: 0 }), 'INVALID_ARGUMENT/EXPIRY_INVALID'],
-    ['a group as subject', 'AssignRole', assignment('g', 'viewer', undefined, 'group'), 'INVALID_ARGUMENT/REQUEST_INVALID'],
+    ['a group that does not exist', 'AssignRole', assignment('g', 'viewer', undefined, 'group'), 'NOT_FOUND/SUBJECT_UNKNOWN'],
+    ['an API key as subject', 'AssignRole', assignment('key_1', 'viewer', undefined, 'api_key'), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['no role at all', 'PutRole', { tenantId: '', role: undefined }, 'INVALID_ARGUMENT/REQUEST_INVALID'],
   ];
   for (const [what, method, request, want] of refusals)

@@ -7,6 +7,7 @@ import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import type { BatchCheckRequest, BatchCheckResponse, CheckPermissionRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Subject } from '../../../src/gen/securityhub/v1/authorization.ts';
+import * as authorizationMessages from '../../../src/gen/securityhub/v1/authorization.ts';
 import * as hub from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { DecisionWiring } from '../../../src/hub/check-permission.wire.ts';
 import { wireDecisions } from '../../../src/hub/check-permission.wire.ts';
@@ -76,13 +77,18 @@ export const apiKey = (ownerId: string, permissions: readonly string[], scopes: 
 
 export const user = (userId: string, scopes: readonly string[] = []): Caller => userCaller('acme', userId, { scopes });
 
+/** What a request leaves out is empty, as ts-proto decodes it. */
+const filled = (method: string, request: object): object =>
+  (authorizationMessages as unknown as Readonly<Record<string, { fromPartial?(part: object): object }>>)[`${method}Request`]?.fromPartial?.(request) ?? request;
+
 const KEYS = new Map([
   ['key_1', { ownerId: 'usr_viewer', permissions: ['conversations:read', 'users:read'] as readonly string[], scopes: [] }],
 ]);
 
 /** `good:<tenant>:<user>:<scopes>` is an access token in good order; `bad:<reason>` is refused with that reason. */
 const verify: DecisionWiring['verify'] = (token): Presented => {
-  const [kind, a = '', b = '', scopes = ''] = token.split(':');
+  const [kind, a = '', name = '', scopes = ''] = token.split(':');
+  const b = name.replace('+mfa', '');
   if (kind !== 'good') return { ok: false, reason: a === '' ? 'TOKEN_MALFORMED' : a, message: 'the token is not good' };
   const limits = { also: [], cap: null, scopes: [scopes === '' ? [] : scopes.split(',').map((s) => s.replace('.', ':'))] };
   const subject = { type: 'user', id: b };
@@ -93,6 +99,7 @@ const verify: DecisionWiring['verify'] = (token): Presented => {
     standing: { active: true, holder: subject, limits, account: null },
     expiresAt: Date.now() + 20_000,
     home: null,
+    proven: { mfaVerified: name.endsWith('+mfa'), sessionId: '' },
   };
 };
 
@@ -115,6 +122,7 @@ export const createWorld = async (
   const { authorization, services } = wireAuthorization(platform, settings, {
     subjects: {
       known: (tenantId, { type, id }) => (type === 'user' ? USERS.has(`${tenantId}/${id}`) : id === 'default/billing'),
+      acts: (tenantId, { type, id }) => (type === 'user' ? USERS.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),
       active: async (tenantId, ids) => ids.filter((id) => USERS.get(`${tenantId}/${id}`) === 'active'),
     },
   });
@@ -152,7 +160,7 @@ export const createWorld = async (
     call: async (method, request, caller) => {
       const found = services.flatMap((each) => each.methods).find((each) => each.method.path.endsWith(`/${method}`));
       if (found === undefined || !('handle' in found.row)) throw new Error(`no row ${method}`);
-      return found.row.handle(request, callAs(caller, { now: now(), method }));
+      return found.row.handle(filled(method, request), callAs(caller, { now: now(), method }));
     },
   };
 };
@@ -174,6 +182,7 @@ export const resource = (type: string, over: Partial<NonNullable<CheckPermission
   ownerId: '',
   classification: '',
   attributes: undefined,
+  parents: [],
   ...over,
 });
 

@@ -53,7 +53,9 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   const platform: TestPlatform = like === undefined ? own : { ...own, sealer: like.platform.sealer, pager: like.platform.pager };
   const late: { identity?: Identity } = {};
   const identityDoor = (): Identity => late.identity as Identity;
-  const { authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), { subjects: { known: () => true } });
+  const { authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
+    subjects: { known: () => true, acts: () => true },
+  });
   const tokens = createTokensWired(platform, defaultsOf(tokensConfig), {
     user: (tenantId, userId) => identityDoor().user(tenantId, userId),
     tenant: (tenantId) => identityDoor().tenant(tenantId),

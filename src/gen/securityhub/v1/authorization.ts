@@ -25,7 +25,7 @@ import {
   ValidatePoliciesRequest,
   ValidatePoliciesResponse,
 } from "./policy.ts";
-import { Constraints } from "./token.ts";
+import { AccessWindow, Constraints } from "./token.ts";
 
 export const protobufPackage = "securityhub.v1";
 
@@ -100,7 +100,22 @@ export interface Resource {
   /** public, internal, confidential, restricted or top_secret; empty = the type's default. */
   classification: string;
   /** Further attributes for conditions. */
-  attributes: { [key: string]: any } | undefined;
+  attributes:
+    | { [key: string]: any }
+    | undefined;
+  /**
+   * What it lies in, nearest first, at most 8; each of a type that the one before declares as a parent. Whoever is not believed about
+   * the resource can name parents that are denied, but none that are granted.
+   */
+  parents: ResourceRef[];
+}
+
+/** Names a resource. */
+export interface ResourceRef {
+  /** Its registered type. */
+  type: string;
+  /** Its id. */
+  id: string;
 }
 
 /** A kind of thing that can be acted on. */
@@ -115,6 +130,18 @@ export interface ResourceType {
   ownerActions: string[];
   /** Classification of a resource that names none; empty = internal. */
   defaultClassification: string;
+  /**
+   * Attributes that conditions may read, with their types: bool, int, double, string, bytes, timestamp, duration, dyn, list(<type>),
+   * map(<type>).
+   */
+  attributes: { [key: string]: string };
+  /** Types whose resources it may lie in, itself included: what is granted or denied on one of those counts for what lies in it. */
+  parentTypes: string[];
+}
+
+export interface ResourceType_AttributesEntry {
+  key: string;
+  value: string;
 }
 
 /** A named bundle of permissions. */
@@ -130,7 +157,25 @@ export interface Role {
   /** Output only: whether it came with the installation. */
   builtIn: boolean;
   /** Limits on whoever has it, also through a role that inherits it: access windows, permissions that need a second factor, flags. */
-  constraints: Constraints | undefined;
+  constraints:
+    | Constraints
+    | undefined;
+  /** It counts only in checks made for one of these workloads; empty = for all. */
+  workloads: string[];
+  /** It counts only in checks made for one of these environments; empty = for all. */
+  environments: string[];
+  /** It counts only at these addresses (CIDR, IPv4 and IPv6); empty = everywhere. */
+  addressRanges: string[];
+  /** It counts only within one of these; empty = always. */
+  hours: AccessWindow[];
+  /** It counts only for those who have shown a second factor; the others are answered EFFECT_STEP_UP. */
+  requireMfa: boolean;
+  /** Roles that nobody may hold together with it, whichever of the two says so. */
+  exclusiveWith: string[];
+  /** Most users and services that may hold it, directly or through a group; 0 = any number. */
+  maxHolders: number;
+  /** Most secret classification that its holders may touch; empty = says nothing (without any: internal). */
+  clearance: string;
 }
 
 /** A role given to a subject. */
@@ -151,6 +196,8 @@ export interface Assignment {
     | undefined;
   /** Who gave it, <type>:<id>. */
   createdBy: string;
+  /** When it begins; unset = it has begun. */
+  notBefore: Timestamp | undefined;
 }
 
 /** A permission granted or denied to a subject. */
@@ -179,6 +226,12 @@ export interface Grant {
     | undefined;
   /** Who made it, <type>:<id>. */
   createdBy: string;
+  /** When it begins; unset = it has begun. */
+  notBefore:
+    | Timestamp
+    | undefined;
+  /** The condition under which it counts, in CEL; empty = always. */
+  condition: string;
 }
 
 /** A whole resource type. */
@@ -278,7 +331,11 @@ export interface AssignRoleRequest {
   /** The role's name. */
   role: string;
   /** When it ends; unset = never. */
-  expiresAt: Timestamp | undefined;
+  expiresAt:
+    | Timestamp
+    | undefined;
+  /** When it begins; unset = now. */
+  notBefore: Timestamp | undefined;
 }
 
 /** The role is given. */
@@ -353,6 +410,15 @@ export interface PutGrantRequest {
     | undefined;
   /** Why, for those who read it later. */
   reason: string;
+  /** When it begins; unset = now. */
+  notBefore:
+    | Timestamp
+    | undefined;
+  /**
+   * The condition under which it counts, in CEL over subject, resource, action, context, asserted, workload, environment and now;
+   * empty = always. A deny whose condition cannot be evaluated denies, a grant whose condition cannot be evaluated gives nothing.
+   */
+  condition: string;
 }
 
 /** The grant as stored. */
@@ -619,7 +685,7 @@ export const Subject: MessageFns<Subject> = {
 };
 
 function createBaseResource(): Resource {
-  return { type: "", id: "", tenantId: "", ownerId: "", classification: "", attributes: undefined };
+  return { type: "", id: "", tenantId: "", ownerId: "", classification: "", attributes: undefined, parents: [] };
 }
 
 export const Resource: MessageFns<Resource> = {
@@ -641,6 +707,9 @@ export const Resource: MessageFns<Resource> = {
     }
     if (message.attributes !== undefined) {
       Struct.encode(Struct.wrap(message.attributes), writer.uint32(50).fork()).join();
+    }
+    for (const v of message.parents) {
+      ResourceRef.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -706,6 +775,14 @@ export const Resource: MessageFns<Resource> = {
             message.attributes = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.parents.push(ResourceRef.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -729,12 +806,88 @@ export const Resource: MessageFns<Resource> = {
     message.ownerId = object.ownerId ?? "";
     message.classification = object.classification ?? "";
     message.attributes = object.attributes ?? undefined;
+    message.parents = object.parents?.map((e) => ResourceRef.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseResourceRef(): ResourceRef {
+  return { type: "", id: "" };
+}
+
+export const ResourceRef: MessageFns<ResourceRef> = {
+  encode(message: ResourceRef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== "") {
+      writer.uint32(10).string(message.type);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResourceRef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResourceRef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ResourceRef>, I>>(base?: I): ResourceRef {
+    return ResourceRef.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResourceRef>, I>>(object: I): ResourceRef {
+    const message = createBaseResourceRef();
+    message.type = object.type ?? "";
+    message.id = object.id ?? "";
     return message;
   },
 };
 
 function createBaseResourceType(): ResourceType {
-  return { name: "", description: "", actions: [], ownerActions: [], defaultClassification: "" };
+  return {
+    name: "",
+    description: "",
+    actions: [],
+    ownerActions: [],
+    defaultClassification: "",
+    attributes: {},
+    parentTypes: [],
+  };
 }
 
 export const ResourceType: MessageFns<ResourceType> = {
@@ -753,6 +906,12 @@ export const ResourceType: MessageFns<ResourceType> = {
     }
     if (message.defaultClassification !== "") {
       writer.uint32(42).string(message.defaultClassification);
+    }
+    globalThis.Object.entries(message.attributes).forEach(([key, value]: [string, string]) => {
+      ResourceType_AttributesEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
+    for (const v of message.parentTypes) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -810,6 +969,25 @@ export const ResourceType: MessageFns<ResourceType> = {
             message.defaultClassification = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = ResourceType_AttributesEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.attributes[entry6.key] = entry6.value;
+            }
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.parentTypes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -832,12 +1010,104 @@ export const ResourceType: MessageFns<ResourceType> = {
     message.actions = object.actions?.map((e) => e) || [];
     message.ownerActions = object.ownerActions?.map((e) => e) || [];
     message.defaultClassification = object.defaultClassification ?? "";
+    message.attributes = (globalThis.Object.entries(object.attributes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.parentTypes = object.parentTypes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseResourceType_AttributesEntry(): ResourceType_AttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const ResourceType_AttributesEntry: MessageFns<ResourceType_AttributesEntry> = {
+  encode(message: ResourceType_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResourceType_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResourceType_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ResourceType_AttributesEntry>, I>>(base?: I): ResourceType_AttributesEntry {
+    return ResourceType_AttributesEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResourceType_AttributesEntry>, I>>(object: I): ResourceType_AttributesEntry {
+    const message = createBaseResourceType_AttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
 
 function createBaseRole(): Role {
-  return { name: "", description: "", permissions: [], inherits: [], builtIn: false, constraints: undefined };
+  return {
+    name: "",
+    description: "",
+    permissions: [],
+    inherits: [],
+    builtIn: false,
+    constraints: undefined,
+    workloads: [],
+    environments: [],
+    addressRanges: [],
+    hours: [],
+    requireMfa: false,
+    exclusiveWith: [],
+    maxHolders: 0,
+    clearance: "",
+  };
 }
 
 export const Role: MessageFns<Role> = {
@@ -859,6 +1129,30 @@ export const Role: MessageFns<Role> = {
     }
     if (message.constraints !== undefined) {
       Constraints.encode(message.constraints, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.workloads) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.environments) {
+      writer.uint32(66).string(v!);
+    }
+    for (const v of message.addressRanges) {
+      writer.uint32(74).string(v!);
+    }
+    for (const v of message.hours) {
+      AccessWindow.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.requireMfa !== false) {
+      writer.uint32(88).bool(message.requireMfa);
+    }
+    for (const v of message.exclusiveWith) {
+      writer.uint32(98).string(v!);
+    }
+    if (message.maxHolders !== 0) {
+      writer.uint32(104).uint32(message.maxHolders);
+    }
+    if (message.clearance !== "") {
+      writer.uint32(114).string(message.clearance);
     }
     return writer;
   },
@@ -924,6 +1218,70 @@ export const Role: MessageFns<Role> = {
             message.constraints = Constraints.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.workloads.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.environments.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.addressRanges.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.hours.push(AccessWindow.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.requireMfa = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.exclusiveWith.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.maxHolders = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.clearance = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -949,12 +1307,27 @@ export const Role: MessageFns<Role> = {
     message.constraints = (object.constraints !== undefined && object.constraints !== null)
       ? Constraints.fromPartial(object.constraints)
       : undefined;
+    message.workloads = object.workloads?.map((e) => e) || [];
+    message.environments = object.environments?.map((e) => e) || [];
+    message.addressRanges = object.addressRanges?.map((e) => e) || [];
+    message.hours = object.hours?.map((e) => AccessWindow.fromPartial(e)) || [];
+    message.requireMfa = object.requireMfa ?? false;
+    message.exclusiveWith = object.exclusiveWith?.map((e) => e) || [];
+    message.maxHolders = object.maxHolders ?? 0;
+    message.clearance = object.clearance ?? "";
     return message;
   },
 };
 
 function createBaseAssignment(): Assignment {
-  return { subject: undefined, role: "", expiresAt: undefined, createdAt: undefined, createdBy: "" };
+  return {
+    subject: undefined,
+    role: "",
+    expiresAt: undefined,
+    createdAt: undefined,
+    createdBy: "",
+    notBefore: undefined,
+  };
 }
 
 export const Assignment: MessageFns<Assignment> = {
@@ -973,6 +1346,9 @@ export const Assignment: MessageFns<Assignment> = {
     }
     if (message.createdBy !== "") {
       writer.uint32(42).string(message.createdBy);
+    }
+    if (message.notBefore !== undefined) {
+      Timestamp.encode(message.notBefore, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1030,6 +1406,14 @@ export const Assignment: MessageFns<Assignment> = {
             message.createdBy = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.notBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1058,6 +1442,9 @@ export const Assignment: MessageFns<Assignment> = {
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
     message.createdBy = object.createdBy ?? "";
+    message.notBefore = (object.notBefore !== undefined && object.notBefore !== null)
+      ? Timestamp.fromPartial(object.notBefore)
+      : undefined;
     return message;
   },
 };
@@ -1073,6 +1460,8 @@ function createBaseGrant(): Grant {
     reason: "",
     createdAt: undefined,
     createdBy: "",
+    notBefore: undefined,
+    condition: "",
   };
 }
 
@@ -1104,6 +1493,12 @@ export const Grant: MessageFns<Grant> = {
     }
     if (message.createdBy !== "") {
       writer.uint32(74).string(message.createdBy);
+    }
+    if (message.notBefore !== undefined) {
+      Timestamp.encode(message.notBefore, writer.uint32(82).fork()).join();
+    }
+    if (message.condition !== "") {
+      writer.uint32(90).string(message.condition);
     }
     return writer;
   },
@@ -1193,6 +1588,22 @@ export const Grant: MessageFns<Grant> = {
             message.createdBy = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.notBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.condition = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1225,6 +1636,10 @@ export const Grant: MessageFns<Grant> = {
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
     message.createdBy = object.createdBy ?? "";
+    message.notBefore = (object.notBefore !== undefined && object.notBefore !== null)
+      ? Timestamp.fromPartial(object.notBefore)
+      : undefined;
+    message.condition = object.condition ?? "";
     return message;
   },
 };
@@ -1916,7 +2331,7 @@ export const DeleteRoleResponse: MessageFns<DeleteRoleResponse> = {
 };
 
 function createBaseAssignRoleRequest(): AssignRoleRequest {
-  return { tenantId: "", subject: undefined, role: "", expiresAt: undefined };
+  return { tenantId: "", subject: undefined, role: "", expiresAt: undefined, notBefore: undefined };
 }
 
 export const AssignRoleRequest: MessageFns<AssignRoleRequest> = {
@@ -1932,6 +2347,9 @@ export const AssignRoleRequest: MessageFns<AssignRoleRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(34).fork()).join();
+    }
+    if (message.notBefore !== undefined) {
+      Timestamp.encode(message.notBefore, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1981,6 +2399,14 @@ export const AssignRoleRequest: MessageFns<AssignRoleRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2005,6 +2431,9 @@ export const AssignRoleRequest: MessageFns<AssignRoleRequest> = {
     message.role = object.role ?? "";
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    message.notBefore = (object.notBefore !== undefined && object.notBefore !== null)
+      ? Timestamp.fromPartial(object.notBefore)
       : undefined;
     return message;
   },
@@ -2396,6 +2825,8 @@ function createBasePutGrantRequest(): PutGrantRequest {
     effect: 0,
     expiresAt: undefined,
     reason: "",
+    notBefore: undefined,
+    condition: "",
   };
 }
 
@@ -2421,6 +2852,12 @@ export const PutGrantRequest: MessageFns<PutGrantRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(58).string(message.reason);
+    }
+    if (message.notBefore !== undefined) {
+      Timestamp.encode(message.notBefore, writer.uint32(66).fork()).join();
+    }
+    if (message.condition !== "") {
+      writer.uint32(74).string(message.condition);
     }
     return writer;
   },
@@ -2494,6 +2931,22 @@ export const PutGrantRequest: MessageFns<PutGrantRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.notBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.condition = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2522,6 +2975,10 @@ export const PutGrantRequest: MessageFns<PutGrantRequest> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.reason = object.reason ?? "";
+    message.notBefore = (object.notBefore !== undefined && object.notBefore !== null)
+      ? Timestamp.fromPartial(object.notBefore)
+      : undefined;
+    message.condition = object.condition ?? "";
     return message;
   },
 };
@@ -2900,7 +3357,7 @@ export const AuthorizationServiceService = {
   /**
    * Creates a resource type, or replaces the one of that name.
    * Callers: config:write.
-   * Reasons: RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED.
+   * Reasons: RESOURCE_TYPE_BUILT_IN, RESOURCE_TYPE_UNKNOWN (as a parent), LIMIT_REACHED.
    * Retry: safe.
    */
   putResourceType: {
@@ -2934,7 +3391,8 @@ export const AuthorizationServiceService = {
   /**
    * Creates a role, or replaces the one of that name. Built-in roles cannot be replaced.
    * Callers: users:roles; nobody puts a permission into a role that the caller does not hold.
-   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited), ROLE_CYCLE, ESCALATION, LIMIT_REACHED.
+   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited, excluded), ROLE_CYCLE, ESCALATION, LIMIT_REACHED, ROLE_EXCLUSIVE (a role or somebody
+   * would have both), ROLE_FULL (more hold it already).
    * Retry: safe.
    */
   putRole: {
@@ -2979,7 +3437,7 @@ export const AuthorizationServiceService = {
   /**
    * Gives a subject a role, or changes when the assignment ends.
    * Callers: users:roles; nobody gives a role that holds more than the caller does.
-   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner).
+   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner), ROLE_FULL, ROLE_EXCLUSIVE.
    * Retry: safe.
    */
   assignRole: {
@@ -3027,7 +3485,8 @@ export const AuthorizationServiceService = {
   /**
    * Grants or denies a subject a permission, or replaces the one of the same subject, permission, resource and effect. A deny wins.
    * Callers: users:roles; nobody grants a permission that the caller does not hold.
-   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (a deny that locks it out), LIMIT_REACHED.
+   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID, CONDITION_INVALID (where and why is in BadRequest), ESCALATION,
+   * LAST_OWNER (a deny that locks it out), LIMIT_REACHED.
    * Retry: safe.
    */
   putGrant: {
@@ -3192,7 +3651,7 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Creates a resource type, or replaces the one of that name.
    * Callers: config:write.
-   * Reasons: RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED.
+   * Reasons: RESOURCE_TYPE_BUILT_IN, RESOURCE_TYPE_UNKNOWN (as a parent), LIMIT_REACHED.
    * Retry: safe.
    */
   putResourceType: handleUnaryCall<PutResourceTypeRequest, PutResourceTypeResponse>;
@@ -3206,7 +3665,8 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Creates a role, or replaces the one of that name. Built-in roles cannot be replaced.
    * Callers: users:roles; nobody puts a permission into a role that the caller does not hold.
-   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited), ROLE_CYCLE, ESCALATION, LIMIT_REACHED.
+   * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited, excluded), ROLE_CYCLE, ESCALATION, LIMIT_REACHED, ROLE_EXCLUSIVE (a role or somebody
+   * would have both), ROLE_FULL (more hold it already).
    * Retry: safe.
    */
   putRole: handleUnaryCall<PutRoleRequest, PutRoleResponse>;
@@ -3227,7 +3687,7 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Gives a subject a role, or changes when the assignment ends.
    * Callers: users:roles; nobody gives a role that holds more than the caller does.
-   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner).
+   * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner), ROLE_FULL, ROLE_EXCLUSIVE.
    * Retry: safe.
    */
   assignRole: handleUnaryCall<AssignRoleRequest, AssignRoleResponse>;
@@ -3248,7 +3708,8 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   /**
    * Grants or denies a subject a permission, or replaces the one of the same subject, permission, resource and effect. A deny wins.
    * Callers: users:roles; nobody grants a permission that the caller does not hold.
-   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (a deny that locks it out), LIMIT_REACHED.
+   * Reasons: SUBJECT_UNKNOWN, RESOURCE_TYPE_UNKNOWN, EXPIRY_INVALID, CONDITION_INVALID (where and why is in BadRequest), ESCALATION,
+   * LAST_OWNER (a deny that locks it out), LIMIT_REACHED.
    * Retry: safe.
    */
   putGrant: handleUnaryCall<PutGrantRequest, PutGrantResponse>;

@@ -1,0 +1,87 @@
+// Everything stored about one subject, in one statement: what a cold check waits for.
+import { sql } from 'kysely';
+import type { TenantId } from '../base/caller.ts';
+import type { Instant } from '../base/time.ts';
+import type { Tx } from '../storage/storage.ts';
+import type { Condition } from './condition/condition.ts';
+import type { Subject, SubjectRows } from './rights.ts';
+
+/** Instants as milliseconds: JSON has no dates. */
+interface Stored {
+  readonly assignments: readonly { readonly role: string; readonly nb: Instant | null; readonly ex: Instant | null }[] | null;
+  readonly grants:
+    | readonly {
+        readonly id: string;
+        readonly effect: 'allow' | 'deny';
+        readonly permission: string;
+        readonly resource: string;
+        readonly nb: Instant | null;
+        readonly ex: Instant | null;
+        readonly condition: string;
+        readonly tree: Condition | null;
+      }[]
+    | null;
+  readonly memberships: readonly { readonly name: string; readonly ex: Instant | null }[] | null;
+  readonly delegations:
+    | readonly {
+        readonly id: string;
+        readonly type: string;
+        readonly grantor: string;
+        readonly permissions: readonly string[];
+        readonly resource: string;
+        readonly nb: Instant | null;
+        readonly ex: Instant;
+        readonly depth: number;
+      }[]
+    | null;
+  readonly clearance: { readonly clearance: string; readonly ex: Instant | null } | null;
+}
+
+const millis = (column: string) => sql.raw(`floor(extract(epoch FROM ${column}) * 1000)::bigint`);
+const NB = millis('not_before');
+const EX = millis('expires_at');
+
+export const readSubject = async (tx: Tx, tenantId: TenantId, subject: Subject): Promise<SubjectRows> => {
+  const own = (prefix: string) =>
+    sql`tenant_id = ${tenantId} AND ${sql.raw(prefix)}_type = ${subject.type} AND ${sql.raw(prefix)}_id = ${subject.id}`;
+  const { rows } = await sql<Stored>`SELECT
+    (SELECT json_agg(json_build_object('role', role, 'nb', ${NB}, 'ex', ${EX}) ORDER BY role)
+       FROM role_assignment WHERE ${own('subject')}) AS assignments,
+    (SELECT json_agg(json_build_object('id', id, 'effect', effect, 'permission', permission, 'resource', resource_id, 'nb', ${NB}, 'ex', ${EX},
+         'condition', condition, 'tree', condition_tree) ORDER BY id)
+       FROM permission_grant WHERE ${own('subject')}) AS grants,
+    (SELECT json_agg(json_build_object('name', group_name, 'ex', ${EX}) ORDER BY group_name)
+       FROM group_member WHERE ${own('member')}) AS memberships,
+    (SELECT json_agg(json_build_object('id', id, 'type', grantor_type, 'grantor', grantor_id, 'permissions', permissions,
+         'resource', resource_id, 'nb', ${NB}, 'ex', ${EX}, 'depth', depth) ORDER BY id)
+       FROM delegation WHERE ${own('grantee')}) AS delegations,
+    (SELECT json_build_object('clearance', clearance, 'ex', ${EX}) FROM subject_clearance WHERE ${own('subject')}) AS clearance`.execute(
+    tx.tables<object>(),
+  );
+  const stored = rows[0];
+  return {
+    subject,
+    assignments: (stored?.assignments ?? []).map(({ role, nb, ex }) => ({ role, notBefore: nb, expiresAt: ex })),
+    grants: (stored?.grants ?? []).map(({ id, effect, permission, resource, nb, ex, condition, tree }) => ({
+      id,
+      effect,
+      permission,
+      resourceId: resource,
+      notBefore: nb,
+      expiresAt: ex,
+      condition,
+      tree,
+    })),
+    memberships: (stored?.memberships ?? []).map(({ name, ex }) => ({ group: name, expiresAt: ex })),
+    delegations: (stored?.delegations ?? []).map(({ id, type, grantor, permissions, resource, nb, ex, depth }) => ({
+      id,
+      grantor: { type, id: grantor },
+      permissions,
+      resourceId: resource,
+      notBefore: nb,
+      expiresAt: ex,
+      depth,
+    })),
+    clearance: stored?.clearance ? { clearance: stored.clearance.clearance, expiresAt: stored.clearance.ex } : null,
+  };
+};

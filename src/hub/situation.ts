@@ -1,0 +1,47 @@
+// The circumstances of a check, as far as this caller is believed: made only where a rule of the subject asks for them.
+import type { Attributes, Horizon, Situation } from '../authorization/authorization.ts';
+import type { Call } from '../base/call.ts';
+import type { Resource } from '../gen/securityhub/v1/authorization.ts';
+import type { RequestContext } from '../gen/securityhub/v1/token.ts';
+import { addressOf } from './presenter.ts';
+import { type Asker, isBelieved, type Principal } from './principal.ts';
+
+/** What a check says besides subject, action and resource. */
+export interface Surroundings {
+  readonly resource: Resource | undefined;
+  readonly tokenContext: RequestContext | undefined;
+  readonly context: Attributes | undefined;
+  readonly workload: string;
+  readonly environment: string;
+}
+
+const NONE: Attributes = Object.freeze({});
+
+/** Of a subject that is named and not shown: words, for rules that ask for `asserted`. */
+const assertedOf = ({ said }: Principal): Attributes => {
+  if (said === null) return NONE;
+  return { ...said.attributes, mfa_verified: said.mfaVerified, risk_score: said.riskScore, session_id: said.sessionId };
+};
+
+/**
+ * Workload, environment and the resource's attributes count from those who are believed about resources of the type; else anybody could
+ * talk himself into a role. A workload that names none asks for itself.
+ */
+export const situationOf = (asked: Surroundings, principal: Principal, asker: Asker, call: Call, horizon: Horizon | null): Situation => {
+  const believed = asked.resource !== undefined && isBelieved(asker, asked.resource.type);
+  const { caller, held } = asker;
+  const own = caller.kind === 'workload' ? `${caller.namespace}/${caller.name}` : '';
+  return {
+    now: call.now,
+    horizon,
+    mfaVerified: principal.proven?.mfaVerified ?? false,
+    address: addressOf(asked.tokenContext, call, held.holds('context:assert')),
+    workload: !believed || asked.workload === '' ? own : asked.workload,
+    environment: believed ? asked.environment : '',
+    scopes: principal.limits.scopes.flat(),
+    sessionId: principal.proven?.sessionId ?? '',
+    resource: believed ? (asked.resource?.attributes ?? NONE) : NONE,
+    context: asked.context ?? NONE,
+    asserted: held.holds('authz:assert') ? assertedOf(principal) : NONE,
+  };
+};
