@@ -57,7 +57,15 @@ export const createPresent = (ports: PresentPorts) => {
           // What a foreign issuer says of a second factor is its own affair.
           const own = 'familyId' in source ? source : null;
           const home = session === null ? null : { tenant, shown: { token: session, presenter } };
-          return { ok: true, tenantId, subject, standing: { ...standing, holder, limits }, expiresAt: credential.expiresAt, home, proven: own };
+          return {
+            ok: true,
+            tenantId,
+            subject,
+            standing: { ...standing, holder, limits },
+            expiresAt: credential.expiresAt,
+            home,
+            proven: own,
+          };
         }),
       );
     });

@@ -79,7 +79,9 @@ export const user = (userId: string, scopes: readonly string[] = []): Caller => 
 
 /** What a request leaves out is empty, as ts-proto decodes it. */
 const filled = (method: string, request: object): object =>
-  (authorizationMessages as unknown as Readonly<Record<string, { fromPartial?(part: object): object }>>)[`${method}Request`]?.fromPartial?.(request) ?? request;
+  (authorizationMessages as unknown as Readonly<Record<string, { fromPartial?(part: object): object }>>)[`${method}Request`]?.fromPartial?.(
+    request,
+  ) ?? request;
 
 const KEYS = new Map([
   ['key_1', { ownerId: 'usr_viewer', permissions: ['conversations:read', 'users:read'] as readonly string[], scopes: [] }],
