@@ -43,6 +43,8 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.TenantService/ReactivateTenant',
   'securityhub.v1.TokenService/RevokeToken',
   'securityhub.v1.TokenService/RevokeSession',
+  'securityhub.v1.TokenService/ListSessions',
+  'securityhub.v1.TokenService/GetSessionStatistics',
   'securityhub.v1.TokenService/RevokeUser',
   'securityhub.v1.TokenService/GetJwks',
   'securityhub.v1.TokenService/WatchRevocations',

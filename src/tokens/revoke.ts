@@ -10,6 +10,7 @@ import type { Families } from './families.ts';
 import { type Family, familyOfTokenId, generationOfTokenId, isDelegatedTokenId, tokenIdOf } from './family.ts';
 import type { Mirror } from './mirror.ts';
 import type { Standing } from './refresh.ts';
+import { isSelf } from './self.ts';
 import { REFRESH_PREFIX, type RefreshKeys, readRefreshToken } from './refresh-token.ts';
 import type { Verifier } from './verify.ts';
 import { PROPAGATION, type Watermarks, watermark } from './watermark.ts';
@@ -107,10 +108,6 @@ const nameOf = (deps: RevokeDeps, revocation: Revocation, call: Call): Named => 
   const delegated = isDelegatedTokenId(revocation.tokenId);
   return { tenantId, tokenId: revocation.tokenId, familyId, sessionId: null, userId: null, shown: false, delegated };
 };
-
-/** Whoever acts for a user by an exchanged token is not that user. */
-const isSelf = (call: Call, tenantId: TenantId, userId: string): boolean =>
-  call.caller.kind === 'user' && call.caller.delegated !== true && call.caller.tenantId === tenantId && call.caller.userId === userId;
 
 export const forbidden = (): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `needs ${PERMISSION}`, { meta: { permission: PERMISSION } });

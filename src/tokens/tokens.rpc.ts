@@ -4,11 +4,16 @@ import { badField } from '../base/fault.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
-import { type RevokeTokenResponse, TokenServiceService, type Tokens as TokensMessage } from '../gen/securityhub/v1/token.ts';
+import {
+  type RevokeTokenResponse,
+  type Session as SessionMessage,
+  TokenServiceService,
+  type Tokens as TokensMessage,
+} from '../gen/securityhub/v1/token.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import { jwkMessage } from './jwk.rpc.ts';
 import { keyRows } from './keys.rpc.ts';
-import type { RevocationScope, Revoked, Tokens, TokensDoor } from './tokens.ts';
+import type { RevocationScope, Revoked, Session, Tokens, TokensDoor } from './tokens.ts';
 import { watchRows } from './watch.rpc.ts';
 
 const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
@@ -31,6 +36,33 @@ const revokedMessage = (revoked: Revoked): RevokeTokenResponse => ({
   effectiveBy: timestamp(revoked.effectiveBy),
   replicasAcknowledged: revoked.replicasAcknowledged,
   replicasLive: revoked.replicasLive,
+});
+
+/** Of the device's fingerprint nothing is shown. */
+const sessionMessage = (session: Session, current: string): SessionMessage => ({
+  sessionId: session.sessionId,
+  tenantId: session.tenantId,
+  userId: session.userId,
+  clientId: session.clientId,
+  authMethod: session.authMethod,
+  mfaVerified: session.mfaVerified,
+  device: session.device === null ? undefined : { ...session.device, fingerprint: '' },
+  ipAddress: session.ipAddress,
+  userAgent: session.userAgent,
+  createdAt: timestamp(session.createdAt),
+  lastActivityAt: timestamp(session.lastActivityAt),
+  idleExpiresAt: timestamp(session.idleExpiresAt),
+  expiresAt: timestamp(session.expiresAt),
+  confirmation:
+    session.confirmation === null
+      ? undefined
+      : {
+          x5tS256: session.confirmation.x5tS256,
+          spkiSha256: session.confirmation.spkiSha256,
+          jkt: session.confirmation.jkt,
+          spiffeId: session.confirmation.spiffeId,
+        },
+  current: session.sessionId === current,
 });
 
 const SCOPES: Readonly<Record<string, RevocationScope | null>> = { '': null, token: 'token', family: 'family', session: 'session' };
@@ -111,6 +143,36 @@ export const tokenService = (tokens: TokensDoor): Service =>
         const userId = request.userId === '' && caller.kind === 'user' ? caller.userId : request.userId;
         if (userId === '') throw badField('user_id', 'is needed: this caller is not a user');
         return revokedMessage(await tokens.revokeUser(tenantId, userId, request.reason, millis(request.wait), call));
+      },
+    },
+    listSessions: {
+      access: 'known',
+      audit: 'none',
+      limit: 'manage',
+      deadline: seconds(10),
+      idempotency: 'safe',
+      handle: async ({ pageSize, pageToken, ...request }, call) => {
+        const caller = known(call.caller);
+        const tenantId = tenantOf(caller, request.tenantId);
+        const userId = request.userId === '' && caller.kind === 'user' ? caller.userId : request.userId;
+        if (userId === '') throw badField('user_id', 'is needed: this caller is not a user');
+        const { items, next } = await tokens.listSessions({ tenantId, userId, pageSize, pageToken }, call);
+        const current = caller.kind === 'user' ? caller.sessionId : '';
+        return { sessions: items.map((session) => sessionMessage(session, current)), nextPageToken: next };
+      },
+    },
+    getSessionStatistics: {
+      access: 'known',
+      audit: 'none',
+      limit: 'manage',
+      deadline: seconds(10),
+      idempotency: 'safe',
+      handle: async (request, call) => {
+        const { active, users, mfaVerified, bound, byAuthMethod, byDeviceType } = await tokens.sessionStatistics(
+          tenantOf(call.caller, request.tenantId),
+          call,
+        );
+        return { activeSessions: active, users, mfaVerified, bound, byAuthMethod, byDeviceType };
       },
     },
     getJwks: {

@@ -19,6 +19,7 @@ import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } fro
 import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
 import type { Rotation, RotationWanted } from './rotate-keys.ts';
 import { createRevokeForeign, type Foreign } from './revoke-foreign.ts';
+import { listSessions, type Session, type SessionDeps, type SessionsAsked, type SessionStatistics, sessionStatistics } from './sessions.ts';
 import { digestOf, type Verified } from './verify.ts';
 import type { KeysMessage } from './watch-keys.ts';
 import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch-revocations.ts';
@@ -36,6 +37,7 @@ export type { Opening, SessionTerms } from './open.ts';
 export type { BindingAsked, Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Rotation, RotationWanted } from './rotate-keys.ts';
+export type { Session, SessionsAsked, SessionStatistics } from './sessions.ts';
 export type { Verified } from './verify.ts';
 export type { KeysMessage } from './watch-keys.ts';
 export type { ChangeHead, RevocationsMessage, RevocationsWanted, WatchEncoding } from './watch-revocations.ts';
@@ -78,6 +80,10 @@ export interface TokensDoor {
   revoke(revocation: Revocation, call: Call): Promise<Revoked>;
   revokeSession(tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
   revokeUser(tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
+  /** Living sessions of a user, the newest first: one's own, others' with token:inspect. */
+  listSessions(asked: SessionsAsked, call: Call): Promise<{ readonly items: readonly Session[]; readonly next: string }>;
+  /** With token:inspect. */
+  sessionStatistics(tenantId: TenantId, call: Call): Promise<SessionStatistics>;
   /** Ends the session of a refresh token: the token is the credential. Ending it again is no error. */
   logout(refreshToken: string, call: Call, reason?: string): Promise<Revoked>;
   /**
@@ -120,7 +126,7 @@ export interface TokenPorts {
   knownHost(authority: string): boolean;
 }
 
-export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps {
+export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps, SessionDeps {
   readonly foreign: Foreign;
   /** The feed's head now, for a token that no transaction of a login stands behind. */
   head(tenantId: TenantId): Promise<number>;
@@ -155,6 +161,8 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     revokeSession: async (...asked) => (await foreign.session(...asked)) ?? revoke.session(...asked),
     revokeUser: async (...asked) => (await foreign.user(...asked)) ?? revoke.user(...asked),
     logout: logout(deps),
+    listSessions: listSessions(deps),
+    sessionStatistics: sessionStatistics(deps),
     endUser: endUserIn(deps),
     watermarkUntil: () => deps.watermarkUntil(),
     jwks: () => deps.keyring.jwks(),

@@ -3,6 +3,7 @@ import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
+import { ACTIVITY_STEP, createActivity } from './activity.ts';
 import { createCheckProof } from './check-proof.ts';
 import { timing } from './claims.ts';
 import { readConfirmation } from './confirmation.ts';
@@ -15,6 +16,7 @@ import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
 import { keyEvent } from './key-event.ts';
 import type { RefreshKeys } from './refresh-token.ts';
 import { keepKeys, listKeys, revokeKey, type RotateDeps, rotateKey } from './rotate-keys.ts';
+import { sessionStore } from './sessions.postgres.ts';
 import { signatureHolds } from './signature.ts';
 import * as jose from './signer.jose.ts';
 import type { SigningDevice } from './signing-device.ts';
@@ -53,6 +55,10 @@ const SWEEP_ROWS = 5000;
 /** A key revoked in an emergency is believed by those who only ask now and then for this long at most. */
 const KEYS_KEPT = minutes(5);
 
+/** Sessions whose last activity waits to be written; about 200 bytes each. */
+const ACTIVE_SESSIONS = 200_000;
+const TOUCH_ROWS = 1000;
+
 const jws = {
   segments: parseSegments,
   object: strictJsonObject,
@@ -75,7 +81,14 @@ export const createTokensWired = (
   const longest = longestLife(platform.production);
   const keyring = createKeyring();
   const mirror = createMirror(config.mirrorSize);
-  const verifier = createVerifier({ keyring, issuer: config.issuer, longest, capacity: config.verdictCacheSize });
+  const activity = createActivity(ACTIVE_SESSIONS);
+  const verifier = createVerifier({
+    keyring,
+    issuer: config.issuer,
+    longest,
+    capacity: config.verdictCacheSize,
+    onSeen: ({ tenantId, sessionId }, at) => activity.note({ tenantId, sessionId, at }),
+  });
   const refreshKeys: RefreshKeys = {
     tag: sealer.derive('refresh-token:tag'),
     hash: sealer.derive('refresh-token:hash'),
@@ -143,6 +156,9 @@ export const createTokensWired = (
     sessionIdle: config.sessionIdle,
     sessionLife: config.sessionLife,
     longest,
+    db,
+    pager: platform.pager,
+    sessions: sessionStore,
     head: (tenantId) => db.tenant(tenantId, platform.readHead),
     watermarkUntil: () => watermarkUntil(watermarks),
     // Called through, not copied: the composition root may still be joining them.
@@ -168,9 +184,16 @@ export const createTokensWired = (
     hours(1),
     async () => {
       while ((await db.jobs((tx) => families.sweep(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
+      // Not before their last access token is over: who ends a session that has ended writes no watermark.
+      while ((await db.jobs((tx) => sessionStore.endIdle(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
     },
     true,
   );
+  platform.every('tokens.activity', ACTIVITY_STEP, async () => {
+    const seen = activity.take();
+    for (let at = 0; at < seen.length; at += TOUCH_ROWS) await db.jobs((tx) => sessionStore.touch(tx, seen.slice(at, at + TOUCH_ROWS)));
+  });
+  observeSessions(platform);
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
   metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
 
@@ -183,4 +206,22 @@ export const createTokensWired = (
     jws,
     start: () => loader.load(true),
   };
+};
+
+/** Tenants with a series of their own; those beyond are counted together. */
+const SHOWN_TENANTS = 200;
+
+const observeSessions = ({ every, db, metrics }: Pick<Platform, 'every' | 'db' | 'metrics'>): void => {
+  const shown = new Map<string, number>();
+  const count = async (): Promise<void> => {
+    const living = await db.jobs((tx) => sessionStore.countAll(tx));
+    for (const tenant of shown.keys()) shown.set(tenant, 0);
+    for (const [tenantId, sessions] of living) {
+      const tenant = shown.has(tenantId) || shown.size < SHOWN_TENANTS ? tenantId : 'others';
+      if (!shown.has(tenant))
+        metrics.gauge('securityhub_active_sessions', 'Living sessions, counted once a minute.', { tenant }, () => shown.get(tenant) ?? 0);
+      shown.set(tenant, (shown.get(tenant) ?? 0) + sessions);
+    }
+  };
+  every('tokens.sessions', minutes(1), count);
 };

@@ -95,6 +95,16 @@ describe('verifying an access token', () => {
     expect(small.size).toBe(10);
   });
 
+  it('says that a valid token was seen, once a minute, and never of one that is not valid', () => {
+    const seen: number[] = [];
+    const by = createVerifier({ keyring, issuer: ISSUER, longest: 3_600_000, capacity: 10, onSeen: (_, now) => seen.push(now - NOW) });
+    const token = make();
+    for (const after of [0, 1, 59_999, 60_000, 119_999, 120_000]) by.verify(token, NOW + after);
+    by.verify(token, good.expiresAt, 60_000);
+    by.verify(make({ key: 'foreign' }), NOW);
+    expect(seen).toEqual([0, 60_000, 120_000]);
+  });
+
   it('expires without tolerance, and lives on by grace for 60 s at most', () => {
     const token = make();
     const at = (after: number, grace: number) => {

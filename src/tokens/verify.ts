@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { boundedMap } from '../base/bounded.ts';
 import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
+import { ACTIVITY_STEP } from './activity.ts';
 import { ACCESS_TOKEN_TYPE, type Claims, readClaims, timing } from './claims.ts';
 import { MAX_TOKEN, parseJws, type Refusal } from './jws.ts';
 import type { Keyring } from './keyring.ts';
@@ -21,6 +22,8 @@ export interface VerifierOptions extends Examiner {
   readonly keyring: Keyring;
   /** Verdicts kept in memory. */
   readonly capacity: number;
+  /** A token that is valid now was shown; once a step of ACTIVITY_STEP a token. */
+  readonly onSeen?: (claims: Claims, now: Instant) => void;
 }
 
 export interface Verifier {
@@ -76,14 +79,26 @@ export const judged = (entry: Entry, now: Instant, grace: Millis): Verified => {
 /** By what a token is known here: SHA-256 of all of it. */
 export const digestOf = (token: string): string => hash('sha256', token, 'latin1');
 
+/** Kept, with when it was last said to have been seen. */
+type Remembered = Entry & { seen: Instant };
+
 export const createVerifier = (options: VerifierOptions): Verifier => {
   // Keyed on the SHA-256 of the whole token: nothing that an attacker can choose apart from it (no jti, no kid, no subject).
-  const accepted = boundedMap<string, Entry>(options.capacity);
+  const accepted = boundedMap<string, Remembered>(options.capacity);
   const refusals = boundedMap<string, Verified>(REFUSALS);
   options.keyring.onChange(() => {
     accepted.clear();
     refusals.clear();
   });
+
+  /** Only what is valid now was seen. */
+  const seen = (entry: Remembered, verdict: Verified, now: Instant): Verified => {
+    if (verdict === entry && now - entry.seen >= ACTIVITY_STEP) {
+      entry.seen = now;
+      options.onSeen?.(entry.claims, now);
+    }
+    return verdict;
+  };
 
   const cold = (token: string, digest: string, now: Instant, grace: Millis): Verified => {
     const claims = examine(token, options);
@@ -93,9 +108,9 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       if (claims.reason !== 'KEY_UNKNOWN') refusals.set(digest, verdict, now + minutes(1));
       return verdict;
     }
-    const entry: Entry = { ok: true, claims, inGrace: false };
+    const entry: Remembered = { ok: true, claims, inGrace: false, seen: 0 };
     const end = claims.expiresAt + MAX_GRACE;
-    const verdict = judged(entry, now, grace);
+    const verdict = seen(entry, judged(entry, now, grace), now);
     if (end > now) accepted.set(digest, entry, end);
     // The same words again: one that is over and not yet begun is the latter.
     else refusals.set(digest, verdict, now + minutes(1));
@@ -107,7 +122,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       if (token.length > MAX_TOKEN) return refused({ reason: 'TOKEN_TOO_LARGE', message: `a token has at most ${MAX_TOKEN} bytes` });
       const digest = known ?? digestOf(token);
       const entry = accepted.get(digest, now);
-      if (entry !== undefined) return judged(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace);
+      if (entry !== undefined) return seen(entry, judged(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace), now);
       return refusals.get(digest, now) ?? cold(token, digest, now, grace > MAX_GRACE ? MAX_GRACE : grace);
     },
     get size() {

@@ -257,6 +257,8 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
     return { said: said.reason === '' ? said.code : `${said.code} ${said.reason}`, milliseconds: said.milliseconds };
   });
   plain(TokenService.exchangeToken, { subjectToken: warm.accessToken });
+  plain(TokenService.listSessions, {});
+  plain(TokenService.getSessionStatistics, {});
   plain(TokenService.revokeToken, { token: supplies.sessions[1]?.accessToken ?? '' });
   plain(TokenService.revokeSession, { sessionId: supplies.sessions[2]?.sessionId ?? '' });
   plain(TokenService.revokeUser, { userId: world.victimId });

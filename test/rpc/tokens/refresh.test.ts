@@ -167,6 +167,69 @@ describe('refreshing', () => {
     }
   });
 
+  it('leaves no living token when it races a revocation or a logout, whoever wins', async () => {
+    const outcome = (work: Promise<Tokens>): Promise<Tokens | null> => work.catch(() => null);
+    for (let round = 0; round < 12; round++) {
+      const first = await hub.login();
+      const end = (): Promise<unknown> => {
+        if (round % 3 === 0) return hub.door.logout(first.refreshToken, call());
+        const by = callAs(userCaller(TENANT, ANNA), { now: clock.now() });
+        if (round % 3 === 1) return hub.door.revokeSession(TENANT, first.sessionId, '', 0, by);
+        return hub.door.revoke(
+          { tenantId: '', token: first.accessToken, tokenId: '', scope: 'family', reason: '', revokedBy: '', wait: 0 },
+          by,
+        );
+      };
+      const raced = await Promise.all([outcome(refresh(first.refreshToken)), end(), outcome(refresh(first.refreshToken))]);
+      for (const tokens of [first, raced[0], raced[2]]) {
+        if (tokens === null) continue;
+        expect(hub.door.revoked(claimsOf(tokens))).not.toBeNull();
+        await expect(refresh(tokens.refreshToken)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+      }
+    }
+  });
+
+  it('commits the end of a stolen family before anybody hears of it', async () => {
+    const first = await hub.login();
+    await refresh((await refresh(first.refreshToken)).refreshToken);
+    const heard = refresh(first.refreshToken).catch(async () => family(first));
+    expect(await heard).toMatchObject({ revoked_reason: 'reused' });
+  });
+
+  it('hands out no access token that outlives its session', async () => {
+    const tokens = await hub.login();
+    await database.sql('UPDATE token_families SET absolute_expires_at = $2 WHERE family_id = $1', [
+      tokens.familyId,
+      new Date(clock.now() + 90_500),
+    ]);
+    const next = await refresh(tokens.refreshToken);
+    expect(next.expiresAt).toBe(Math.floor((clock.now() + 90_500) / 1000) * 1000);
+    expect((await refresh(tokens.refreshToken)).expiresAt).toBe(next.expiresAt);
+    const brief = await tokensHub(database, { clock, config: { sessionLife: 60_000 } });
+    expect((await brief.login()).expiresIn).toBeLessThanOrEqual(60);
+    await brief.stop();
+  });
+
+  it('takes one row a family however often it rotates, updated within its page', async () => {
+    let tokens = await hub.login();
+    const rows = async () => (await database.sql<{ rows: number }>('SELECT count(*)::int AS rows FROM token_families'))[0]?.rows;
+    const before = await rows();
+    for (let rotation = 0; rotation < 60; rotation++) tokens = await refresh(tokens.refreshToken);
+    expect(await rows()).toBe(before);
+    expect(await family(tokens)).toMatchObject({ generation: 61 });
+    const width = await database.sql<{ bytes: number }>(
+      'SELECT pg_column_size(f)::int AS bytes FROM token_families f WHERE family_id = $1',
+      [tokens.familyId],
+    );
+    expect(width[0]?.bytes).toBeLessThan(1000);
+    // No index holds what a rotation changes: it stays in its page (heap-only).
+    const columns = await database.sql<{ column: string }>(
+      `SELECT DISTINCT a.attname AS column FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+       WHERE i.indrelid = 'token_families'::regclass`,
+    );
+    expect(columns.map((one) => one.column).toSorted()).toEqual(['absolute_expires_at', 'family_id', 'session_id', 'tenant_id', 'user_id']);
+  });
+
   it('shortens lives by chance and never lengthens them', async () => {
     for (const { expiresIn } of await Promise.all(Array.from({ length: 20 }, () => hub.login()))) {
       expect(expiresIn).toBeLessThanOrEqual(300);

@@ -46,6 +46,8 @@ describe('TokenService', () => {
       ['ExchangeToken', 'known'],
       ['RevokeToken', 'known'],
       ['RevokeSession', 'known'],
+      ['ListSessions', 'known'],
+      ['GetSessionStatistics', 'known'],
       ['RevokeUser', 'known'],
       ['GetJwks', 'anonymous'],
       ['WatchRevocations', 'known'],

@@ -455,6 +455,104 @@ export interface RevokeSessionResponse {
   replicasLive: number;
 }
 
+/** A living session. */
+export interface Session {
+  /** Its id. */
+  sessionId: string;
+  /** Tenant of its user. */
+  tenantId: string;
+  /** Whose it is. */
+  userId: string;
+  /** Client it was begun by. */
+  clientId: string;
+  /** How the user authenticated. */
+  authMethod: string;
+  /** Whether a second factor was shown. */
+  mfaVerified: boolean;
+  /** Device of the login, without its fingerprint. */
+  device:
+    | Device
+    | undefined;
+  /** Address of the login. */
+  ipAddress: string;
+  /** User-Agent of the login. */
+  userAgent: string;
+  /** When it began. */
+  createdAt:
+    | Timestamp
+    | undefined;
+  /** When a token of it was last seen; up to a minute late. */
+  lastActivityAt:
+    | Timestamp
+    | undefined;
+  /** It ends then unless it is refreshed. */
+  idleExpiresAt:
+    | Timestamp
+    | undefined;
+  /** It ends then in any case. */
+  expiresAt:
+    | Timestamp
+    | undefined;
+  /** What its tokens are bound to. */
+  confirmation:
+    | Confirmation
+    | undefined;
+  /** Whether it is the caller's own present session. */
+  current: boolean;
+}
+
+/** Names a user. */
+export interface ListSessionsRequest {
+  /** Tenant of the user; empty = the caller's. */
+  tenantId: string;
+  /** The user; empty = the caller. */
+  userId: string;
+  /** Sessions a page, up to 1,000; 0 = 50. */
+  pageSize: number;
+  /** From the page before; empty = the first. */
+  pageToken: string;
+}
+
+/** One page. */
+export interface ListSessionsResponse {
+  /** The sessions, the newest first. */
+  sessions: Session[];
+  /** For the next page; empty after the last. */
+  nextPageToken: string;
+}
+
+/** Names a tenant. */
+export interface GetSessionStatisticsRequest {
+  /** The tenant; empty = the caller's. */
+  tenantId: string;
+}
+
+/** How many sessions live. */
+export interface GetSessionStatisticsResponse {
+  /** All of them. */
+  activeSessions: number;
+  /** Users that have one at least. */
+  users: number;
+  /** With a second factor shown. */
+  mfaVerified: number;
+  /** Whose tokens are bound to a key. */
+  bound: number;
+  /** By how the user authenticated. */
+  byAuthMethod: { [key: string]: number };
+  /** By kind of device; empty = not said. */
+  byDeviceType: { [key: string]: number };
+}
+
+export interface GetSessionStatisticsResponse_ByAuthMethodEntry {
+  key: string;
+  value: number;
+}
+
+export interface GetSessionStatisticsResponse_ByDeviceTypeEntry {
+  key: string;
+  value: number;
+}
+
 /** Names a user whose sessions end. */
 export interface RevokeUserRequest {
   /** Tenant of the user; empty = the caller's. */
@@ -3407,6 +3505,761 @@ export const RevokeSessionResponse: MessageFns<RevokeSessionResponse> = {
   },
 };
 
+function createBaseSession(): Session {
+  return {
+    sessionId: "",
+    tenantId: "",
+    userId: "",
+    clientId: "",
+    authMethod: "",
+    mfaVerified: false,
+    device: undefined,
+    ipAddress: "",
+    userAgent: "",
+    createdAt: undefined,
+    lastActivityAt: undefined,
+    idleExpiresAt: undefined,
+    expiresAt: undefined,
+    confirmation: undefined,
+    current: false,
+  };
+}
+
+export const Session: MessageFns<Session> = {
+  encode(message: Session, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(18).string(message.tenantId);
+    }
+    if (message.userId !== "") {
+      writer.uint32(26).string(message.userId);
+    }
+    if (message.clientId !== "") {
+      writer.uint32(34).string(message.clientId);
+    }
+    if (message.authMethod !== "") {
+      writer.uint32(42).string(message.authMethod);
+    }
+    if (message.mfaVerified !== false) {
+      writer.uint32(48).bool(message.mfaVerified);
+    }
+    if (message.device !== undefined) {
+      Device.encode(message.device, writer.uint32(58).fork()).join();
+    }
+    if (message.ipAddress !== "") {
+      writer.uint32(66).string(message.ipAddress);
+    }
+    if (message.userAgent !== "") {
+      writer.uint32(74).string(message.userAgent);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(message.createdAt, writer.uint32(82).fork()).join();
+    }
+    if (message.lastActivityAt !== undefined) {
+      Timestamp.encode(message.lastActivityAt, writer.uint32(90).fork()).join();
+    }
+    if (message.idleExpiresAt !== undefined) {
+      Timestamp.encode(message.idleExpiresAt, writer.uint32(98).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(106).fork()).join();
+    }
+    if (message.confirmation !== undefined) {
+      Confirmation.encode(message.confirmation, writer.uint32(114).fork()).join();
+    }
+    if (message.current !== false) {
+      writer.uint32(120).bool(message.current);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Session {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSession();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.clientId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.authMethod = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.mfaVerified = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.device = Device.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.ipAddress = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.userAgent = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.createdAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.lastActivityAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.idleExpiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.confirmation = Confirmation.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.current = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Session>, I>>(base?: I): Session {
+    return Session.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Session>, I>>(object: I): Session {
+    const message = createBaseSession();
+    message.sessionId = object.sessionId ?? "";
+    message.tenantId = object.tenantId ?? "";
+    message.userId = object.userId ?? "";
+    message.clientId = object.clientId ?? "";
+    message.authMethod = object.authMethod ?? "";
+    message.mfaVerified = object.mfaVerified ?? false;
+    message.device = (object.device !== undefined && object.device !== null)
+      ? Device.fromPartial(object.device)
+      : undefined;
+    message.ipAddress = object.ipAddress ?? "";
+    message.userAgent = object.userAgent ?? "";
+    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
+      ? Timestamp.fromPartial(object.createdAt)
+      : undefined;
+    message.lastActivityAt = (object.lastActivityAt !== undefined && object.lastActivityAt !== null)
+      ? Timestamp.fromPartial(object.lastActivityAt)
+      : undefined;
+    message.idleExpiresAt = (object.idleExpiresAt !== undefined && object.idleExpiresAt !== null)
+      ? Timestamp.fromPartial(object.idleExpiresAt)
+      : undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    message.confirmation = (object.confirmation !== undefined && object.confirmation !== null)
+      ? Confirmation.fromPartial(object.confirmation)
+      : undefined;
+    message.current = object.current ?? false;
+    return message;
+  },
+};
+
+function createBaseListSessionsRequest(): ListSessionsRequest {
+  return { tenantId: "", userId: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListSessionsRequest: MessageFns<ListSessionsRequest> = {
+  encode(message: ListSessionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.userId !== "") {
+      writer.uint32(18).string(message.userId);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSessionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSessionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSessionsRequest>, I>>(base?: I): ListSessionsRequest {
+    return ListSessionsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSessionsRequest>, I>>(object: I): ListSessionsRequest {
+    const message = createBaseListSessionsRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.userId = object.userId ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSessionsResponse(): ListSessionsResponse {
+  return { sessions: [], nextPageToken: "" };
+}
+
+export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
+  encode(message: ListSessionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sessions) {
+      Session.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSessionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSessionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessions.push(Session.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSessionsResponse>, I>>(base?: I): ListSessionsResponse {
+    return ListSessionsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSessionsResponse>, I>>(object: I): ListSessionsResponse {
+    const message = createBaseListSessionsResponse();
+    message.sessions = object.sessions?.map((e) => Session.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetSessionStatisticsRequest(): GetSessionStatisticsRequest {
+  return { tenantId: "" };
+}
+
+export const GetSessionStatisticsRequest: MessageFns<GetSessionStatisticsRequest> = {
+  encode(message: GetSessionStatisticsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSessionStatisticsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSessionStatisticsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetSessionStatisticsRequest>, I>>(base?: I): GetSessionStatisticsRequest {
+    return GetSessionStatisticsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSessionStatisticsRequest>, I>>(object: I): GetSessionStatisticsRequest {
+    const message = createBaseGetSessionStatisticsRequest();
+    message.tenantId = object.tenantId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetSessionStatisticsResponse(): GetSessionStatisticsResponse {
+  return { activeSessions: 0, users: 0, mfaVerified: 0, bound: 0, byAuthMethod: {}, byDeviceType: {} };
+}
+
+export const GetSessionStatisticsResponse: MessageFns<GetSessionStatisticsResponse> = {
+  encode(message: GetSessionStatisticsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.activeSessions !== 0) {
+      writer.uint32(8).uint64(message.activeSessions);
+    }
+    if (message.users !== 0) {
+      writer.uint32(16).uint64(message.users);
+    }
+    if (message.mfaVerified !== 0) {
+      writer.uint32(24).uint64(message.mfaVerified);
+    }
+    if (message.bound !== 0) {
+      writer.uint32(32).uint64(message.bound);
+    }
+    globalThis.Object.entries(message.byAuthMethod).forEach(([key, value]: [string, number]) => {
+      GetSessionStatisticsResponse_ByAuthMethodEntry.encode({ key: key as any, value }, writer.uint32(42).fork())
+        .join();
+    });
+    globalThis.Object.entries(message.byDeviceType).forEach(([key, value]: [string, number]) => {
+      GetSessionStatisticsResponse_ByDeviceTypeEntry.encode({ key: key as any, value }, writer.uint32(50).fork())
+        .join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSessionStatisticsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSessionStatisticsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.activeSessions = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.users = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.mfaVerified = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bound = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = GetSessionStatisticsResponse_ByAuthMethodEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.byAuthMethod[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = GetSessionStatisticsResponse_ByDeviceTypeEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.byDeviceType[entry6.key] = entry6.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetSessionStatisticsResponse>, I>>(base?: I): GetSessionStatisticsResponse {
+    return GetSessionStatisticsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSessionStatisticsResponse>, I>>(object: I): GetSessionStatisticsResponse {
+    const message = createBaseGetSessionStatisticsResponse();
+    message.activeSessions = object.activeSessions ?? 0;
+    message.users = object.users ?? 0;
+    message.mfaVerified = object.mfaVerified ?? 0;
+    message.bound = object.bound ?? 0;
+    message.byAuthMethod = (globalThis.Object.entries(object.byAuthMethod ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.byDeviceType = (globalThis.Object.entries(object.byDeviceType ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseGetSessionStatisticsResponse_ByAuthMethodEntry(): GetSessionStatisticsResponse_ByAuthMethodEntry {
+  return { key: "", value: 0 };
+}
+
+export const GetSessionStatisticsResponse_ByAuthMethodEntry: MessageFns<
+  GetSessionStatisticsResponse_ByAuthMethodEntry
+> = {
+  encode(
+    message: GetSessionStatisticsResponse_ByAuthMethodEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSessionStatisticsResponse_ByAuthMethodEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSessionStatisticsResponse_ByAuthMethodEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetSessionStatisticsResponse_ByAuthMethodEntry>, I>>(
+    base?: I,
+  ): GetSessionStatisticsResponse_ByAuthMethodEntry {
+    return GetSessionStatisticsResponse_ByAuthMethodEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSessionStatisticsResponse_ByAuthMethodEntry>, I>>(
+    object: I,
+  ): GetSessionStatisticsResponse_ByAuthMethodEntry {
+    const message = createBaseGetSessionStatisticsResponse_ByAuthMethodEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetSessionStatisticsResponse_ByDeviceTypeEntry(): GetSessionStatisticsResponse_ByDeviceTypeEntry {
+  return { key: "", value: 0 };
+}
+
+export const GetSessionStatisticsResponse_ByDeviceTypeEntry: MessageFns<
+  GetSessionStatisticsResponse_ByDeviceTypeEntry
+> = {
+  encode(
+    message: GetSessionStatisticsResponse_ByDeviceTypeEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSessionStatisticsResponse_ByDeviceTypeEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSessionStatisticsResponse_ByDeviceTypeEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetSessionStatisticsResponse_ByDeviceTypeEntry>, I>>(
+    base?: I,
+  ): GetSessionStatisticsResponse_ByDeviceTypeEntry {
+    return GetSessionStatisticsResponse_ByDeviceTypeEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSessionStatisticsResponse_ByDeviceTypeEntry>, I>>(
+    object: I,
+  ): GetSessionStatisticsResponse_ByDeviceTypeEntry {
+    const message = createBaseGetSessionStatisticsResponse_ByDeviceTypeEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
 function createBaseRevokeUserRequest(): RevokeUserRequest {
   return { tenantId: "", userId: "", reason: "", wait: undefined };
 }
@@ -5608,6 +6461,39 @@ export const TokenServiceService = {
     responseDeserialize: (value: Buffer): RevokeSessionResponse => RevokeSessionResponse.decode(value),
   },
   /**
+   * Lists the living sessions of a user, the newest first, with their devices and when they were last seen (a minute late at most).
+   * Callers: the user, or token:inspect.
+   * Reasons: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+   * Retry: safe.
+   */
+  listSessions: {
+    path: "/securityhub.v1.TokenService/ListSessions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSessionsRequest): Buffer => Buffer.from(ListSessionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSessionsRequest => ListSessionsRequest.decode(value),
+    responseSerialize: (value: ListSessionsResponse): Buffer =>
+      Buffer.from(ListSessionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSessionsResponse => ListSessionsResponse.decode(value),
+  },
+  /**
+   * Counts the living sessions of a tenant.
+   * Callers: token:inspect.
+   * Reasons: PERMISSION_MISSING.
+   * Retry: safe.
+   */
+  getSessionStatistics: {
+    path: "/securityhub.v1.TokenService/GetSessionStatistics" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSessionStatisticsRequest): Buffer =>
+      Buffer.from(GetSessionStatisticsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSessionStatisticsRequest => GetSessionStatisticsRequest.decode(value),
+    responseSerialize: (value: GetSessionStatisticsResponse): Buffer =>
+      Buffer.from(GetSessionStatisticsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSessionStatisticsResponse => GetSessionStatisticsResponse.decode(value),
+  },
+  /**
    * Ends every session and token that a user has now. Later logins are not touched.
    * Callers: the user, or token:revoke.
    * Reasons: USER_NOT_FOUND, PERMISSION_MISSING.
@@ -5784,6 +6670,20 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
    * Retry: safe.
    */
   revokeSession: handleUnaryCall<RevokeSessionRequest, RevokeSessionResponse>;
+  /**
+   * Lists the living sessions of a user, the newest first, with their devices and when they were last seen (a minute late at most).
+   * Callers: the user, or token:inspect.
+   * Reasons: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+   * Retry: safe.
+   */
+  listSessions: handleUnaryCall<ListSessionsRequest, ListSessionsResponse>;
+  /**
+   * Counts the living sessions of a tenant.
+   * Callers: token:inspect.
+   * Reasons: PERMISSION_MISSING.
+   * Retry: safe.
+   */
+  getSessionStatistics: handleUnaryCall<GetSessionStatisticsRequest, GetSessionStatisticsResponse>;
   /**
    * Ends every session and token that a user has now. Later logins are not touched.
    * Callers: the user, or token:revoke.

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createActivity } from '../../../src/tokens/activity.ts';
+import { sessionStore } from '../../../src/tokens/sessions.postgres.ts';
+import type { Session, Tokens } from '../../../src/tokens/tokens.ts';
+import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
+import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
+
+let database: FreshDatabase;
+let hub: TokensHub;
+beforeAll(async () => {
+  database = await freshDatabase();
+  hub = await tokensHub(database);
+  for (const name of ['bob', 'carl', 'dora']) hub.who.users.set(`${TENANT}/usr_${name}`, { status: 'active', watermark: 0 });
+  hub.who.powerful.add('usr_admin');
+});
+afterAll(async () => {
+  await hub.stop();
+  await database.close();
+});
+
+const DEVICE = {
+  deviceId: 'phone-1',
+  deviceType: 'mobile',
+  platform: 'iOS',
+  browser: 'Safari',
+  appVersion: '2',
+  fingerprint: 'secret print',
+};
+const anna = callAs(userCaller(TENANT, ANNA));
+const admin = callAs(userCaller(TENANT, 'usr_admin'));
+const list = async (userId: string, call = admin): Promise<readonly Session[]> =>
+  (await hub.door.listSessions({ tenantId: TENANT, userId, pageSize: 0, pageToken: '' }, call)).items;
+const ids = async (userId: string): Promise<readonly string[]> => (await list(userId)).map((one) => one.sessionId);
+const login = (userId: string, over: Parameters<TokensHub['login']>[0] = {}): Promise<Tokens> => hub.login({ userId, ...over });
+
+describe('the sessions of a user', () => {
+  it('are listed to the user, the newest first, with device, origin and ends', async () => {
+    const first = await login(ANNA, { device: DEVICE, userAgent: 'Safari/17', mfaVerified: true });
+    const second = await login(ANNA);
+    const listed = await list(ANNA, anna);
+    expect(listed.map((one) => one.sessionId)).toEqual([second.sessionId, first.sessionId]);
+    expect(listed[1]).toMatchObject({
+      userId: ANNA,
+      authMethod: 'password',
+      mfaVerified: true,
+      ipAddress: '192.0.2.1',
+      userAgent: 'Safari/17',
+      device: { deviceId: 'phone-1', deviceType: 'mobile', platform: 'iOS', browser: 'Safari', appVersion: '2' },
+      confirmation: null,
+    });
+    expect(listed[0]?.device).toBeNull();
+    const { createdAt = 0, idleExpiresAt = 0, expiresAt = 0 } = listed[0] ?? {};
+    expect([idleExpiresAt - createdAt, expiresAt - createdAt].map((ms) => Math.round(ms / 60_000))).toEqual([60, 30 * 24 * 60]);
+    expect(JSON.stringify(listed)).not.toContain('print');
+  });
+
+  it('are shown to nobody else without token:inspect, nor to whoever acts for the user', async () => {
+    const asked = { tenantId: TENANT, userId: ANNA, pageSize: 0, pageToken: '' };
+    const refused = { code: 'PERMISSION_DENIED', reason: 'PERMISSION_MISSING' };
+    for (const caller of [userCaller(TENANT, 'usr_bob'), userCaller(OTHER_TENANT, ANNA), userCaller(TENANT, ANNA, { delegated: true })])
+      await expect(hub.door.listSessions(asked, callAs(caller))).rejects.toMatchObject(refused);
+    await expect(hub.door.sessionStatistics(TENANT, anna)).rejects.toMatchObject(refused);
+  });
+
+  it('come page by page, each once', async () => {
+    const all = [];
+    for (let n = 0; n < 5; n++) all.unshift((await login('usr_bob')).sessionId);
+    const seen: string[] = [];
+    for (let pageToken = '', pages = 0; pages === 0 || pageToken !== ''; pages++) {
+      const page = await hub.door.listSessions({ tenantId: TENANT, userId: 'usr_bob', pageSize: 2, pageToken }, admin);
+      seen.push(...page.items.map((one) => one.sessionId));
+      pageToken = page.next;
+    }
+    expect(seen).toEqual(all);
+    const other = { tenantId: TENANT, userId: ANNA, pageSize: 2, pageToken: 'x'.repeat(40) };
+    await expect(hub.door.listSessions(other, admin)).rejects.toMatchObject({ reason: 'PAGE_TOKEN_INVALID' });
+  });
+
+  it('leave the list when they are ended, idle for too long, or over', async () => {
+    const [kept, ended, idle, old] = [await login('usr_carl'), await login('usr_carl'), await login('usr_carl'), await login('usr_carl')];
+    await hub.door.revokeSession(TENANT, ended.sessionId, '', 0, admin);
+    await database.sql('UPDATE token_families SET idle_expires_at = clock_timestamp() WHERE session_id = $1', [idle.sessionId]);
+    await database.sql('UPDATE sessions SET expires_at = clock_timestamp() WHERE session_id = $1', [old.sessionId]);
+    expect(await ids('usr_carl')).toEqual([kept.sessionId]);
+    await hub.door.revokeUser(TENANT, 'usr_carl', '', 0, admin);
+    expect(await ids('usr_carl')).toEqual([]);
+  });
+
+  it('are counted for their tenant', async () => {
+    await hub.door.revokeUser(TENANT, ANNA, '', 0, admin);
+    await hub.door.revokeUser(TENANT, 'usr_bob', '', 0, admin);
+    await login('usr_dora', { device: DEVICE, mfaVerified: true });
+    await login('usr_dora', { authMethod: 'sso' });
+    await login(ANNA, { confirmation: { x5tS256: '', spkiSha256: '', spiffeId: 'spiffe://a/b', jkt: '', other: false } });
+    await login('usr_olaf', { tenantId: OTHER_TENANT });
+    expect(await hub.door.sessionStatistics(TENANT, admin)).toEqual({
+      active: 3,
+      users: 2,
+      mfaVerified: 1,
+      bound: 1,
+      byAuthMethod: { password: 2, sso: 1 },
+      byDeviceType: { '': 2, mobile: 1 },
+    });
+    expect(Object.fromEntries(await hub.platform.db.jobs((tx) => sessionStore.countAll(tx)))).toEqual({ [TENANT]: 3, [OTHER_TENANT]: 1 });
+  });
+});
+
+describe('the last activity', () => {
+  const touch = (...seen: Parameters<typeof sessionStore.touch>[1]) => hub.platform.db.jobs((tx) => sessionStore.touch(tx, seen));
+  const last = async (sessionId: string) => (await list('usr_dora')).find((one) => one.sessionId === sessionId)?.lastActivityAt;
+
+  it('is merged in memory: one row a session, its latest moment, within bounds', () => {
+    const activity = createActivity(2);
+    for (const at of [5, 9, 7]) activity.note({ tenantId: TENANT, sessionId: 'a', at });
+    activity.note({ tenantId: OTHER_TENANT, sessionId: 'a', at: 1 });
+    activity.note({ tenantId: TENANT, sessionId: 'b', at: 1 });
+    expect(activity.take().map((one) => [one.tenantId, one.sessionId, one.at])).toEqual([
+      [TENANT, 'a', 9],
+      [OTHER_TENANT, 'a', 1],
+    ]);
+    expect(activity.take()).toEqual([]);
+  });
+
+  it('moves forward only, also for many at once', async () => {
+    const { sessionId } = await login('usr_dora');
+    const later = Date.now() + 60_000;
+    await touch({ tenantId: TENANT, sessionId, at: later }, { tenantId: TENANT, sessionId: 'ses_none', at: later });
+    await touch({ tenantId: TENANT, sessionId, at: later - 30_000 });
+    expect(await last(sessionId)).toBe(later);
+    await touch({ tenantId: OTHER_TENANT, sessionId, at: later + 1 });
+    expect(await last(sessionId)).toBe(later);
+  });
+
+  it('waits for nobody who holds the row', async () => {
+    const { sessionId } = await login('usr_dora');
+    await hub.platform.db.tenant(TENANT, async (tx) => {
+      await tx
+        .tables<{ sessions: { session_id: string } }>()
+        .selectFrom('sessions')
+        .select('session_id')
+        .where('session_id', '=', sessionId)
+        .forUpdate()
+        .execute();
+      await touch({ tenantId: TENANT, sessionId, at: Date.now() + 60_000 });
+    });
+    expect((await last(sessionId)) ?? 0).toBeLessThan(Date.now() + 1000);
+  });
+});
+
+describe('idle sessions', () => {
+  it('are marked as ended once no token of theirs can live, and refused as idle all the same', async () => {
+    const tokens = await login('usr_dora');
+    const kept = await login('usr_dora');
+    await database.sql("UPDATE token_families SET idle_expires_at = clock_timestamp() - interval '2 hours' WHERE session_id = $1", [
+      tokens.sessionId,
+    ]);
+    expect(await hub.platform.db.jobs((tx) => sessionStore.endIdle(tx, Date.now() - 3 * 3_600_000, 10))).toBe(0);
+    expect(await hub.platform.db.jobs((tx) => sessionStore.endIdle(tx, Date.now() - 3_600_000, 10))).toBeGreaterThan(0);
+    const reasons = await database.sql<{ session_id: string; ended_reason: string }>(
+      'SELECT session_id, ended_reason FROM sessions WHERE session_id = ANY($1)',
+      [[tokens.sessionId, kept.sessionId]],
+    );
+    expect(Object.fromEntries(reasons.map((row) => [row.session_id, row.ended_reason]))).toEqual({
+      [tokens.sessionId]: 'idle',
+      [kept.sessionId]: '',
+    });
+    await expect(hub.door.refresh(tokens.refreshToken, null, callAs({ kind: 'anonymous' }))).rejects.toMatchObject({
+      reason: 'SESSION_IDLE',
+    });
+  });
+});
