@@ -1,15 +1,15 @@
-// Builds the published client into dist/npm/client: one CommonJS build that `require` and `import` share, with types for both.
+// Builds the published client into dist/npm/client, or where it is told: one CommonJS build that `require` and `import` share, with types for both.
 import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-const out = join(root, 'dist/npm/client');
+const out = process.argv[2] ?? join(root, 'dist/npm/client');
 const WIRE = '@bufbuild/protobuf/wire';
 const MAIN = './client/index';
 
 rmSync(out, { recursive: true, force: true });
-execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.client.json'], { cwd: root, stdio: 'inherit' });
+execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.client.json', '--outDir', out], { cwd: root, stdio: 'inherit' });
 
 // The generated code reads and writes protobuf with these few files: they come along, so that a service takes no dependency for them.
 const WIRE_FILES = ['wire/binary-encoding', 'wire/varint', 'wire/text-encoding', 'proto-int64'];

@@ -1,12 +1,11 @@
 // The package as it is published: packed, installed into an empty folder, used by every kind of program that Node knows.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { install, nodes } from './installed.ts';
 
 const root = join(import.meta.dirname, '../..');
-const built = join(root, 'dist/npm/client');
 const read = <T>(file: string): T => JSON.parse(readFileSync(file, 'utf8')) as T;
 
 interface Manifest {
@@ -16,35 +15,9 @@ interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
-/** This one, and the oldest that the machine has, if it is one that the package is for. */
-const nodes = (): string[] => {
-  const version = (node: string): string => execFileSync(node, ['--version'], { encoding: 'utf8' });
-  const others = ['/usr/bin/node', '/usr/local/bin/node'].filter((node) => {
-    try {
-      const [major = 0, minor = 0] = version(node).slice(1).split('.').map(Number);
-      return major > 20 || (major === 20 && minor >= 19);
-    } catch {
-      return false;
-    }
-  });
-  return [process.execPath, ...others];
-};
-
 let folder: string;
 beforeAll(() => {
-  execFileSync(process.execPath, [join(root, 'scripts/client.ts')], { stdio: 'inherit' });
-  folder = mkdtempSync(join(tmpdir(), 'security-hub-npm-'));
-  const packed = execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], {
-    cwd: built,
-    encoding: 'utf8',
-  });
-  const own = join(folder, 'node_modules/security-hub-client');
-  mkdirSync(own, { recursive: true });
-  execFileSync('tar', ['-xzf', join(folder, packed.trim()), '-C', own, '--strip-components=1']);
-  // As npm would put them, without asking a registry: the dependency and those of its own.
-  mkdirSync(join(folder, 'node_modules/@grpc'));
-  for (const name of ['grpc-js', 'proto-loader'])
-    symlinkSync(join(root, 'node_modules/@grpc', name), join(folder, 'node_modules/@grpc', name));
+  folder = install();
 });
 
 const PROGRAM = `
@@ -115,7 +88,7 @@ export const all = [valid, renewed, who];
   });
 
   it('has the version and the floor of the hub, and a range of its dependency that the hub is tested with', () => {
-    const published = read<Manifest>(join(built, 'package.json'));
+    const published = read<Manifest>(join(folder, 'node_modules/security-hub-client/package.json'));
     const hub = read<Manifest>(join(root, 'package.json'));
     expect([published.version, published.engines]).toEqual([hub.version, hub.engines]);
     expect(published.dependencies).toEqual({ '@grpc/grpc-js': `^${hub.dependencies['@grpc/grpc-js']}` });

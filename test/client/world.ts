@@ -2,21 +2,29 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
 import { type Client, createClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
 import type { Tokens } from '../../src/gen/securityhub/v1/token.ts';
 import { freshDatabase, redisUrl, waitFor } from '../harness.ts';
+import { text } from '../wire/access-callers.ts';
+import { openJsonClient } from '../wire/json-client.ts';
 import { type Bootstrap, type Environment, type HubProcess, hubHome, startHub } from '../hub-process.ts';
 
 const PASSWORD = 'Corr3ct-horse battery!';
 
 export interface World {
   readonly hub: HubProcess;
-  readonly env: Environment;
   readonly bootstrap: Bootstrap;
   readonly signingKey: KeyObject;
-  /** As the administrator of dev; closed with the world. */
+  /** As the administrator of dev, like all that say nothing else. */
+  readonly admin: Client;
+  /** Closed with the world. */
   client(options?: Partial<ClientOptions>): Client;
+  /** Without a credential of its own. */
+  anonymous(options: Partial<ClientOptions>): Client;
+  /** The hub again, where it was, after it was stopped. */
+  restart(): Promise<void>;
   /** Local mode that has heard everything. */
   local(options?: Partial<ClientOptions>): Promise<Client>;
   /** A session of a plain user of dev that nobody else uses. */
@@ -28,6 +36,16 @@ export const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
 
 export const heard = (client: Client): Promise<void> => waitFor(() => client.localState()?.obstacle === null, 15_000, 'local mode');
+
+/** Before anybody is trusted: the roots, over a connection that proves nothing yet. */
+const rootsOf = async ({ grpc, dataDir }: HubProcess): Promise<string> => {
+  const stranger = openJsonClient(grpc, credentials.createSsl(null, null, null, { rejectUnauthorized: false }));
+  const { trustBundlePem } = await stranger.ask('securityhub.v1.CertificateService/GetTrustBundle', {});
+  stranger.close();
+  const path = join(dataDir, 'roots.pem');
+  writeFileSync(path, text(trustBundlePem));
+  return path;
+};
 
 export const createWorld = async (more: Environment = {}): Promise<World> => {
   const database = await freshDatabase();
@@ -44,22 +62,34 @@ export const createWorld = async (more: Environment = {}): Promise<World> => {
     JWT_ISSUER: 'https://hub.test',
     ...more,
   };
-  const hub = await startHub(env);
+  const first = await startHub(env);
+  let hub = first;
   const bootstrap = hub.bootstrap();
+  const tls = more['TLS'] === 'on' ? { tls: { ca: await rootsOf(hub), serverName: 'localhost' } } : {};
   const open: Client[] = [];
-  const client: World['client'] = (options = {}) => {
-    const made = createClient({ address: hub.grpc, credential: bootstrap.access_token, ...options });
+  const anonymous: World['anonymous'] = (options) => {
+    const { tls: own } = options;
+    const named = own === undefined || own === false ? {} : { tls: { serverName: 'localhost', ...own } };
+    const made = createClient({ address: hub.grpc, ...tls, ...options, ...named });
     open.push(made);
     return made;
   };
+  const client: World['client'] = (options = {}) => anonymous({ credential: bootstrap.access_token, ...options });
   const admin = client();
   let users = 0;
   return {
-    hub,
-    env,
+    get hub() {
+      return hub;
+    },
+    async restart() {
+      const port = (address: string): string => address.slice(address.lastIndexOf(':') + 1);
+      hub = await startHub({ ...env, GRPC_PORT: port(first.grpc) });
+    },
     bootstrap,
     signingKey: privateKey,
+    admin,
     client,
+    anonymous,
     async local(options = {}) {
       const made = client({ local: {}, ...options });
       await heard(made);
