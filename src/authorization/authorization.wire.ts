@@ -8,15 +8,23 @@ import { type Authorization, createAuthorization, type Subjects } from './author
 import type { authorizationConfig } from './authorization.config.ts';
 import { authorizationServices } from './authorization.rpc.ts';
 import { postgresPolicies } from './policy/policies.postgres.ts';
+import { conditionSchema } from './condition/condition.ts';
+import { INSTALLATION } from './policy/document.ts';
+import { createSetLoader } from './policy/load.ts';
+import { createPolicySet } from './policy/policy-set.ts';
 import { createPolicies } from './policy/policy.ts';
 import { policyRows } from './policy/policy.rpc.ts';
 import { postgresRules } from './rules.postgres.ts';
-import { buildSnapshot } from './snapshot.ts';
+import { buildSnapshot, withPolicies } from './snapshot.ts';
 
 export type AuthorizationPlatform = Pick<
   Platform,
   'clock' | 'random' | 'metrics' | 'pager' | 'db' | 'write' | 'writeInstallation' | 'readHead' | 'feed' | 'tracked' | 'every'
 >;
+
+/** What the installation's conditions may speak of: it knows no tenant's types. */
+const ANY_SCHEMA = conditionSchema();
+const ANY_TYPE = { schema: () => ANY_SCHEMA };
 
 export interface AuthorizationPorts {
   readonly subjects: Subjects;
@@ -37,15 +45,28 @@ export const wireAuthorization = (
     return value;
   };
 
+  const policyStore = postgresPolicies(db);
+  const policySets = createSetLoader(policyStore, config.roleCacheEntries);
+
   const snapshots = platform.tracked({
-    kinds: ['role', 'resource_type'],
+    kinds: ['role', 'resource_type', 'policy'],
     touches: () => 'tenant',
     capacity: config.roleCacheEntries,
     ttl: config.roleCacheTtl,
-    load: (tenantId) =>
-      settled(tenantId, async (tx) =>
-        buildSnapshot({ tenantId, roles: await rules.roles(tx, tenantId), types: await rules.types(tx, tenantId) }),
-      ),
+    load: async (tenantId) => {
+      const { roles, types, own } = await settled(tenantId, async (tx) => {
+        const [roles, types] = [await rules.roles(tx, tenantId), await rules.types(tx, tenantId)];
+        return {
+          roles,
+          types,
+          own: await policySets.read(tx, tenantId, JSON.stringify(types.map(({ name, attributes }) => [name, attributes]))),
+        };
+      });
+      const above = await db.jobs((tx) => policySets.read(tx, INSTALLATION, ''));
+      const bare = buildSnapshot({ tenantId, roles, types });
+      // Compiled here, beyond the transaction and in slices: only what changed since the last time.
+      return withPolicies(bare, createPolicySet([await above(ANY_TYPE), await own(bare)]));
+    },
   });
 
   const subjects = platform.tracked({
@@ -73,7 +94,7 @@ export const wireAuthorization = (
     random: platform.random,
   });
   const policies = createPolicies({
-    store: postgresPolicies(db),
+    store: policyStore,
     write: platform.write,
     writeInstallation: platform.writeInstallation,
     snapshot: authorization.snapshot,

@@ -17,11 +17,12 @@ export const isOwner = ({ subject, snapshot }: Rights, { type, action, ownerId }
   return actions.includes(action) || actions.includes('*');
 };
 
-/** What a resource counts as. Whoever is not believed about it cannot make it less secret than its type is. */
+/** What a resource counts as. Whoever is not believed about it cannot make it less secret than its type is, nobody less than a policy says. */
 export const secrecyOf = ({ snapshot }: Rights, { type, classification, believed }: Question): number => {
   const usual = levelOf(snapshot.type(type)?.defaultClassification ?? '');
-  if (classification === '') return usual;
-  return believed ? levelOf(classification) : Math.max(usual, levelOf(classification));
+  const said = classification === '' ? usual : believed ? levelOf(classification) : Math.max(usual, levelOf(classification));
+  const least = snapshot.policies?.classification(type) ?? '';
+  return least === '' ? said : Math.max(said, levelOf(least));
 };
 
 export const TOO_SECRET = denied('DENIED_CLASSIFICATION', 'the resource is more secret than the subject is cleared for');
@@ -119,10 +120,24 @@ const lost = (lent: Lent, ruling: Ruling): Ruling => {
   return told;
 };
 
+/** What roles, grants, delegations and ownership give. */
+const givenByRights = (rights: Rights, question: Question, situation: Situation, ask: () => Asked): Ruling => {
+  const { type, action } = question;
+  const { roles, allows, allowsOn, lent } = rights.index;
+  const believed = question.parents.length === 0 ? question : forAllows(question);
+  const allow =
+    roles.allows.find(type, action) ?? allows?.find(type, action) ?? (allowsOn === null ? undefined : findOn(allowsOn, believed));
+  if (allow !== undefined) return allow;
+  const more = rights.plain && lent === null ? DEFAULT : allowedInSituation(rights, question, believed, situation, ask);
+  if (more.allowed) return more;
+  return isOwner(rights, question) ? OWNED : more;
+};
+
 /** Stages in the order of their authority: what stands first cannot be overruled by what follows. */
 export const evaluate = (rights: Rights, question: Question, situation: Situation): Ruling => {
   const { type, action } = question;
-  const { roles, allows, denies, allowsOn, deniesOn, deniesIf, lent, clearance } = rights.index;
+  const { denies, deniesOn, deniesIf, clearance } = rights.index;
+  const { policies } = rights.snapshot;
   let asked: Asked | undefined;
   const ask = (): Asked => (asked ??= askedOf(rights, question, situation));
 
@@ -133,17 +148,14 @@ export const evaluate = (rights: Rights, question: Question, situation: Situatio
     (deniesOn === null ? undefined : findOn(deniesOn, question)) ??
     (deniesIf === null ? undefined : deniedInSituation(rights, question, ask));
   if (deny !== undefined) return deny;
-  // Policies that deny stand here, those that allow beside the roles below.
+  const questioned = policies === null ? null : { rights, situation, asked: ask };
+  const forbidden = policies === null || questioned === null ? null : policies.denies(question, questioned);
+  if (forbidden !== null) return forbidden;
 
   // Nothing is more secret than everybody may see, unless somebody says so.
   const classified = question.classification !== '' || rights.snapshot.classified || clearance < INTERNAL;
   if (classified && !isCleared(rights, question, situation)) return TOO_SECRET;
 
-  const believed = question.parents.length === 0 ? question : forAllows(question);
-  const allow =
-    roles.allows.find(type, action) ?? allows?.find(type, action) ?? (allowsOn === null ? undefined : findOn(allowsOn, believed));
-  if (allow !== undefined) return allow;
-  const more = rights.plain && lent === null ? DEFAULT : allowedInSituation(rights, question, believed, situation, ask);
-  if (more.allowed) return more;
-  return isOwner(rights, question) ? OWNED : more;
+  const given = givenByRights(rights, question, situation, ask);
+  return policies === null || questioned === null ? given : policies.conclude(question, questioned, given);
 };

@@ -105,6 +105,19 @@ const delegationSteps = (rights: Rights, question: Question, situation: Situatio
       return { kind: 'delegation', rule: `delegation:${delegation.id}`, effect: 'allow', matched: ruling.allowed, detail };
     });
 
+/** Every rule of a policy that speaks of it to this subject. */
+const policySteps = (rights: Rights, question: Question, situation: Situation): readonly Step[] => {
+  const { policies } = rights.snapshot;
+  if (policies === null) return [];
+  const questioned = { rights, situation, asked: () => askedOf(rights, question, situation) };
+  return policies.trace(question, questioned).map(({ kind, rule, ruling }): Step => {
+    const effect = kind === 'allow' ? 'allow' : 'deny';
+    const matched = ruling !== null && (kind !== 'allow' || ruling.allowed);
+    const silent = { deny: 'does not apply', allow: 'does not apply', requirement: 'is met, or does not apply' }[kind];
+    return { kind: 'policy', rule, effect, matched, detail: ruling === null ? `${silent}; ${seen(situation)}` : ruling.reason };
+  });
+};
+
 const ownerDetail = (rights: Rights, { type, action, ownerId, believed }: Question): string => {
   if (ownerId === '') return believed ? 'no owner was named' : 'the caller is not believed about owners';
   if (ownerId !== rights.subject.id) return 'somebody else owns the resource';
@@ -144,5 +157,6 @@ export const explain = (rights: Rights, question: Question, situation: Situation
       matched: owner,
       detail: owner ? 'the subject owns the resource, and owners may do it' : ownerDetail(rights, question),
     },
+    ...policySteps(rights, question, situation),
   ];
 };

@@ -1,5 +1,6 @@
 // What lies between a subject's rights and what somebody acting for it may do: a key's list, a token's scopes, a workload's entry.
 import { scopeAllows } from '../base/scope.ts';
+import { askedOf } from './conditional.ts';
 import { evaluate } from './evaluate.ts';
 import type { Question } from './question.ts';
 import type { Step } from './explain.ts';
@@ -24,11 +25,20 @@ const BEYOND_SCOPES = denied('SCOPE_MISSING', 'the scopes do not cover this perm
 
 const withinScopes = (scopes: Limits['scopes'], permission: string): boolean => scopes.every((list) => scopeAllows(list, permission));
 
+/** What an entry gives is as much subject to policies as anything else. */
+const byEntry = (rights: Rights, question: Question, situation: Situation): Ruling => {
+  const { policies } = rights.snapshot;
+  return policies === null
+    ? BY_ENTRY
+    : policies.settle(question, { rights, situation, asked: () => askedOf(rights, question, situation) }, BY_ENTRY);
+};
+
 /** A limit can only take away, but for `also`; and nothing overrules a deny or a wall. */
 export const decide = (rights: Rights, limits: Limits, question: Question, situation: Situation): Ruling => {
   const ruling = evaluate(rights, question, situation);
   const { type, action } = question;
-  const own = ruling.open === true && limits.also.length > 0 && listHolds(limits.also, type, action) ? BY_ENTRY : ruling;
+  const own =
+    ruling.open === true && limits.also.length > 0 && listHolds(limits.also, type, action) ? byEntry(rights, question, situation) : ruling;
   if (!own.allowed) return own;
   if (limits.cap !== null && !listHolds(limits.cap, type, action)) return BEYOND_KEY;
   return limits.scopes.length === 0 || withinScopes(limits.scopes, `${type}:${action}`) ? own : BEYOND_SCOPES;

@@ -204,6 +204,9 @@ const lentOf = ({ delegation, grantor }: Sources['lent'][number]): Lent => ({
 const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
   instants.reduce((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
 
+/** A pattern is a way to speak of rights; policies speak of what is done. */
+const isSpoken = ({ type, action }: Permission): boolean => type !== '*' && action !== '*';
+
 export const compileRights = (snapshot: Snapshot, { rows, groups, lent }: Sources, now: Instant, revision: number): Rights => {
   const all = groups.length === 0 ? [rows] : [rows, ...groups];
   const stored = { assignments: all.flatMap((one) => one.assignments), grants: all.flatMap((one) => one.grants) };
@@ -235,7 +238,15 @@ export const compileRights = (snapshot: Snapshot, { rows, groups, lent }: Source
     ...(rows.clearance === null ? [] : [rows.clearance]),
   ];
 
-  return {
+  const { policies } = snapshot;
+  const has = (text: string, situation: Situation | undefined, borrowed: boolean): boolean => {
+    const held = holdsPattern(index, text, situation, borrowed);
+    const wanted = policies === null ? null : parsePermission(text);
+    if (policies === null || wanted === null || !isSpoken(wanted)) return held;
+    return policies.holds(wanted, rights, situation, held);
+  };
+
+  const rights: Rights = {
     subject: rows.subject,
     roles: roles.names,
     constraints: roles.constraints,
@@ -244,16 +255,19 @@ export const compileRights = (snapshot: Snapshot, { rows, groups, lent }: Source
       const allowed = [...roles.allows.entries, ...(index.allows?.entries ?? [])];
       return [...new Set(allowed.map(({ permission }) => printPermission(permission)))].sort();
     },
-    holds: (text, situation) => holdsPattern(index, text, situation, true),
-    owns: (text, situation) => holdsPattern(index, text, situation, false),
+    holds: (text, situation) => has(text, situation, true),
+    owns: (text, situation) => has(text, situation, false),
     denies(text) {
       const wanted = parsePermission(text);
-      return wanted !== null && isDenied(index, wanted);
+      if (wanted === null) return false;
+      // Held by other means, would policies leave it?
+      return isDenied(index, wanted) || (isSpoken(wanted) && policies?.holds(wanted, rights, undefined, true) === false);
     },
-    plain: roles.gated === null && asked.length === 0 && lent.every(({ grantor }) => grantor.plain),
+    plain: policies === null && roles.gated === null && asked.length === 0 && lent.every(({ grantor }) => grantor.plain),
     validUntil: earliest([nextEdge(windows, now), roles.until, ...lent.map(({ grantor }) => grantor.validUntil)]),
     revision,
     snapshot,
     index,
   };
+  return rights;
 };

@@ -19,6 +19,9 @@ export interface Situation {
   /** What the question is asked for; '' = nothing in particular, or nobody we believe says so. */
   readonly workload: string;
   readonly environment: string;
+  /** The same as they were said, whoever says so: rules that deny or ask for more go by these as well. */
+  readonly saidWorkload: string;
+  readonly saidEnvironment: string;
   /** Of the subject's credential; empty where there is none. */
   readonly scopes: readonly string[];
   readonly sessionId: string;
@@ -40,6 +43,8 @@ export const bareSituation = (now: Instant, mfaVerified = false): Situation => (
   address: '',
   workload: '',
   environment: '',
+  saidWorkload: '',
+  saidEnvironment: '',
   scopes: [],
   sessionId: '',
   resource: NONE,

@@ -5,6 +5,7 @@ import { typesOf } from './attribute.ts';
 import { ADMIN, BUILT_IN_RESOURCE_TYPES, BUILT_IN_ROLES } from './builtin.ts';
 import { INTERNAL, levelOf } from './classification.ts';
 import { conditionSchema, type Schema } from './condition/condition.ts';
+import type { PolicySet } from './policy/policy-set.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Role, RoleLookup } from './role.ts';
 import { type RoleUnion, uniteRoles } from './union.ts';
@@ -21,6 +22,8 @@ export interface Snapshot {
   readonly classified: boolean;
   /** What conditions about resources of that type can speak of; '*' = of any. */
   schema(type: string): Schema;
+  /** null where there is no policy at all, neither of the tenant nor of the installation. */
+  readonly policies: PolicySet | null;
 }
 
 export interface SnapshotSource {
@@ -46,6 +49,14 @@ export const roleLookup = (roles: readonly Role[], types: readonly ResourceType[
   return (name) => (name === ADMIN ? wideAdmin : (builtInRoles.get(name) ?? custom.get(name)));
 };
 
+/** The same with other policies. */
+export const withPolicies = (snapshot: Snapshot, policies: PolicySet | null): Snapshot => ({
+  ...snapshot,
+  classified: snapshot.classified || policies?.classified === true,
+  policies,
+});
+
+/** Without policies: they are compiled against it. */
 export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snapshot => {
   const customTypes = types.filter((type) => !builtInTypes.has(type.name));
   const customRoles = roles.filter((role) => !builtInRoles.has(role.name));
@@ -80,5 +91,6 @@ export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snaps
       schemas.set(name, schema);
       return schema;
     },
+    policies: null,
   };
 };

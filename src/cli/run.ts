@@ -21,6 +21,11 @@ const COMMANDS: readonly Listed[] = [
     load: async () => (await import('./init.ts')).initCommand,
   },
   { name: 'call', summary: 'Make one call and print its answer as JSON.', load: async () => (await import('./call.ts')).callCommand },
+  {
+    name: 'policy',
+    summary: 'Check policies, run their tests, apply them.',
+    load: async () => (await import('./policy.ts')).policyCommand,
+  },
   { name: 'doctor', summary: 'Say what is wrong, and the next step.', load: async () => (await import('./doctor.ts')).doctorCommand },
   {
     name: 'recover',

@@ -38,6 +38,8 @@ export const situationOf = (asked: Surroundings, principal: Principal, asker: As
     address: addressOf(asked.tokenContext, call, held.holds('context:assert')),
     workload: !believed || asked.workload === '' ? own : asked.workload,
     environment: believed ? asked.environment : '',
+    saidWorkload: asked.workload,
+    saidEnvironment: asked.environment,
     scopes: principal.limits.scopes.flat(),
     sessionId: principal.proven?.sessionId ?? '',
     resource: believed ? (asked.resource?.attributes ?? NONE) : NONE,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCli } from '../hub-process.ts';
 
-const COMMANDS = ['serve', 'migrate', 'init', 'call', 'doctor', 'recover', 'version'];
+const COMMANDS = ['serve', 'migrate', 'init', 'call', 'policy', 'doctor', 'recover', 'version'];
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
 
 describe('security-hub --help', () => {

@@ -14,9 +14,9 @@ const examples = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = '']) 
 describe('docs/policies.md', () => {
   it('shows a set that can be applied, with every kind of policy', () => {
     const types = [readType({ name: 'invoices', description: '', actions: [], ownerActions: [], defaultClassification: '' } as never)];
-    const { type, role } = buildSnapshot({ tenantId: 'acme', roles: [], types });
+    const snapshot = buildSnapshot({ tenantId: 'acme', roles: [], types });
     const sources = examples.map((content, index) => ({ name: `example-${index}`, content }));
-    const { policies, problems } = atOnce(readPolicies(sources, { installation: false, type, role }));
+    const { policies, problems } = atOnce(readPolicies(sources, { installation: false, ...snapshot }));
     expect(problems).toEqual([]);
     expect(new Set(policies.map(({ document }) => document.kind))).toEqual(new Set(KINDS));
   });

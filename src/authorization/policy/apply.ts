@@ -4,6 +4,7 @@ import type { TenantId } from '../../base/caller.ts';
 import { eventOf } from '../../base/event.ts';
 import { badField, Fault, type FieldViolation } from '../../base/fault.ts';
 import type { Tx } from '../../storage/storage.ts';
+import { conditionSchema } from '../condition/condition.ts';
 import { changeOf, makerOf } from '../change.ts';
 import { requireHeld } from '../escalation.ts';
 import { INSTALLATION } from './document.ts';
@@ -24,6 +25,7 @@ export interface ApplyRequest extends Draft {
 /** Of a version's changes, so many are kept for people. */
 const CHANGES_KEPT = 1000;
 const VIOLATIONS = 100;
+const ATTEMPTS = 5;
 
 const invalid = (problems: readonly PolicyProblem[]): Fault => {
   const shown = problems.slice(0, VIOLATIONS).map((problem): FieldViolation => {
@@ -71,13 +73,15 @@ const requireAcknowledged = (plan: Plan, acknowledged: boolean): void => {
   );
 };
 
+/** The installation knows no tenant's types. */
+const ABOVE: Vocabulary = { installation: true, type: () => undefined, role: () => undefined, schema: () => ANY };
+const ANY = conditionSchema();
+
 type Kind = 'policies.applied' | 'policies.activated' | 'policies.rolled_back';
 
 export const createApply = ({ store, write, writeInstallation, snapshot, holding }: PolicyDeps) => {
   const vocabularyOf = async (tenantId: TenantId): Promise<Vocabulary> => {
-    if (tenantId === INSTALLATION) return { installation: true, type: () => undefined, role: () => undefined };
-    const { type, role } = await snapshot(tenantId);
-    return { installation: false, type, role };
+    return tenantId === INSTALLATION ? ABOVE : { installation: false, ...(await snapshot(tenantId)) };
   };
 
   const read = async (tenantId: TenantId, draft: Draft) => {
@@ -183,6 +187,26 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
     return found;
   };
 
+  const rolledBack: Policies['rollback'] = async (tenantId, version, options, call) => {
+    const { difference, active } = await store.read(tenantId, async (tx) => {
+      const found = version === 0 ? null : await store.set(tx, tenantId, version);
+      if (version !== 0 && (found === null || found.set.activatedAt === null)) throw versionNotFound(version);
+      return { difference: await store.difference(tx, tenantId, version), active: (await store.versions(tx, tenantId)).active };
+    });
+    const back = new Set(difference.gone.map(({ name }) => name));
+    const request: ApplyRequest = {
+      ...options,
+      // What the difference was taken from must still stand when it is applied.
+      expectedVersion: options.expectedVersion ?? active,
+      sources: difference.gone,
+      deleted: difference.come.filter((name) => !back.has(name)),
+      prune: false,
+      draft: false,
+      comment: options.comment === '' ? `back to version ${version}` : options.comment,
+    };
+    return run(tenantId, { request, event: 'policies.rolled_back', from: null }, call);
+  };
+
   return {
     async validate(tenantId, draft) {
       const { policies, problems } = await read(tenantId, draft);
@@ -227,23 +251,14 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
     },
 
     async rollback(tenantId, version, options, call) {
-      const { difference, active } = await store.read(tenantId, async (tx) => {
-        const found = version === 0 ? null : await store.set(tx, tenantId, version);
-        if (version !== 0 && (found === null || found.set.activatedAt === null)) throw versionNotFound(version);
-        return { difference: await store.difference(tx, tenantId, version), active: (await store.versions(tx, tenantId)).active };
-      });
-      const back = new Set(difference.gone.map(({ name }) => name));
-      const request: ApplyRequest = {
-        ...options,
-        // What the difference was taken from must still stand when it is applied.
-        expectedVersion: options.expectedVersion ?? active,
-        sources: difference.gone,
-        deleted: difference.come.filter((name) => !back.has(name)),
-        prune: false,
-        draft: false,
-        comment: options.comment === '' ? `back to version ${version}` : options.comment,
-      };
-      return run(tenantId, { request, event: 'policies.rolled_back', from: null }, call);
+      for (let attempt = 1; ; attempt += 1)
+        try {
+          return await rolledBack(tenantId, version, options, call);
+        } catch (thrown) {
+          // Whoever named no version does not care who was faster.
+          const again = options.expectedVersion === null && attempt < ATTEMPTS;
+          if (!again || (thrown as { readonly reason?: string }).reason !== 'POLICY_VERSION_CONFLICT') throw thrown;
+        }
     },
   } satisfies Partial<Policies>;
 };

@@ -1,8 +1,13 @@
 // A policy document once it is read: plain data, every field present, names in their own shape. docs/policies.md describes it for people.
 
+import type { AccessWindow } from '../../base/access-window.ts';
+
 export const API_VERSION = 'securityhub/v1';
 export const KINDS = ['ResourcePolicy', 'EnvironmentPolicy', 'PrincipalPolicy', 'SecurityPolicy', 'ConditionSet'] as const;
 export type Kind = (typeof KINDS)[number];
+
+/** Resource types that no policy speaks of, wildcards included. */
+export const UNSPEAKABLE: readonly string[] = ['installation', 'policies'];
 
 /** The set of the installation, which stands above those of all tenants. */
 export const INSTALLATION = '';
@@ -10,17 +15,8 @@ export const INSTALLATION = '';
 /** Where a rule stands: what the installation says comes before what the tenant says, and that before what one resource type says. */
 export type Layer = 'installation' | 'tenant' | 'resource_type';
 
-export const DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
-export type Day = (typeof DAYS)[number];
-
-export interface TimeWindow {
-  /** All seven where none is named. */
-  readonly days: readonly Day[];
-  /** Minutes since midnight; `to` beyond 24:00 is the next morning. Equal: the whole day. */
-  readonly from: number;
-  readonly to: number;
-  /** IANA name. */
-  readonly timeZone: string;
+/** Times of the week, and from when to when they count at all. */
+export interface TimeWindow extends AccessWindow {
   /** Milliseconds since 1970; null = no bound. */
   readonly notBefore: number | null;
   readonly notAfter: number | null;
@@ -90,15 +86,9 @@ export interface PolicyDocument {
   readonly classification: string;
   /** Of a ConditionSet, by name. */
   readonly named: Readonly<Record<string, string>>;
-  /** The resource type whose attributes those conditions may read; '*' = any type, and only what all have. */
-  readonly namedFor: string;
+  /** The resource type that it is about, and whose attributes its conditions may read; '*' = none in particular. */
+  readonly about: string;
 }
-
-/** The one resource type it is all about; '*' where it is not about one. */
-export const typeOf = (document: Pick<PolicyDocument, 'requirements' | 'rules' | 'masks'>): string => {
-  const about = new Set([document.requirements, ...document.rules, ...document.masks].flatMap((part) => part?.resource ?? []));
-  return about.size === 1 ? ([...about][0] ?? '*') : '*';
-};
 
 /** Every condition of a document, by its path. */
 export const conditionsOf = (
@@ -107,7 +97,7 @@ export const conditionsOf = (
   [
     ...document.rules.map((rule, index) => ({ path: `spec.rules[${index}].condition`, source: rule.condition, type: rule.resource })),
     ...document.masks.map((mask, index) => ({ path: `spec.masks[${index}].condition`, source: mask.condition, type: mask.resource })),
-    ...Object.entries(document.named).map(([name, source]) => ({ path: `spec.conditions.${name}`, source, type: document.namedFor })),
+    ...Object.entries(document.named).map(([name, source]) => ({ path: `spec.conditions.${name}`, source, type: document.about })),
   ].filter(({ source }) => source !== '');
 
 export const layerOf = (installation: boolean, resource: string): Layer =>

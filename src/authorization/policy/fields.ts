@@ -35,6 +35,10 @@ export interface Fields {
   objects(name: string): readonly Fields[];
   /** Name and text of each member. */
   members(name: string, rule: TextRule): readonly (readonly [string, string])[];
+  /** Any JSON value; undefined where it is left out. */
+  value(name: string): unknown;
+  /** The names of an object's members, each with its own fields. */
+  named(name: string): readonly (readonly [string, Fields])[];
   has(name: string): boolean;
   problem(name: string, message: string, next: string): void;
   done(): void;
@@ -47,6 +51,11 @@ const kindOf = (node: Node): string => {
   if (node.kind === 'list') return 'a list';
   if (node.kind === 'text') return 'a text';
   return node.value === null ? 'nothing' : `the ${typeof node.value} ${String(node.value)}`;
+};
+
+const plain = (node: Node): unknown => {
+  if (node.kind === 'map') return Object.fromEntries(node.entries.map(({ key, value }) => [key, plain(value)]));
+  return node.kind === 'list' ? node.items.map(plain) : node.value;
 };
 
 const nearest = (wanted: string, known: Iterable<string>): string => {
@@ -98,7 +107,10 @@ export const readFields = (node: Node, path: string, reading: Reading): Fields |
   return {
     path,
     at: node.at,
-    has: (name) => entries.has(name),
+    has(name) {
+      asked.add(name);
+      return entries.has(name);
+    },
     text(name, rule, fallback) {
       const value = take(name);
       if (value !== undefined) return textFrom(value, pathOf(name), rule) ?? '';
@@ -149,6 +161,22 @@ export const readFields = (node: Node, path: string, reading: Reading): Fields |
       return value.entries.flatMap(({ key, value: one }): [string, string][] => {
         const text = textFrom(one, `${pathOf(name)}.${key}`, rule);
         return text === null ? [] : [[key, text]];
+      });
+    },
+    value(name) {
+      const value = take(name);
+      return value === undefined ? undefined : plain(value);
+    },
+    named(name) {
+      const value = take(name);
+      if (value === undefined) return [];
+      if (value.kind !== 'map') {
+        say(value.at, pathOf(name), `is ${kindOf(value)}`, 'write an object with named fields');
+        return [];
+      }
+      return value.entries.flatMap(({ key, value: one }): [string, Fields][] => {
+        const fields = readFields(one, `${pathOf(name)}.${key}`, reading);
+        return fields === null ? [] : [[key, fields]];
       });
     },
     problem(name, message, next) {

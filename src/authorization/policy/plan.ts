@@ -1,6 +1,6 @@
 // What applying policies to a set would do: which come, which go, whether the whole still holds together, and how dangerous it is.
 import type { PolicyDocument } from './document.ts';
-import { layerOf, typeOf } from './document.ts';
+import { layerOf } from './document.ts';
 import type { Condition } from '../condition/condition.ts';
 import type { PolicyProblem, ReadPolicy } from './read-policies.ts';
 import { allowedBy, assess, type Level, type PolicyChange, worst } from './risk.ts';
@@ -41,7 +41,7 @@ export interface Plan {
 
 export const standingOf = (document: PolicyDocument): Standing => ({
   name: document.name,
-  offers: Object.keys(document.named).map((name) => `${name}:${document.namedFor}`),
+  offers: Object.keys(document.named).map((name) => `${name}:${document.about}`),
   needs: [...new Set(document.rules.flatMap((rule) => rule.conditions.map((name) => `${name}:${rule.resource}`)))],
 });
 
@@ -128,7 +128,7 @@ export const planOf = ({ policies, deleted, standing, before, installation }: Pl
     coming: fresh.map((policy) => ({
       policy,
       standing: standingOf(policy.document),
-      layer: layerOf(installation, typeOf(policy.document)),
+      layer: layerOf(installation, policy.document.about),
     })),
     going: [...replaced, ...deleted],
     changes,

@@ -2,6 +2,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { TenantId } from '../../base/caller.ts';
 import type { Database, Tx } from '../../storage/storage.ts';
+import type { SetReader, StoredBody } from './load.ts';
 import type { Body, Standing } from './plan.ts';
 import type { Draft, PolicyStore, SetState, SetVersion, StoredPolicy } from './policy.ts';
 import type { Level, PolicyChange } from './risk.ts';
@@ -105,7 +106,49 @@ const standingAt = (tx: Tx, tenantId: TenantId, version: number) =>
     .where('from_version', '<=', version)
     .where((eb) => eb.or([eb('to_version', 'is', null), eb('to_version', '>', version)]));
 
-export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyStore => ({
+/** Rows of a set in pages, so that one statement never carries all of a large one. */
+const PAGE = 1000;
+
+export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyStore & SetReader => ({
+  async since(tx, tenantId, version) {
+    const active = await tablesOf(tx)
+      .selectFrom('policy_set')
+      .select('version')
+      .where('tenant_id', '=', tenantId)
+      .where('state', '=', 'active')
+      .executeTakeFirst();
+    const at = Number(active?.version ?? 0);
+    if (at === version) return { version: at, come: [], gone: [] };
+    const come: StoredBody[] = [];
+    for (let after = ''; ; ) {
+      const rows = await standingAt(tx, tenantId, at)
+        .select(['name', 'from_version', 'form', 'content', 'body'])
+        .where('from_version', '>', version)
+        .where('name', '>', after)
+        .orderBy('name')
+        .limit(PAGE)
+        .execute();
+      come.push(
+        ...rows.map(({ name, from_version, form, content, body }) => ({
+          name,
+          version: Number(from_version),
+          content,
+          body: form === BODY_FORM ? body : null,
+        })),
+      );
+      after = rows.at(-1)?.name ?? '';
+      if (rows.length < PAGE) break;
+    }
+    const gone = await tablesOf(tx)
+      .selectFrom('policy')
+      .select('name')
+      .where('tenant_id', '=', tenantId)
+      .where('from_version', '<=', version)
+      .where('to_version', '>', version)
+      .execute();
+    return { version: at, come, gone: gone.map(({ name }) => name) };
+  },
+
   read: (tenantId, work) => (tenantId === '' ? db.jobs(work) : db.tenant(tenantId, work)),
 
   async lock(tx, tenantId) {

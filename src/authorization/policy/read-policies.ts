@@ -1,6 +1,5 @@
 // Sources → policies: every document read, every name looked up, every condition parsed and typed; every problem with its line.
-import { type Condition, conditionSchema, parseCondition, type Schema } from '../condition/condition.ts';
-import type { ResourceType } from '../resource-type.ts';
+import { type Condition, parseCondition, type Schema } from '../condition/condition.ts';
 import { conditionsOf, type PolicyDocument } from './document.ts';
 import { type Position, type TextPosition, within } from './node.ts';
 import { readDocument } from './read.ts';
@@ -34,19 +33,13 @@ export interface ReadPolicy {
 export interface Vocabulary {
   /** The installation knows no tenant's types and roles, and only denies. */
   readonly installation: boolean;
-  type(name: string): ResourceType | undefined;
+  type(name: string): unknown;
   role(name: string): unknown;
+  /** What a condition about resources of that type may speak of; '*' = only what every type has. */
+  schema(type: string): Schema;
 }
 
 export const PROBLEMS_SHOWN = 1000;
-
-/** What a condition about resources of that type may speak of; '*' = only what every type has. */
-export const schemaOf = (type: Vocabulary['type'], name: string): Schema => conditionSchema(declaredOf(type(name)));
-
-const declaredOf = (type: ResourceType | undefined) => {
-  const { attributes } = (type ?? {}) as { readonly attributes?: NonNullable<Parameters<typeof conditionSchema>[0]>['resource'] };
-  return attributes === undefined ? {} : { resource: attributes };
-};
 
 /** Paths of everything in the document that names a resource type, and of what names a role. */
 const namesIn = (
@@ -59,7 +52,7 @@ const namesIn = (
       ...(requirements === null ? [] : [['spec.resource', requirements.resource] as [string, string]]),
       ...rules.map((rule, index): [string, string] => [`spec.rules[${index}].resource`, rule.resource]),
       ...masks.map((mask): [string, string] => ['spec.resource', mask.resource]),
-      ['spec.resource', document.namedFor],
+      ['spec.resource', document.about],
     ],
     roles: [
       ...roles('spec.allowedRoles', requirements?.roles ?? []),
@@ -76,12 +69,6 @@ export function* readPolicies(
 ): Generator<void, { readonly policies: readonly ReadPolicy[]; readonly problems: readonly PolicyProblem[] }> {
   const policies: ReadPolicy[] = [];
   const problems: PolicyProblem[] = [];
-  const schemas = new Map<string, Schema>();
-  const schema = (type: string): Schema => {
-    let known = schemas.get(type);
-    if (known === undefined) schemas.set(type, (known = schemaOf(vocabulary.type, type)));
-    return known;
-  };
 
   for (const { name: source, content: text } of sources) {
     for (const taken of readSource(text)) {
@@ -118,7 +105,7 @@ export function* readPolicies(
 
       const conditions: Record<string, Condition> = {};
       for (const { path, source: expression, type } of conditionsOf(document)) {
-        const parsed = parseCondition(expression, schema(type));
+        const parsed = parseCondition(expression, vocabulary.schema(type));
         if (parsed.ok) conditions[path] = parsed.condition;
         else
           for (const problem of parsed.problems)

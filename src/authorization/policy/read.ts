@@ -2,7 +2,6 @@
 import {
   MASKS,
   API_VERSION,
-  DAYS,
   type Kind,
   KINDS,
   type Mask,
@@ -10,11 +9,12 @@ import {
   type Requirements,
   type Rule,
   type TimeWindow,
+  UNSPEAKABLE,
 } from './document.ts';
 import { type Fields, type FieldProblem, newReading, readFields, type TextRule } from './fields.ts';
 import type { Node, TextPosition } from './node.ts';
+import { DAYS, windowProblem } from '../../base/access-window.ts';
 import { CLASSIFICATIONS } from '../classification.ts';
-import { isTimeZone } from './time-window.ts';
 
 export const DOCUMENT_BOUNDS = { rules: 100, masks: 200, windows: 20, conditions: 100 } as const;
 
@@ -30,7 +30,7 @@ const PERMISSION: TextRule = {
   want: 'a permission such as invoices:read, without wildcard',
 };
 const PRINCIPAL: TextRule = {
-  pattern: /^(?:user|service|group|role|api_key):[^\s]{1,320}$/,
+  pattern: /^(?:user|service|group|role):[^\s]{1,320}$/,
   max: 330,
   want: 'a principal such as user:usr_1, service:default/billing, group:ops or role:viewer',
 };
@@ -38,14 +38,8 @@ const WORD: TextRule = { pattern: /^[^\s,][^\n,]{0,127}$/, max: 128, want: 'a na
 const CONDITION: TextRule = { pattern: /\S/, max: 4096, want: 'a CEL expression that is true or false' };
 const WORDS: TextRule = { max: 1024, want: 'up to 1,024 characters' };
 const OBLIGATION: TextRule = { pattern: /^[a-z][a-z0-9_.:=/-]{0,127}$/, max: 128, want: 'an obligation such as log or notify:owner' };
-const CLOCK = /^(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$/;
+const CLOCK: TextRule = { max: 5, want: 'a time such as "08:00", in quotes' };
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/;
-
-const minutesOf = (fields: Fields, field: string, fallback: string): number => {
-  const text = fields.text(field, { pattern: CLOCK, max: 5, want: 'a time such as "08:00", in quotes' }, fallback);
-  const match = CLOCK.exec(text);
-  return match === null ? 0 : match[1] === undefined ? 1440 : Number(match[1]) * 60 + Number(match[2]);
-};
 
 const instantOf = (fields: Fields, field: string): number | null => {
   if (!fields.has(field)) return null;
@@ -56,19 +50,23 @@ const instantOf = (fields: Fields, field: string): number | null => {
 };
 
 const readWindow = (fields: Fields): TimeWindow => {
-  const days = fields.texts('days', { want: DAYS.join(', ') }, DAYS);
-  const wrong = days.find((day) => !DAYS.some((known) => known === day));
-  if (wrong !== undefined) fields.problem('days', `${wrong} is not a day`, `write some of ${DAYS.join(', ')}`);
-  if (days.length === 0) fields.problem('days', 'is empty, so it would never be time', 'name a day, or leave it out');
-  const from = minutesOf(fields, 'from', '00:00');
-  const to = minutesOf(fields, 'to', '24:00');
-  const timeZone = fields.text('timeZone', { max: 64, want: 'a time zone such as Europe/Berlin' }, 'UTC');
-  if (!isTimeZone(timeZone)) fields.problem('timeZone', 'is not a time zone', 'write one such as Europe/Berlin or UTC');
+  const window = {
+    days: fields.texts('days', { want: DAYS.join(', ') }, []),
+    start: fields.text('start', CLOCK, '00:00'),
+    end: fields.text('end', CLOCK, '24:00'),
+    timeZone: fields.text('timeZone', { max: 64, want: 'a time zone such as Europe/Berlin' }, 'UTC'),
+  };
+  if (fields.has('days') && window.days.length === 0) fields.problem('days', 'is empty', 'name a day, or leave it out for every day');
+  const wrong = windowProblem(window);
+  if (wrong !== null) {
+    const [field = '', ...rest] = wrong[0] === 'time_zone' ? ['timeZone'] : wrong[0].split('[');
+    fields.problem(field, rest.length === 0 ? `${wrong[1]}` : `has one that ${wrong[1]}`, 'correct it');
+  }
   const [notBefore, notAfter] = [instantOf(fields, 'notBefore'), instantOf(fields, 'notAfter')];
   if (notBefore !== null && notAfter !== null && notBefore >= notAfter)
     fields.problem('notAfter', 'does not come after notBefore', 'write a later one');
   fields.done();
-  return { days: DAYS.filter((day) => days.includes(day)), from, to: to <= from ? to + 1440 : to, timeZone, notBefore, notAfter };
+  return { ...window, notBefore, notAfter };
 };
 
 const windowsOf = (fields: Fields): readonly TimeWindow[] => {
@@ -92,6 +90,11 @@ interface Scope {
   readonly principals: readonly string[];
 }
 
+/** Rights over the installation and over policies themselves stay with roles: nobody can lock himself out, or let himself in. */
+const requireSpeakable = (fields: Fields, resource: string): void => {
+  if (UNSPEAKABLE.includes(resource)) fields.problem('resource', `no policy speaks of ${resource}`, 'leave it to roles');
+};
+
 const readRule = (fields: Fields, scope: Scope): Rule => {
   const rule: Rule = {
     name: fields.text('name', name('a name of its own, such as no-weekends')),
@@ -112,8 +115,7 @@ const readRule = (fields: Fields, scope: Scope): Rule => {
   if (rule.effect === 'allow' && scope.denyOnly) fields.problem('effect', 'a SecurityPolicy only denies', 'allow in a ResourcePolicy');
   if (rule.effect === 'allow' && rule.resource === '*')
     fields.problem(scope.resource === null ? 'resource' : 'effect', 'a wildcard may deny, never allow', 'name the resource type');
-  if (rule.resource === 'installation')
-    fields.problem('resource', "no policy speaks of the installation's own rights", 'leave it to roles');
+  requireSpeakable(fields, rule.resource);
   fields.done();
   return rule;
 };
@@ -158,17 +160,19 @@ const readMask = (fields: Fields, resource: string): Mask => {
   return mask;
 };
 
-type Body = Pick<PolicyDocument, 'requirements' | 'rules' | 'masks' | 'classification' | 'named' | 'namedFor'>;
-const EMPTY: Body = { requirements: null, rules: [], masks: [], classification: '', named: {}, namedFor: '*' };
+type Body = Pick<PolicyDocument, 'requirements' | 'rules' | 'masks' | 'classification' | 'named' | 'about'>;
+const EMPTY: Body = { requirements: null, rules: [], masks: [], classification: '', named: {}, about: '*' };
 const OPEN: Scope = { resource: null, denyOnly: false, environments: [], workloads: [], principals: [] };
 
 const BODIES: Readonly<Record<Kind, (spec: Fields) => Body>> = {
   ResourcePolicy(spec) {
     const resource = spec.text('resource', TYPE);
+    requireSpeakable(spec, resource);
     const masks = spec.objects('masks').map((one) => readMask(one, resource));
     if (masks.length > DOCUMENT_BOUNDS.masks) spec.problem('masks', `more than ${DOCUMENT_BOUNDS.masks} masks`, 'write fewer');
     return {
       ...EMPTY,
+      about: resource,
       requirements: readRequirements(spec, { resource, environments: [], workloads: [] }),
       rules: readRules(spec, { ...OPEN, resource }),
       masks,
@@ -182,6 +186,7 @@ const BODIES: Readonly<Record<Kind, (spec: Fields) => Body>> = {
     const resource = spec.text('resource', ANY_TYPE, '*');
     return {
       ...EMPTY,
+      about: resource,
       requirements: readRequirements(spec, { resource, environments, workloads }),
       rules: readRules(spec, { ...OPEN, environments, workloads }),
     };
@@ -196,19 +201,20 @@ const BODIES: Readonly<Record<Kind, (spec: Fields) => Body>> = {
     const environments = spec.texts('environments', WORD, []);
     return {
       ...EMPTY,
+      about: resource,
       requirements: readRequirements(spec, { resource, environments, workloads: [] }),
       rules: readRules(spec, { ...OPEN, resource, denyOnly: true, environments }),
     };
   },
   ConditionSet(spec) {
-    const namedFor = spec.text('resource', ANY_TYPE, '*');
+    const about = spec.text('resource', ANY_TYPE, '*');
     const members = spec.members('conditions', CONDITION);
     const wrong = members.find(([key]) => !NAME.test(key));
     if (wrong !== undefined) spec.problem('conditions', `${wrong[0]} is not a name`, 'write names such as in-office-hours');
     if (members.length === 0) spec.problem('conditions', 'has none', 'write a name and a CEL expression');
     if (members.length > DOCUMENT_BOUNDS.conditions)
       spec.problem('conditions', `more than ${DOCUMENT_BOUNDS.conditions} conditions`, 'split the set');
-    return { ...EMPTY, named: Object.fromEntries(members), namedFor };
+    return { ...EMPTY, named: Object.fromEntries(members), about };
   },
 };
 

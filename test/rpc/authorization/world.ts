@@ -118,14 +118,15 @@ export interface World {
 
 export const createWorld = async (
   database: FreshDatabase,
-  options: { readonly clock?: Clock; readonly redis?: boolean } = {},
+  options: { readonly clock?: Clock; readonly redis?: boolean; readonly users?: ReadonlyMap<string, string> } = {},
 ): Promise<World> => {
-  const platform = await createTestPlatform({ database, ...options });
+  const { users = USERS, ...rest } = options;
+  const platform = await createTestPlatform({ database, ...rest });
   const { authorization, services } = wireAuthorization(platform, settings, {
     subjects: {
-      known: (tenantId, { type, id }) => (type === 'user' ? USERS.has(`${tenantId}/${id}`) : id === 'default/billing'),
-      acts: (tenantId, { type, id }) => (type === 'user' ? USERS.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),
-      active: async (tenantId, ids) => ids.filter((id) => USERS.get(`${tenantId}/${id}`) === 'active'),
+      known: (tenantId, { type, id }) => (type === 'user' ? users.has(`${tenantId}/${id}`) : id === 'default/billing'),
+      acts: (tenantId, { type, id }) => (type === 'user' ? users.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),
+      active: async (tenantId, ids) => ids.filter((id) => users.get(`${tenantId}/${id}`) === 'active'),
     },
   });
   const decisions = wireDecisions(platform, {
@@ -134,7 +135,7 @@ export const createWorld = async (
     decisionTtl: settings.decisionTtl,
     tenant: (tenantId) => ({ status: tenantId === 'closed' ? 'suspended' : 'active' }),
     user: (tenantId, id) => {
-      const status = USERS.get(`${tenantId}/${id}`);
+      const status = users.get(`${tenantId}/${id}`);
       return status === undefined ? null : { status };
     },
     workload: (namespace, name) => (namespace === 'default' && name === 'billing' ? entryOf() : null),

@@ -1,0 +1,236 @@
+// Policies by what they speak of: resource type, action, and whom. Immutable; a change copies what it touches and shares the rest.
+import type { Condition, Schema } from '../condition/condition.ts';
+import { type Layer, layerOf, type Mask, type PolicyDocument, type Requirements, type Rule } from './document.ts';
+import { type CompiledRule, compileRequirements, compileRule, compileScope, type Origin, type Questioned } from './rule.ts';
+
+/** Rules for everybody, and rules that only some subjects or environments need to look at. */
+export interface Bucket<T> {
+  readonly any: readonly T[];
+  /** By `<type>:<id>` of a principal, `role:<name>`, `group:<name>`, `env:<name>`; null where there are none. */
+  readonly by: ReadonlyMap<string, readonly T[]> | null;
+}
+
+export interface Obligation {
+  readonly names: readonly string[];
+  readonly inScope: (questioned: Questioned) => boolean;
+}
+
+export interface CompiledMask {
+  readonly mask: Mask;
+  readonly rule: string;
+  readonly condition: Condition | null;
+}
+
+export interface Cell {
+  readonly denies: Bucket<CompiledRule>;
+  readonly allows: Bucket<CompiledRule>;
+  readonly requires: Bucket<CompiledRule>;
+  readonly obliges: Bucket<Obligation>;
+  readonly masks: readonly CompiledMask[];
+}
+
+type Part = 'denies' | 'allows' | 'requires' | 'obliges';
+type Placed = {
+  readonly type: string;
+  readonly actions: readonly string[];
+  /** null: everybody looks at it. */
+  readonly keys: readonly string[] | null;
+} & (
+  | { readonly part: 'denies' | 'allows' | 'requires'; readonly item: CompiledRule }
+  | { readonly part: 'obliges'; readonly item: Obligation }
+);
+
+/** What one policy puts into the index; kept so that it can be taken out again. */
+export interface CompiledPolicy {
+  readonly name: string;
+  readonly version: number;
+  readonly placed: readonly Placed[];
+  readonly masks: readonly CompiledMask[];
+  readonly classification: { readonly type: string; readonly level: string } | null;
+}
+
+export interface PolicyIndex {
+  readonly cells: ReadonlyMap<string, ReadonlyMap<string, Cell>>;
+  /** What resources of a type count as at least, policy by policy. */
+  readonly classes: ReadonlyMap<string, readonly string[]>;
+  readonly size: number;
+}
+
+export const EMPTY_INDEX: PolicyIndex = { cells: new Map(), classes: new Map(), size: 0 };
+
+/** Where a rule is looked for: under whom it names, so that others never see it. */
+const keysOf = ({ principals, roles, environments }: Pick<Rule, 'principals' | 'roles' | 'environments'>): readonly string[] | null => {
+  if (principals.length > 0) return principals;
+  if (roles.length > 0) return roles.map((role) => `role:${role}`);
+  return environments.length > 0 ? environments.map((name) => `env:${name}`) : null;
+};
+
+export interface PolicySource {
+  readonly name: string;
+  readonly version: number;
+  readonly document: PolicyDocument;
+  readonly conditions: Readonly<Record<string, Condition>>;
+}
+
+export interface CompileWorld {
+  readonly installation: boolean;
+  schema(type: string): Schema;
+  /** A condition of a ConditionSet. */
+  named(name: string): Condition | undefined;
+}
+
+const placeRequirements = (requirements: Requirements, origin: Origin): readonly Placed[] => {
+  const { resource: type, actions, obligations, permissions, roles, mfa, timeWindows } = requirements;
+  const keys = keysOf({ principals: [], roles: [], environments: requirements.environments });
+  const placed: Placed[] = [];
+  if (mfa || permissions.length + roles.length + timeWindows.length > 0)
+    placed.push({ type, actions, keys, part: 'requires', item: compileRequirements(requirements, origin) });
+  if (obligations.length > 0)
+    placed.push({ type, actions, keys, part: 'obliges', item: { names: obligations, inScope: compileScope(requirements) } });
+  return placed;
+};
+
+export const compilePolicy = ({ name, version, document, conditions }: PolicySource, world: CompileWorld): CompiledPolicy => {
+  const origin = (type: string): Origin => ({ layer: layerOf(world.installation, type) satisfies Layer, policy: name, version });
+  const conditionsOf = (rule: Rule, index: number): readonly Condition[] | null => {
+    const wanted = [
+      ...(rule.condition === '' ? [] : [conditions[`spec.rules[${index}].condition`]]),
+      ...rule.conditions.map((one) => world.named(one)),
+    ];
+    const found = wanted.filter((one) => one !== undefined);
+    return found.length === wanted.length ? found : null;
+  };
+  const rules = document.rules.map((rule, index): Placed => {
+    const item = compileRule(rule, origin(rule.resource), conditionsOf(rule, index), world.schema(rule.resource));
+    return { type: rule.resource, actions: rule.actions, keys: keysOf(rule), part: rule.effect === 'deny' ? 'denies' : 'allows', item };
+  });
+  const { requirements } = document;
+  return {
+    name,
+    version,
+    placed: [...(requirements === null ? [] : placeRequirements(requirements, origin(requirements.resource))), ...rules],
+    masks: document.masks.map((mask, index) => ({
+      mask,
+      rule: `policy:${origin(mask.resource).layer}/${name}@${version}/mask:${mask.field}`,
+      condition: conditions[`spec.masks[${index}].condition`] ?? null,
+    })),
+    classification: document.classification === '' ? null : { type: document.about, level: document.classification },
+  };
+};
+
+type MutableBucket = { any: unknown[]; by: Map<string, unknown[]> | null };
+type MutableCell = Record<Part, MutableBucket> & { masks: CompiledMask[] };
+
+const emptyCell = (): MutableCell => ({
+  denies: { any: [], by: null },
+  allows: { any: [], by: null },
+  requires: { any: [], by: null },
+  obliges: { any: [], by: null },
+  masks: [],
+});
+
+const without = <T>(list: readonly T[], item: T): T[] => list.filter((one) => one !== item);
+
+/**
+ * The index with those policies out and these in. Yields between policies. What was shared with the old index is copied before it is
+ * touched, so whoever reads the old one goes on undisturbed.
+ */
+export function* changeIndex(
+  index: PolicyIndex,
+  out: readonly CompiledPolicy[],
+  into: Iterable<CompiledPolicy>,
+): Generator<void, PolicyIndex> {
+  const cells = new Map(index.cells) as Map<string, Map<string, Cell>>;
+  const classes = new Map(index.classes);
+  const own = new Set<object>();
+  let { size } = index;
+
+  const typeCells = (type: string): Map<string, Cell> => {
+    const known = cells.get(type);
+    if (known !== undefined && own.has(known)) return known;
+    const fresh = new Map(known ?? []);
+    own.add(fresh);
+    cells.set(type, fresh);
+    return fresh;
+  };
+  const cellOf = (type: string, action: string): MutableCell => {
+    const actions = typeCells(type);
+    const known = actions.get(action) as MutableCell | undefined;
+    if (known !== undefined && own.has(known)) return known;
+    const fresh: MutableCell = known === undefined ? emptyCell() : { ...known };
+    own.add(fresh);
+    actions.set(action, fresh as unknown as Cell);
+    return fresh;
+  };
+  const bucketOf = (cell: MutableCell, part: Part): MutableBucket => {
+    const known = cell[part];
+    if (own.has(known)) return known;
+    const fresh: MutableBucket = { any: [...known.any], by: known.by === null ? null : new Map(known.by) };
+    own.add(fresh);
+    cell[part] = fresh;
+    return fresh;
+  };
+  const listOf = (by: Map<string, unknown[]>, key: string): unknown[] => {
+    const known = by.get(key);
+    if (known !== undefined && own.has(known)) return known;
+    const fresh = [...(known ?? [])];
+    own.add(fresh);
+    by.set(key, fresh);
+    return fresh;
+  };
+
+  const put = ({ type, actions, keys, part, item }: Placed): void => {
+    for (const action of actions) {
+      const bucket = bucketOf(cellOf(type, action), part);
+      if (keys === null) bucket.any.push(item);
+      else for (const key of keys) listOf((bucket.by ??= new Map()), key).push(item);
+    }
+  };
+  const take = ({ type, actions, keys, part, item }: Placed): void => {
+    for (const action of actions) {
+      const bucket = bucketOf(cellOf(type, action), part);
+      if (keys === null) bucket.any = without(bucket.any, item);
+      else
+        for (const key of keys) {
+          const rest = without(bucket.by?.get(key) ?? [], item);
+          if (rest.length === 0) bucket.by?.delete(key);
+          else {
+            own.add(rest);
+            bucket.by?.set(key, rest);
+          }
+        }
+    }
+  };
+  const eachMask = ({ masks }: CompiledPolicy, work: (cell: MutableCell, mask: CompiledMask) => void): void => {
+    for (const mask of masks) for (const action of mask.mask.actions) work(cellOf(mask.mask.resource, action), mask);
+  };
+
+  const reclassify = (
+    { classification }: CompiledPolicy,
+    change: (levels: readonly string[], level: string) => readonly string[],
+  ): void => {
+    if (classification === null) return;
+    const { type, level } = classification;
+    classes.set(type, change(classes.get(type) ?? [], level));
+  };
+
+  for (const policy of out) {
+    for (const placed of policy.placed) take(placed);
+    eachMask(policy, (cell, mask) => {
+      cell.masks = without(cell.masks, mask);
+    });
+    reclassify(policy, (levels, level) => levels.toSpliced(levels.indexOf(level), 1));
+    size -= 1;
+    yield;
+  }
+  for (const policy of into) {
+    for (const placed of policy.placed) put(placed);
+    eachMask(policy, (cell, mask) => {
+      cell.masks = [...cell.masks, mask];
+    });
+    reclassify(policy, (levels, level) => [...levels, level]);
+    size += 1;
+    yield;
+  }
+  return { cells, classes, size };
+}
