@@ -88,8 +88,9 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
   // Only tokens whose signature held come in: nobody can push them out with anything but other good tokens.
   const known = boundedMap<string, Known>(deps.capacity);
   const refusals = boundedMap<string, Refusal>(REFUSALS);
-  keyring.onChange(() => {
-    known.clear();
+  keyring.onChange((lost) => {
+    // A new key changes nothing for tokens that others have signed.
+    if (lost) known.clear();
     refusals.clear();
   });
   let of: Rules | null = null;

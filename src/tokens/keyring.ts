@@ -54,8 +54,8 @@ export interface Keyring {
   revoke(revocation: KeyRevocation): void;
   /** The revocations that must still be remembered, none with a higher number than `upTo`. */
   revoked(now: Instant, upTo: number): readonly RevokedKey[];
-  /** Called after the set of accepted keys has changed. */
-  onChange(listener: () => void): void;
+  /** Called after the set of accepted keys has changed; `lost`: one is believed no longer. */
+  onChange(listener: (lost: boolean) => void): void;
 }
 
 export const createKeyring = (): Keyring => {
@@ -64,16 +64,18 @@ export const createKeyring = (): Keyring => {
   let signer: Signer | null = null;
   let jwks: Jwks = { keys: [] };
   const revoked = new Map<string, KeyRevocation>();
-  const listeners: (() => void)[] = [];
+  const listeners: ((lost: boolean) => void)[] = [];
 
   const set = (next: readonly VerificationKey[]): void => {
     const believed = next.filter((key) => !revoked.has(key.kid));
     given = next;
     if (believed.length === keys.size && believed.every((key) => keys.has(key.kid))) return;
+    const before = keys;
     keys = new Map(believed.map((key) => [key.kid, key]));
     // Another object only where the set is another: whoever watches compares.
     jwks = { keys: believed.map((key) => key.jwk) };
-    for (const listener of listeners) listener();
+    const lost = [...before.keys()].some((kid) => !keys.has(kid));
+    for (const listener of listeners) listener(lost);
   };
   const usable = (one: Signer | null): Signer | null => (one === null || revoked.has(one.kid) ? null : one);
 

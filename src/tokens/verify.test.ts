@@ -144,6 +144,18 @@ describe('verifying an access token', () => {
     expect([reasonOf(token, by), reasonOf(signed, by)]).toEqual(['KEY_UNKNOWN', 'VALID']);
   });
 
+  it('keeps what it has verified when a key joins the others', async () => {
+    const ring = createKeyring();
+    const old = await signingKey(ours, 'ES256');
+    ring.replace([old.verification], old.signer);
+    const by = verifierOf(ring);
+    const token = make();
+    const verified = by.verify(token, NOW);
+    const next = await signingKey(await makePrivateKey('ES256'), 'ES256');
+    ring.replace([old.verification, next.verification], next.signer);
+    expect(by.verify(token, NOW)).toBe(verified);
+  });
+
   it.each(ALGORITHMS)('signs and verifies with %s, as jose does from the JWKS', async (algorithm) => {
     const own = await signingKey(await makePrivateKey(algorithm), algorithm);
     const ring = createKeyring();

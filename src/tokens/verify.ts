@@ -86,8 +86,9 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
   // Keyed on the SHA-256 of the whole token: nothing that an attacker can choose apart from it (no jti, no kid, no subject).
   const accepted = boundedMap<string, Remembered>(options.capacity);
   const refusals = boundedMap<string, Verified>(REFUSALS);
-  options.keyring.onChange(() => {
-    accepted.clear();
+  options.keyring.onChange((lost) => {
+    // A new key changes nothing for tokens that others have signed.
+    if (lost) accepted.clear();
     refusals.clear();
   });
 
