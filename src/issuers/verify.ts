@@ -58,14 +58,12 @@ const UNKNOWN: Refusal = { reason: 'KEY_UNKNOWN', message: 'its issuer has no su
 const NOT_ALLOWED: Refusal = { reason: 'ALGORITHM_NOT_ALLOWED', message: 'the key is not used with that algorithm' };
 const FORGED: Refusal = { reason: 'SIGNATURE_INVALID', message: 'the signature does not hold' };
 const NOT_OURS: Refusal = { reason: 'CLAIM_INVALID', message: 'the namespace of the workload belongs to another tenant' };
-const MALFORMED: Refusal = { reason: 'TOKEN_MALFORMED', message: 'the payload is not a JSON object with unique members' };
 
 const refused = (refusal: Refusal, claims: Marked | null = null): ForeignVerified => ({ ok: false, ...refusal, claims });
 
-/** A token taken apart before anything is known about it. */
+/** A token taken apart; nothing of it is believed yet. */
 interface Parsed {
-  readonly kid: string;
-  readonly algorithm: IssuerKey['algorithms'][number];
+  readonly header: Json;
   readonly payload: Json;
   readonly signed: string;
   readonly signature: Buffer;
@@ -76,13 +74,12 @@ export const createVerify = (deps: VerifyDeps) => {
   const accepted = boundedMap<string, Accepted>(deps.capacity);
   const refusals = boundedMap<string, Refused>(REFUSALS);
 
-  const parse = (token: string): Parsed | Refusal => {
+  /** null for what does not even have the shape: our own verifier says what is wrong with it. */
+  const parse = (token: string): Parsed | null => {
     const segments = jws.segments(token);
-    if ('reason' in segments) return segments;
-    const header = readHeader(segments.header);
-    if ('reason' in header) return header;
+    if ('reason' in segments) return null;
     const payload = jws.object(segments.payload);
-    return payload === null ? MALFORMED : { ...header, payload, signed: segments.signed, signature: segments.signature };
+    return payload === null ? null : { ...segments, payload };
   };
 
   const judged = (verified: Accepted['verified'], now: Instant, grace: Millis): ForeignVerified => {
@@ -104,7 +101,9 @@ export const createVerify = (deps: VerifyDeps) => {
     trusted: TrustedIssuer,
     digest: string,
   ): Promise<{ readonly claims: Marked; readonly key: IssuerKey; readonly source: KeySource } | Refusal> => {
-    const { kid, algorithm, payload } = parsed;
+    const header = readHeader(parsed.header);
+    if ('reason' in header) return header;
+    const { kid, algorithm } = header;
     if (!trusted.algorithms.includes(algorithm)) return NOT_ALLOWED;
     const source = deps.keysOf(trusted);
     const found = await source.key(kid);
@@ -112,7 +111,7 @@ export const createVerify = (deps: VerifyDeps) => {
     const key = found.algorithms.includes(algorithm) ? found.key() : null;
     if (key === null) return NOT_ALLOWED;
     if (!jws.holds(algorithm, key, parsed.signed, parsed.signature)) return FORGED;
-    const claims = readForeign(payload, trusted, { longest: deps.longest, digest, confirmation: jws.confirmation });
+    const claims = readForeign(parsed.payload, trusted, { longest: deps.longest, digest, confirmation: jws.confirmation });
     if ('reason' in claims) return claims;
     const workload = trusted.mapping.subjectKind === 'workload' ? workloadOf(claims.subject) : null;
     if (workload !== null && (await deps.namespaceOwner(workload.namespace)) !== trusted.tenantId) return NOT_OURS;
@@ -122,8 +121,7 @@ export const createVerify = (deps: VerifyDeps) => {
   /** The first registration that accepts it; else the first one's refusal. null: nobody here trusts its issuer. */
   const cold = (token: string, list: readonly TrustedIssuer[], id: string, digest: string, now: Instant, grace: Millis) => {
     const parsed = parse(token);
-    // What does not even have the shape is judged by our own verifier.
-    if ('reason' in parsed) return null;
+    if (parsed === null) return null;
     const candidates = list.filter((trusted) => speaksFor(trusted, parsed.payload));
     if (candidates.length === 0) return null;
     return (async (): Promise<ForeignVerified> => {
