@@ -40,8 +40,8 @@ beforeAll(async () => {
     ['second', second, {}],
   ] as const)
     await hub.ask('TrustedIssuerService/PutTrustedIssuer', { issuer: { name, issuer: server.url, audiences, ...over } });
-  const { keys } = await hub.ask('TokenService/GetJwks', {}, '');
-  ours = String((keys as JsonObject[])[0]?.['kid']);
+  const { keys } = (await hub.ask('TokenService/GetJwks', {}, '')) as unknown as { keys: { kid: string }[] };
+  ours = keys[0]?.kid ?? '';
 });
 afterAll(async () => {
   await Promise.all([hub.stop(), idp.stop(), second.stop()]);
