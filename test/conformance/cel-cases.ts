@@ -167,7 +167,7 @@ export const outcome = ({ test }: Named): string => {
     const wantsError = test.resultMatcher.case === 'evalError' || test.resultMatcher.case === 'anyEvalErrors';
     const parsed = parseSyntax(test.expr);
     const checked = parsed.ok
-      ? check(test.expr, parsed.syntax, schema, { isPattern: (source) => compilePattern(source) !== null })
+      ? check(test.expr, parsed.syntax, schema, { patternSize: (source) => compilePattern(source)?.size ?? null })
       : parsed;
     if (!checked.ok) return wantsError ? '' : `refused: ${checked.problems[0]?.message}`;
     const { expr } = checked;

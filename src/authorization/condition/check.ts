@@ -9,8 +9,8 @@ import { BOOL, compatible, DYN, joinTypes, listOf, mapOf, NULL, type Schema, STR
 export type CheckResult = { readonly ok: true; readonly expr: Expr } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface CheckPorts {
-  /** Whether the text is a regular expression. */
-  isPattern(source: string): boolean;
+  /** The compiled size of a regular expression; null: it is none. */
+  patternSize(source: string): number | null;
 }
 
 interface Scope {
@@ -32,9 +32,11 @@ const isDyn = (type: Type): boolean => type.kind === 'dyn';
 const dynOf = (expr: Expr, type: Type = DYN): Expr =>
   isDyn(expr.type) || sameType(expr.type, type) ? expr : { kind: 'dyn', type, at: expr.at, operand: expr };
 
-export const check = (source: string, syntax: Syntax, schema: Schema, { isPattern }: CheckPorts): CheckResult => {
+export const check = (source: string, syntax: Syntax, schema: Schema, { patternSize }: CheckPorts): CheckResult => {
   const problems: Problem[] = [];
-  const problem = (at: number, message: string): void => void problems.push(problemAt(source, at, message));
+  const problem = (at: number, message: string): void => {
+    if (problems.length < LIMITS.problems) problems.push(problemAt(source, at, message));
+  };
   /** Stands for a part that has been reported already. */
   const broken = (at: number): Expr => ({ kind: 'literal', type: DYN, at, value: null });
   const reject = (at: number, message: string): Expr => {
@@ -115,6 +117,11 @@ export const check = (source: string, syntax: Syntax, schema: Schema, { isPatter
       ({ params }) => params.length === args.length && params.every((param, i) => compatible(param, args[i]?.type ?? DYN)),
     );
 
+  const pattern = (call: Expr, at: number, size: number | null): Expr => {
+    if (size === null) return reject(at, 'not a regular expression (RE2 syntax)');
+    return size <= LIMITS.program ? call : reject(at, `the regular expression grows to ${size} instructions, at most ${LIMITS.program}`);
+  };
+
   /** timestamp('…') and duration('…') of a constant are constants; a pattern that does not compile is a problem of whoever writes it. */
   const constants = (call: Extract<Expr, { kind: 'call' }>): Expr => {
     const text = call.args.at(-1);
@@ -128,7 +135,7 @@ export const check = (source: string, syntax: Syntax, schema: Schema, { isPatter
         return parseDuration(text.value) === null ? reject(text.at, 'not a duration such as 90m or 1h30m') : literal();
       case 'matches':
         if (text.value.length > LIMITS.pattern) return reject(text.at, `a regular expression has at most ${LIMITS.pattern} characters`);
-        return isPattern(text.value) ? call : reject(text.at, 'not a regular expression (RE2 syntax)');
+        return pattern(call, text.at, patternSize(text.value));
       default:
         return call;
     }

@@ -106,6 +106,7 @@ describe('a condition', () => {
     ['resource.amount + 1', 1, 1, /is a bool/],
     ['unknown == 1', 1, 1, /not known here/],
     ['"x".matches("(?=a)")', 1, 13, /RE2/],
+    ['"x".matches("(a{100}){9}")', 1, 13, /at most 250/],
     ['"x".matches(resource.department)', 1, 4, /constant/],
     ['now < timestamp("noon")', 1, 17, /RFC 3339/],
     ['1u == 1', 1, 1, /unsigned/],
@@ -139,6 +140,17 @@ describe('a condition', () => {
     const tags = Array.from({ length: 2000 }, (_, i) => `t${i}`);
     const source = 'resource.tags.all(a, resource.tags.all(b, a.size() == b.size() || true))';
     expect(evaluate(source, withAttributes({ tags }))).toMatchObject({ cause: 'budget_exceeded' });
+  });
+
+  it('ends a search of a long text by a large pattern', () => {
+    const context = { text: 'ab'.repeat(2000) };
+    expect(evaluate('context.text.matches("(a|b)*a(a|b){60}$")', { context })).toMatchObject({ cause: 'budget_exceeded' });
+    expect(evaluate('context.text.matches("^[ab]+$")', { context: { text: 'ab'.repeat(100) } })).toBe(true);
+  });
+
+  it('reports no more problems than people read', () => {
+    const result = parseCondition(`x${'||x'.repeat(500)}`, schema);
+    expect(result.ok ? 0 : result.problems.length).toBe(20);
   });
 
   it('ends a check whose conditions together take too many steps', () => {

@@ -41,7 +41,7 @@ export type ParseResult =
 export const parseCondition = (source: string, schema: Schema): ParseResult => {
   const parsed = parseSyntax(source);
   if (!parsed.ok) return parsed;
-  const checked = check(source, parsed.syntax, schema, { isPattern: (pattern) => compilePattern(pattern) !== null });
+  const checked = check(source, parsed.syntax, schema, { patternSize: (pattern) => compilePattern(pattern)?.size ?? null });
   if (!checked.ok) return checked;
   const ast = checked.expr;
   const whole = (message: string): ParseResult => ({ ok: false, problems: [{ line: 1, column: 1, message }] });

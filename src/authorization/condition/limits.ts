@@ -6,6 +6,8 @@ export const LIMITS = {
   /** Nodes of the tree. */
   nodes: 500,
   depth: 32,
+  /** Reported at once. */
+  problems: 20,
   /** Folds within folds. */
   nesting: 3,
   /** Estimated steps, lists taken as long as `assumedItems`. */
@@ -13,8 +15,8 @@ export const LIMITS = {
   assumedItems: 100,
   /** UTF-16 units of a regular expression. */
   pattern: 256,
-  /** UTF-16 units of a text that a regular expression looks through. */
-  matched: 4096,
+  /** Instructions of one. */
+  program: 250,
   /** Elements of a list or a map, units of a text, that an evaluation reads or makes. */
   items: 10_000,
   text: 65_536,

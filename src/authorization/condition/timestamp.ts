@@ -192,7 +192,8 @@ const offsetOf = (zone: Zone, seconds: number): number => {
 /** The wall clock of a zone as if it were UTC. null: no such zone. */
 const localDate = ({ seconds }: Timestamp, name: string): Date | null => {
   if (name === '' || name === 'UTC') return new Date(seconds * 1000);
-  const fixed = OFFSET.exec(name);
+  // Names of zones begin with a letter.
+  const fixed = name.charCodeAt(0) < 65 ? OFFSET.exec(name) : null;
   if (fixed !== null) {
     const offset = (Number(fixed[2]) * 60 + Number(fixed[3])) * 60 * (fixed[1] === '-' ? -1 : 1);
     return new Date((seconds + offset) * 1000);
