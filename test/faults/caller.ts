@@ -4,6 +4,8 @@ import { faultOf } from '../../src/server/grpc/status.ts';
 
 export interface Rpc<Q, S> {
   readonly path: string;
+  /** Of a stream the first answer counts. */
+  readonly responseStream?: boolean;
   readonly requestSerialize: (value: Q) => Buffer;
   readonly requestDeserialize: (bytes: Buffer) => Q;
   readonly responseDeserialize: (bytes: Buffer) => S;
@@ -45,20 +47,22 @@ export const openCaller = (grpc: string, bearer = '', tls: ChannelCredentials = 
     const whole = { ...rpc.requestDeserialize(Buffer.alloc(0)), ...request };
     return new Promise((resolve) => {
       const options = { deadline: Date.now() + PATIENCE };
-      client.makeUnaryRequest(
-        rpc.path,
-        (value: Q) => rpc.requestSerialize(value),
-        (bytes: Buffer) => rpc.responseDeserialize(bytes),
-        whole,
-        metadata,
-        options,
-        (error: ServiceError | null, answer?: S) => {
-          const milliseconds = performance.now() - began;
-          if (error === null) return resolve({ code: 'OK', reason: '', message: '', answer: answer ?? null, milliseconds });
-          const { code, reason } = faultOf(error);
-          resolve({ code, reason, message: error.details, answer: null, milliseconds });
-        },
-      );
+      const serialize = (value: Q): Buffer => rpc.requestSerialize(value);
+      const deserialize = (bytes: Buffer): S => rpc.responseDeserialize(bytes);
+      const settle = (error: ServiceError | null, answer?: S): void => {
+        const milliseconds = performance.now() - began;
+        if (error === null) return resolve({ code: 'OK', reason: '', message: '', answer: answer ?? null, milliseconds });
+        const { code, reason } = faultOf(error);
+        resolve({ code, reason, message: error.details, answer: null, milliseconds });
+      };
+      if (rpc.responseStream !== true)
+        return void client.makeUnaryRequest(rpc.path, serialize, deserialize, whole, metadata, options, settle);
+      const stream = client.makeServerStreamRequest(rpc.path, serialize, deserialize, whole, metadata, options);
+      stream.on('error', (error) => settle(error as ServiceError));
+      stream.once('data', (answer: S) => {
+        settle(null, answer);
+        stream.cancel();
+      });
     });
   };
   return {

@@ -263,6 +263,13 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(TokenService.revokeSession, { sessionId: supplies.sessions[2]?.sessionId ?? '' });
   plain(TokenService.revokeUser, { userId: world.victimId });
   open(TokenService.getJwks, {});
+  plain(TokenService.watchRevocations, {});
+  plain(TokenService.getChangeHead, {});
+  plain(TokenService.watchKeys, {});
+  plain(TokenService.listSigningKeys, {});
+  plain(TokenService.rotateSigningKey, {});
+  // Of a key that is none: the supply of those that are would be used up.
+  plain(TokenService.revokeSigningKey, { kid: 'nobody' });
 
   plain(Tenants.createTenant, { id: `new-${run}` });
   plain(Tenants.getTenant, {});
