@@ -201,6 +201,7 @@ export interface TestPlatformOptions {
   readonly redisAddress?: string;
   readonly sink?: EventSink;
   readonly insertEvents?: Recorder['insert'];
+  readonly metrics?: Metrics;
 }
 
 /** Real Postgres, real feed, real sealer with a random master key; audit entries are collected. Several on one database are replicas. */
@@ -218,6 +219,7 @@ export const createTestPlatform = async (options: TestPlatformOptions): Promise<
     log: silentLog,
     insertEvents: options.insertEvents ?? ((tx, entries) => audit.insert(tx, entries)),
     migrateAtStart: false,
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     ...(options.sink === undefined ? {} : { sink: options.sink }),
   });
   const sealer = createSealer(randomBytes(32), systemRandom);

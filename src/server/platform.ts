@@ -30,6 +30,10 @@ export interface Metrics {
   histogram(name: string, help: string, labels?: Readonly<Record<string, string>>): { observe(seconds: number): void };
 }
 
+/** One metric for all caches of verdicts and of what they are made of: labels `cache` and `result`. */
+export const CACHE_REQUESTS = 'securityhub_cache_requests_total';
+export const CACHE_REQUESTS_HELP = 'Look-ups in memory: hit, refused (known as bad), miss.';
+
 /** What the audit capability offers to the others. */
 export interface Recorder {
   /** Inside a change's own transaction; `Write` calls it. */

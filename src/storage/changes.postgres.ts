@@ -81,7 +81,7 @@ export const createFeedSource = (pool: Pool, replica: string): FeedSource => {
 
     async poll(cursor, generation, limit): Promise<FeedPoll> {
       const answer = await run(
-        `SELECT h.seq, h.generation, pg_is_in_recovery(), ${COLUMNS}
+        `SELECT h.seq, h.generation, pg_is_in_recovery(), extract(epoch FROM clock_timestamp())::float8 * 1000, ${COLUMNS}
          FROM change_head h LEFT JOIN LATERAL (SELECT * FROM change WHERE seq >= ${cursor} ORDER BY seq LIMIT ${limit}) c ON true ORDER BY c.seq;
          INSERT INTO replica AS mine (id, cursor, generation, seen_at) VALUES (${self}, ${cursor}, ${generation}, clock_timestamp())
          ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, generation = excluded.generation, seen_at = excluded.seen_at`,
@@ -89,9 +89,9 @@ export const createFeedSource = (pool: Pool, replica: string): FeedSource => {
       const rows = answer[2]?.rows ?? [];
       const first = rows[0];
       if (first === undefined) throw new Error('change_head has no row');
-      const [seq, generationNow, recovery] = first as [number, number, boolean];
-      const found = rows.filter((row) => row[3] !== null).map((row) => feedRow(row.slice(3) as unknown as RawRow));
-      return { seq, generation: generationNow, recovery, rows: found };
+      const [seq, generationNow, recovery, serverTime] = first as [number, number, boolean, Instant];
+      const found = rows.filter((row) => row[4] !== null).map((row) => feedRow(row.slice(4) as unknown as RawRow));
+      return { seq, generation: generationNow, recovery, serverTime, rows: found };
     },
 
     async live(after, head, limit, now: Instant) {

@@ -22,6 +22,8 @@ export interface FeedHead {
 }
 
 export interface FeedPoll extends Omit<FeedHead, 'stamp'> {
+  /** The database's clock. */
+  readonly serverTime: Instant;
   /** From the cursor's own row on, in order. */
   readonly rows: readonly FeedRow[];
 }
@@ -45,6 +47,8 @@ export interface FeedOptions {
   /** No verdicts beyond this age. */
   readonly ceiling: Millis;
   readonly interval?: Millis;
+  /** A change that another replica committed was applied here so long after its row was written, by the database's clock. */
+  readonly onPropagation?: (way: 'stream' | 'poll', length: Millis) => void;
   readonly onState?: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -68,6 +72,7 @@ const sleep = (ms: Millis): Promise<void> => new Promise((resolve) => setTimeout
 
 export const createFeed = (options: FeedOptions): OwnFeed => {
   const { source, stream, clock, interval = 1000 } = options;
+  const tellPropagation = options.onPropagation ?? ((): void => {});
   const say = options.onState ?? ((): void => {});
   const fresh = createFreshness(clock, options.ceiling, 'the change feed is not loaded yet');
 
@@ -75,8 +80,10 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   let head = 0;
   let generation = 0;
   let stamp: string | null = null;
-  // Numbers above the cursor that were applied early (by our own write or by the stream).
-  const early = new Set<number>();
+  // Numbers above the cursor that were applied early: by our own write (null) or by the stream, and then when.
+  const early = new Map<number, Instant | null>();
+  // Between the database's clock and ours.
+  let offset: Millis = 0;
   let applied = 0;
   let loaded = false;
   // What a load found that must keep this replica from answering.
@@ -98,23 +105,26 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     say('a listener failed', { error, seq: change.seq, kind: change.kind });
   });
 
-  const applyEarly = (changes: readonly AppliedChange[], of: number): void => {
+  const applyEarly = (changes: readonly AppliedChange[], of: number, at: Instant | null): void => {
     // Another generation's numbers mean nothing here; the poll will tell.
     if (of !== generation) return;
     for (const change of changes) {
       if (change.seq <= cursor || early.has(change.seq)) continue;
-      early.add(change.seq);
+      early.set(change.seq, at);
       applied += 1;
       listeners.tell(change);
     }
   };
 
   const take = (row: FeedRow): void => {
+    const before = early.get(row.seq);
     if (!isKnown(row)) block(unknownKind(row));
     else if (!early.delete(row.seq)) {
       applied += 1;
       listeners.tell(row);
     }
+    if (before !== null)
+      tellPropagation(before === undefined ? 'poll' : 'stream', Math.max(0, (before ?? clock.now()) + offset - Number(row.stamp) * 1000));
     cursor = row.seq;
     stamp = row.stamp;
   };
@@ -151,7 +161,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     await applyLive(at.seq, clock.now());
     cursor = at.seq;
     stamp = at.stamp;
-    for (const seq of early) if (seq <= cursor) early.delete(seq);
+    for (const seq of early.keys()) if (seq <= cursor) early.delete(seq);
     loaded = true;
   };
 
@@ -171,6 +181,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       const asked = fresh.now();
       const poll = await source.poll(cursor, generation, POLL_PAGE);
       if (poll.recovery) throw standby();
+      offset = poll.serverTime - clock.now();
       const news = poll.rows.filter((row) => row.seq > cursor);
       if (poll.generation > generation) loaded = false;
       else if (diverged(poll)) return block('the change feed went backwards: the database was restored; run `security-hub recover`');
@@ -253,7 +264,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     async start() {
       stopped = false;
       // The stream first: what is published while we load is not missed.
-      await stream.start((published) => applyEarly(published.changes, published.generation));
+      await stream.start((published) => applyEarly(published.changes, published.generation, clock.now()));
       await poll();
       schedule(interval);
     },
@@ -286,7 +297,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       }
     },
     announce(changes, of) {
-      applyEarly(changes, of);
+      applyEarly(changes, of, null);
       stream.publish({ generation: of, changes });
     },
   };

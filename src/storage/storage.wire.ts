@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '../base/event.ts';
 import { type Clock, type Instant, type Millis, minutes } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
-import type { Log, Metrics } from '../server/platform.ts';
+import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Log, type Metrics } from '../server/platform.ts';
 import { createMemoryCache } from './cache.memory.ts';
 import { createRedisCache } from './cache.redis.ts';
 import { appendChanges, createFeedSource, insertMessages, readHead, startGeneration, sweepChanges } from './changes.postgres.ts';
@@ -13,7 +13,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.postgre
 import { createLogEventSink } from './events.log.ts';
 import { createRedisEventSink } from './events.redis.ts';
 import { createJobs } from './every.ts';
-import { createFeed } from './feed.ts';
+import { createFeed, type FeedOptions } from './feed.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createLease } from './lease.postgres.ts';
 import type { RoleReport } from './migrate.postgres.ts';
@@ -110,6 +110,7 @@ export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
         : createRedisStream({ client: redis.client, reader: redis.reader, key: `${config.redisPrefix}changes` }),
     clock,
     ceiling: config.feedCeiling,
+    onPropagation: propagation(deps.metrics),
     onState: (message, fields) => log.warn(fields, `change feed: ${message}`),
   });
   const relay = createRelay({
@@ -137,7 +138,7 @@ export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
     feed,
     cache: redis === null ? createMemoryCache(clock) : createRedisCache(redis.client, config.redisPrefix),
     lease,
-    tracked: createTracked({ feed, clock }),
+    tracked: createTracked({ feed, clock, count: countOf(deps.metrics) }),
     groupCommit: (flush) => createGroupCommit({ flush }),
     every: (name, every, work, leased) => jobs.every(name, every, work, leased),
     about: { postgres: embedded === null ? 'external' : 'embedded', redis: redis === null ? 'memory' : 'external' },
@@ -176,6 +177,18 @@ const redisOf = ({ config, log }: StorageDeps): { readonly client: RedisClient; 
     reader: () => connectRedis({ url: config.redisUrl, blocking: true, onError }),
   };
 };
+
+/** What other replicas committed: how long until it was applied here, by the way it came. */
+const propagation = (metrics: Metrics | undefined): NonNullable<FeedOptions['onPropagation']> => {
+  const of = (way: string) =>
+    metrics?.histogram('securityhub_feed_propagation_seconds', 'From a commit elsewhere until it is applied here.', { way });
+  const by = { stream: of('stream'), poll: of('poll') };
+  return (way, length) => by[way]?.observe(length / 1000);
+};
+
+const uncounted = { inc: (): void => {} };
+const countOf = (metrics: Metrics | undefined) => (cache: string, result: string) =>
+  metrics?.counter(CACHE_REQUESTS, CACHE_REQUESTS_HELP, { cache, result }) ?? uncounted;
 
 const observe = (metrics: Metrics | undefined, feed: Feed, pool: Pool): void => {
   metrics?.gauge('securityhub_feed_age_seconds', 'How old the knowledge of revocations is.', {}, () => Math.min(feed.age() / 1000, 1e9));

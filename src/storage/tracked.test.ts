@@ -2,6 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { AppliedChange } from './storage.ts';
 import { createTracked } from './tracked.ts';
 
+const counted: string[] = [];
+const count = (cache: string, result: string) => ({ inc: () => void counted.push(`${cache} ${result}`) });
+
 const setUp = (over: { readonly capacity?: number; readonly touches?: (change: AppliedChange) => string | null } = {}) => {
   let apply: (change: AppliedChange) => void = () => {};
   let reset: () => void = () => {};
@@ -9,6 +12,7 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
   const waiting: ((value: string | null) => void)[] = [];
   let loads = 0;
   const cache = createTracked({
+    count,
     feed: {
       on: (_kinds, listener, onReset) => {
         apply = listener;
@@ -148,9 +152,16 @@ describe('a tracked cache', () => {
     expect(cache.peek('acme', 'a')).toBeUndefined();
   });
 
+  it('counts what it knew and what it had to ask for', async () => {
+    counted.length = 0;
+    const { cache } = await loaded();
+    await cache.get('acme', 'a');
+    expect(counted).toEqual(['role miss', 'role hit']);
+  });
+
   it('asks again after a load that failed', async () => {
     let fail = true;
-    const cache = createTracked({ feed: { on: () => {} }, clock: { now: () => 0, monotonic: () => 0 } })({
+    const cache = createTracked({ count, feed: { on: () => {} }, clock: { now: () => 0, monotonic: () => 0 } })({
       kinds: ['role'],
       capacity: 2,
       ttl: 1000,

@@ -7,6 +7,8 @@ import type { AppliedChange, CreateTracked, Feed, Tracked, TrackedOptions } from
 export interface TrackedPorts {
   readonly feed: Pick<Feed, 'on'>;
   readonly clock: Clock;
+  /** A counter of look-ups in the cache of that name. */
+  readonly count: (cache: string, result: 'hit' | 'miss') => { inc(): void };
 }
 
 interface Kept<V> {
@@ -35,6 +37,8 @@ export const createTracked =
   (ports: TrackedPorts): CreateTracked =>
   <V>(options: TrackedOptions<V>): Tracked<V> => {
     const touches = options.touches ?? ownKey;
+    const name = options.kinds.join('+');
+    const [hit, miss] = [ports.count(name, 'hit'), ports.count(name, 'miss')];
     const kept = boundedMap<string, Kept<V>>(options.capacity);
     const loads = new Map<string, Load<V>>();
     // Forgetting a whole tenant costs one number: what was kept under a smaller one no longer counts.
@@ -108,7 +112,11 @@ export const createTracked =
     return {
       get(tenantId, key) {
         const found = kept.get(fullKey(tenantId, key), ports.clock.monotonic());
-        if (found !== undefined && found.epoch === epochOf(tenantId)) return found.value;
+        if (found !== undefined && found.epoch === epochOf(tenantId)) {
+          hit.inc();
+          return found.value;
+        }
+        miss.inc();
         const running = loads.get(fullKey(tenantId, key));
         // An overtaken load tries again, so joining it is safe, unless it was its last try.
         return running === undefined || (running.overtaken && running.last) ? load(tenantId, key) : running.promise;

@@ -45,7 +45,7 @@ export interface Snapshots {
   readonly bytes: number;
 }
 
-const BLOCK = 1000;
+const BLOCK = 400;
 /** About a millisecond. */
 const SLICE = 2000;
 const KEEP: Millis = 30_000;

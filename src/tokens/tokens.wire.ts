@@ -1,7 +1,7 @@
 // Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
 import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
-import type { Platform } from '../server/platform.ts';
+import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
 import { ACTIVITY_STEP, createActivity } from './activity.ts';
 import { createCheckProof } from './check-proof.ts';
@@ -82,12 +82,14 @@ export const createTokensWired = (
   const keyring = createKeyring();
   const mirror = createMirror(config.mirrorSize);
   const activity = createActivity(ACTIVE_SESSIONS);
+  const asked = (result: string) => metrics.counter(CACHE_REQUESTS, CACHE_REQUESTS_HELP, { cache: 'verified_token', result });
   const verifier = createVerifier({
     keyring,
     issuer: config.issuer,
     longest,
     capacity: config.verdictCacheSize,
     onSeen: ({ tenantId, sessionId }, at) => activity.note({ tenantId, sessionId, at }),
+    count: { hit: asked('hit'), refused: asked('refused'), miss: asked('miss') },
   });
   const refreshKeys: RefreshKeys = {
     tag: sealer.derive('refresh-token:tag'),

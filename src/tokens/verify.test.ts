@@ -47,7 +47,13 @@ let kid: string;
 let keyring: Keyring;
 let verifier: Verifier;
 const verifierOf = (ring: Keyring, capacity = 1000): Verifier =>
-  createVerifier({ keyring: ring, issuer: ISSUER, longest: 3_600_000, capacity });
+  createVerifier({
+    count: { hit: uncounted, refused: uncounted, miss: uncounted },
+    keyring: ring,
+    issuer: ISSUER,
+    longest: 3_600_000,
+    capacity,
+  });
 
 beforeAll(async () => {
   ours = await makePrivateKey('ES256');
@@ -64,6 +70,8 @@ const reasonOf = (token: string, by = verifier): string => {
   const verified = by.verify(token, NOW);
   return verified.ok ? 'VALID' : verified.reason;
 };
+
+const uncounted = { inc: () => {} };
 
 describe('verifying an access token', () => {
   it('accepts a good one, cold and warm, with the very same claims', () => {
@@ -154,6 +162,27 @@ describe('verifying an access token', () => {
     const next = await signingKey(await makePrivateKey('ES256'), 'ES256');
     ring.replace([old.verification, next.verification], next.signer);
     expect(by.verify(token, NOW)).toBe(verified);
+  });
+
+  it('counts what it knew as good, what it knew as bad, and what it had to look at', async () => {
+    const ring = createKeyring();
+    const own = await signingKey(ours, 'ES256');
+    ring.replace([own.verification], own.signer);
+    const counted = { hit: 0, refused: 0, miss: 0 };
+    const counter = (name: keyof typeof counted) => ({ inc: () => void counted[name]++ });
+    const by = createVerifier({
+      count: { hit: counter('hit'), refused: counter('refused'), miss: counter('miss') },
+      keyring: ring,
+      issuer: ISSUER,
+      longest: 3_600_000,
+      capacity: 10,
+    });
+    const [token, forged] = [make(), make({ key: 'foreign' })];
+    for (const one of [token, forged]) reasonOf(one, by);
+    const next = await signingKey(await makePrivateKey('ES256'), 'ES256');
+    ring.replace([own.verification, next.verification], own.signer);
+    for (const one of [token, token, forged, forged]) reasonOf(one, by);
+    expect(counted).toEqual({ hit: 2, refused: 1, miss: 3 });
   });
 
   it.each(ALGORITHMS)('signs and verifies with %s, as jose does from the JWKS', async (algorithm) => {

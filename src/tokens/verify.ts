@@ -18,12 +18,18 @@ export type Verified =
 export const MAX_GRACE: Millis = seconds(60);
 const REFUSALS = 4096;
 
+interface Count {
+  inc(): void;
+}
+
 export interface VerifierOptions extends Examiner {
   readonly keyring: Keyring;
   /** Verdicts kept in memory. */
   readonly capacity: number;
   /** A token that is valid now was shown; once a step of ACTIVITY_STEP a token. */
   readonly onSeen?: (claims: Claims, now: Instant) => void;
+  /** Tokens known as good, known as bad, and looked at. */
+  readonly count: Readonly<Record<'hit' | 'refused' | 'miss', Count>>;
 }
 
 export interface Verifier {
@@ -86,6 +92,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
   // Keyed on the SHA-256 of the whole token: nothing that an attacker can choose apart from it (no jti, no kid, no subject).
   const accepted = boundedMap<string, Remembered>(options.capacity);
   const refusals = boundedMap<string, Verified>(REFUSALS);
+  const { hit, refused: again, miss } = options.count;
   options.keyring.onChange((lost) => {
     // A new key changes nothing for tokens that others have signed.
     if (lost) accepted.clear();
@@ -123,8 +130,17 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       if (token.length > MAX_TOKEN) return refused({ reason: 'TOKEN_TOO_LARGE', message: `a token has at most ${MAX_TOKEN} bytes` });
       const digest = known ?? digestOf(token);
       const entry = accepted.get(digest, now);
-      if (entry !== undefined) return seen(entry, judged(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace), now);
-      return refusals.get(digest, now) ?? cold(token, digest, now, grace > MAX_GRACE ? MAX_GRACE : grace);
+      if (entry !== undefined) {
+        hit.inc();
+        return seen(entry, judged(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace), now);
+      }
+      const refusal = refusals.get(digest, now);
+      if (refusal !== undefined) {
+        again.inc();
+        return refusal;
+      }
+      miss.inc();
+      return cold(token, digest, now, grace > MAX_GRACE ? MAX_GRACE : grace);
     },
     get size() {
       return accepted.size;

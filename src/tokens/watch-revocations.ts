@@ -58,8 +58,8 @@ export interface WatchEncoding {
 }
 
 /** Bytes of the snapshot in one message, and revocations in another. */
-const PART = 65_536;
-const EVENTS = 500;
+const PART = 16_384;
+const EVENTS = 250;
 const PERMISSION = 'token:inspect';
 
 /** The head as this replica knows it, however old. UNAVAILABLE / FEED_STALE while it knows nothing. */
@@ -118,6 +118,8 @@ async function* tellNews(
   caller: Caller,
 ): AsyncGenerator<RevocationsMessage> {
   const { feed, log } = deps;
+  // While the snapshot was read, some of what follows it may have left the log.
+  if (log.floor > above) throw behind();
   let position = log.start;
   let told = -1;
   for (;;) {

@@ -1,5 +1,6 @@
 // The change feed between replicas on one real database.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createMetrics } from '../../src/server/observability/metrics.ts';
 import type { AppliedChange, Change } from '../../src/storage/storage.ts';
 import {
   createTestPlatform,
@@ -57,6 +58,25 @@ const insert = (seq: number, kind: string, over = '') =>
   );
 
 describe('two replicas', () => {
+  it.each([
+    ['stream', true],
+    ['poll', false],
+  ] as const)('measure how long a change of another took, by the way it came: %s', async (way, redis) => {
+    const metrics = createMetrics('test');
+    const one = await replica({ redis });
+    const two = await replica({ redis, metrics });
+    await revoke(one, 'a');
+    await revoke(two, 'own');
+    await waitFor(() => two.feed.cursor() === 2, 5000);
+    const text = await metrics.text();
+    metrics.close();
+    const value = (sample: string) =>
+      Number(new RegExp(`^securityhub_feed_propagation_seconds_${sample}{[^}]*way="${way}"[^}]*} (\\S+)$`, 'm').exec(text)?.[1]);
+    // Its own changes are nothing new to it.
+    expect(value('count')).toBe(1);
+    expect(value('sum')).toBeLessThan(3);
+  });
+
   it('see a change of one another within a second over Redis', async () => {
     const [a, b] = [await replica({ redis: true }), await replica({ redis: true })];
     await revoke(a, 'first');

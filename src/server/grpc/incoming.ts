@@ -14,7 +14,7 @@ export interface SurfaceCall {
   /** The `:authority` that the caller used. */
   getHost(): string;
   sendMetadata(metadata: Metadata): void;
-  once(event: 'cancelled' | 'drain', listener: () => void): unknown;
+  once(event: 'cancelled', listener: () => void): unknown;
 }
 
 export const incomingOf = (call: SurfaceCall, peerOf: PeerOf): Incoming => {

@@ -1,25 +1,36 @@
 // Streaming methods as grpc-js wants them, with back-pressure: the next answer is asked for when the last one has left.
 import type { handleBidiStreamingCall, handleClientStreamingCall, handleServerStreamingCall, StatusObject } from '@grpc/grpc-js';
 import type { Readable } from 'node:stream';
+import { kib } from '../../base/bytes.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Sink } from '../rpc/live-call.ts';
 import { echoRequestId, incomingOf, refusal, type SurfaceCall } from './incoming.ts';
 import type { PeerOf } from './peer.ts';
 
 interface Writable extends SurfaceCall {
-  write(bytes: Buffer): boolean;
+  write(bytes: Buffer, sent: () => void): boolean;
   end(): unknown;
   emit(event: 'error', status: StatusObject): boolean;
 }
 
-const sinkOf =
-  (call: Writable): Sink =>
-  (bytes) =>
-    call.write(bytes)
-      ? undefined
-      : new Promise((resolve) => {
-          call.once('drain', resolve);
-        });
+/** Bytes of one stream that may wait for a caller who does not read. grpc-js counts messages instead, sixteen of any size. */
+const WAITING = kib(32);
+
+const sinkOf = (call: Writable): Sink => {
+  let waiting = 0;
+  let drained = (): void => {};
+  return (bytes) => {
+    waiting += bytes.length;
+    call.write(bytes, () => {
+      waiting -= bytes.length;
+      if (waiting <= WAITING) drained();
+    });
+    if (waiting <= WAITING) return undefined;
+    return new Promise((resolve) => {
+      drained = resolve;
+    });
+  };
+};
 
 /** Left whole when the requests have ended: the answers still go out through it. */
 const requestsOf = (call: Pick<Readable, 'iterator'>): AsyncIterable<Buffer> => call.iterator({ destroyOnReturn: false });

@@ -241,6 +241,21 @@ describe('a watcher of revocations', () => {
     expect((await loaded(watch(hub))).mirror.size).toBe(300);
   });
 
+  it('who takes too long over the snapshot must start anew: what came meanwhile would be missing', async () => {
+    const hub = await start({ config: { watchBacklog: 100 } });
+    const slow = watch(hub);
+    const release = slow.stall();
+    await waitFor(() => slow.begin !== undefined, 5000, 'the beginning');
+    const until = Date.now() + 600_000;
+    await write(
+      hub,
+      Array.from({ length: 150 }, (_, at) => ({ kind: 'session', tenantId: TENANT, key: `ses_${at}`, until }) as const),
+    );
+    release();
+    await slow.done;
+    expect(slow.ended).toMatchObject({ code: 'ABORTED', reason: 'SNAPSHOT_REQUIRED' });
+  });
+
   it('must start anew when a new generation begins, and judges by the new one', async () => {
     const hub = await start();
     const token = (await hub.login()).accessToken;
