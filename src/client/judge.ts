@@ -125,6 +125,7 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
 
   const remember = (token: string, claims: Claims, now: Instant): Known => {
     const shown = frozen(accessClaims(claims));
+    const score = claims.riskScore || riskScore(claims.riskLevel);
     const subject: LiveSubject = {
       type: 'user',
       id: claims.subject,
@@ -133,10 +134,10 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
       roles: [],
       permissions: [],
       status: '',
-      riskScore: riskScore(claims.riskLevel),
+      riskScore: score,
       attributes: undefined,
     };
-    const risk: Risk = { score: riskScore(claims.riskLevel), level: claims.riskLevel, indicators: [] };
+    const risk: Risk = { score, level: claims.riskLevel, indicators: [...claims.riskIndicators] };
     const entry: Entry = { ok: true, claims, inGrace: false };
     const one: Known = { token, entry, asks: !isPlain(token), shown, subject: frozen(subject), risk: frozen(risk) };
     const end = claims.expiresAt + MAX_GRACE;
@@ -189,8 +190,6 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
     const { claims } = found.entry;
     const named = request.audience ?? '';
     if (found.asks || !rules.tenants.has(claims.tenantId) || !fits(claims.audience, named, rules)) return null;
-    const device = request.context?.deviceId ?? '';
-    if (claims.deviceId !== '' && device !== '' && device !== claims.deviceId) return null;
     const verified = judged(found.entry, now, grace);
     if (!verified.ok) return Object.assign(refused(verified, now, age), { claims: found.shown });
     const revoked = mirror.refusal(claims);

@@ -28,7 +28,8 @@ export const restrictionClaims = (restrictions: Restrictions | null): Readonly<R
         ...filled('access_windows', windowsThatFit(restrictions.windows)),
         ...filled('require_mfa_for', restrictions.requireMfaFor.slice(0, CARRIED)),
         ...filled('data_residency', restrictions.dataResidency),
-        ...filled('consent_version', restrictions.consentVersion),
+        // Even empty: it tells a token whose use the hub alone can weigh from one that nothing limits.
+        consent_version: restrictions.consentVersion,
         ...filled('compliance_flags', restrictions.complianceFlags.slice(0, CARRIED)),
         ...(Object.keys(restrictions.custom).length === 0 ? {} : { custom: restrictions.custom }),
       };

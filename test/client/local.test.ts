@@ -162,6 +162,20 @@ describe('local mode', () => {
     expect(local.localState()?.asked).toBe(before + 1);
   });
 
+  it('asks the hub about a token of a user whose tenant asks for a consent, though the token names none', async () => {
+    const { tenant_id: tenantId } = world.bootstrap;
+    await hub.tenant.updateTenant({ tenantId, constraints: { consentVersion: '2026-01' } });
+    try {
+      const { accessToken } = await world.login();
+      const { here, there, judged } = await both({ token: accessToken });
+      expect(judged).toBe(false);
+      expect(here).toEqual(there);
+      expect(here).toMatchObject({ warnings: expect.arrayContaining(['CONSENT_OUTDATED']) });
+    } finally {
+      await hub.tenant.updateTenant({ tenantId, constraints: {} });
+    }
+  });
+
   it.each(['token', 'session', 'user'] as const)(
     "refuses what was revoked by %s, within two seconds and for the hub's reason",
     async (by) => {
