@@ -3,7 +3,7 @@ import { createApp } from '../app.ts';
 import { Fault } from '../base/fault.ts';
 import { refusals } from '../server/config/refusals.ts';
 import { exitOnSignals } from '../server/process/lifecycle.ts';
-import { settle } from '../server/process/settle.ts';
+import { letCallsDieYoung, settle } from '../server/process/collector.ts';
 import type { Command } from './command.ts';
 import { CONFIG_HELP, configuration } from './configuration.ts';
 import { firstStart } from './first-start.ts';
@@ -20,6 +20,7 @@ SIGTERM and SIGINT drain: not ready, finish what is under way, write what waits,
 
 ${CONFIG_HELP}`,
   async run(argv, terminal) {
+    letCallsDieYoung();
     const { config } = configuration(argv, terminal);
     const reasons = refusals(postureOf(config));
     if (reasons.length > 0)

@@ -10,6 +10,8 @@ import type { Route } from '../rpc/live-call.ts';
 import { createTls, type TlsSource } from './credentials.ts';
 import { type Distance, limitHttp2, serverOptions } from './options.ts';
 import { createPeers, isLoopback, type PeerOf } from './peer.ts';
+import { replying } from './reply.ts';
+import { dieYoung } from './stream-table.ts';
 import { bidiStream, clientStream, serverStream } from './stream.ts';
 import { unary } from './unary.ts';
 import { createUnfinished, type Unfinished, watching } from './unfinished.ts';
@@ -42,7 +44,7 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 const UNFINISHED = mib(96);
 
 const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, unfinished: Unfinished): Server => {
-  const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished)] });
+  const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished), replying] });
   limitHttp2(server, distance);
   const add = ({ path, type }: Route): void => {
     const handler = HANDLERS[type](invoker, path, peerOf) as UntypedHandleCall;
@@ -80,6 +82,7 @@ export const createGrpcServer = (deps: GrpcServerDeps): GrpcServer => {
     far: servers.far.createConnectionInjector(tls?.credentials ?? clear),
   };
   const local = servers.near.createConnectionInjector(clear);
+  for (const server of [servers.near, servers.far]) dieYoung(server);
 
   const sockets = new Set<Socket>();
   const listener = (injectorOf: (socket: Socket) => ConnectionInjector): NetServer => {
