@@ -189,6 +189,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     keys: {
       jwks: () => ({ json: JSON.stringify(tokens.door.jwks()), maxAge: Math.floor(tokens.jwksMaxAge / 1000) }),
       issuer: config.tokens.issuer,
+      proofAlgorithms: tokens.proofAlgorithms,
       algorithms: () => [...new Set(tokens.door.jwks().keys.map((key) => key.alg))],
     },
   });

@@ -27,6 +27,9 @@ export const thumbprint = (text: string): string =>
 const speaksOfPeer = (context: PeerContext): boolean =>
   context.peerCertificateSha256 !== '' || context.peerSpkiSha256 !== '' || context.peerSpiffeId !== '' || context.dpopProof !== '';
 
+/** On mTLS, and somebody answers for it. */
+const isRegistered = ({ caller, peer }: Call): boolean => caller.kind === 'workload' && caller.entry !== null && peer.certificate !== null;
+
 /** The certificate of the connection, or of the peer that `context` speaks of. */
 export const peerShown = ({ peer: { certificate } }: Pick<Call, 'peer'>, context?: PeerContext): Shown => {
   if (context !== undefined)
@@ -53,14 +56,14 @@ const proven = async (deps: BindDeps, text: string, method: string, uri: string,
 };
 
 /**
- * What is shown with a call that hands out tokens. A workload on mTLS may speak for its inbound peer, then only what it says counts;
+ * What is shown with a call that hands out tokens. A registered workload on mTLS may speak for its inbound peer, then only what it says counts;
  * everybody else is its own connection, and the DPoP proof in the call's metadata.
  * UNAUTHENTICATED with the proof's reason; UNAVAILABLE / DPOP_UNAVAILABLE.
  */
 export const shownBy =
   (deps: BindDeps) =>
   async (context: PeerContext | undefined, call: Call): Promise<Shown> => {
-    if (context !== undefined && call.caller.kind === 'workload' && call.peer.certificate !== null && speaksOfPeer(context)) {
+    if (context !== undefined && isRegistered(call) && speaksOfPeer(context)) {
       if (context.dpopProof !== '' && context.httpUri === '') throw badField('context.http_uri', 'is needed to check a DPoP proof');
       const jkt =
         context.dpopProof === '' ? '' : await proven(deps, context.dpopProof, context.httpMethod || 'POST', context.httpUri, call);

@@ -9,7 +9,7 @@ import { timing } from './claims.ts';
 import { readConfirmation } from './confirmation.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
-import { parseSegments } from './jws.ts';
+import { ALGORITHMS, parseSegments } from './jws.ts';
 import { readKeyFiles } from './key-files.fs.ts';
 import { createKeyring } from './keyring.ts';
 import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
@@ -43,6 +43,8 @@ export interface TokensWired {
   readonly jws: typeof jws;
   /** Makes or loads the signing keys. Before the first call; the mirror fills when the feed starts. */
   start(): Promise<void>;
+  /** By which DPoP proofs may be signed. */
+  readonly proofAlgorithms: readonly string[];
 }
 
 /** The longest life a verifier accepts: the most that can be configured, so that replicas configured apart agree; development tokens live 12 h. */
@@ -206,6 +208,7 @@ export const createTokensWired = (
     longestLife: longest,
     jwksMaxAge: Math.min(KEYS_KEPT, config.keyAhead / 4),
     jws,
+    proofAlgorithms: ALGORITHMS,
     start: () => loader.load(true),
   };
 };

@@ -70,6 +70,7 @@ describe('the keys', () => {
     const document = (await (await fetch(`${issuer}/.well-known/openid-configuration`)).json()) as Record<string, unknown>;
     expect(document['issuer']).toBe(issuer);
     expect(document['id_token_signing_alg_values_supported']).toEqual(['ES256']);
+    expect(document['dpop_signing_alg_values_supported']).toEqual(['ES256', 'EdDSA', 'PS256', 'RS256']);
     const { keys } = (await (await fetch(String(document['jwks_uri']))).json()) as { keys: (webcrypto.JsonWebKey & { kid: string })[] };
     const [header = '', payload = '', signature = ''] = (await login()).accessToken.split('.');
     const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string };

@@ -16,6 +16,8 @@ export interface PublicPorts {
   readonly issuer: string;
   /** Of the keys there are. */
   readonly algorithms: () => readonly string[];
+  /** Of DPoP proofs that are accepted; left out: none are. */
+  readonly proofAlgorithms?: readonly string[];
   /** Are introspection and revocation served here? */
   readonly oauth: boolean;
 }
@@ -53,7 +55,7 @@ const unchanged = (header: string, tag: string): boolean =>
   header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === tag);
 
 /** Verification keys, and where they are (OpenID Connect Discovery 1.0 §3, RFC 8414 §2): nothing that is not so. */
-export const publicRoutes = ({ jwks, issuer, algorithms, oauth }: PublicPorts): readonly HttpRoute[] => {
+export const publicRoutes = ({ jwks, issuer, algorithms, proofAlgorithms = [], oauth }: PublicPorts): readonly HttpRoute[] => {
   const base = issuer.replace(/\/$/, '');
   const keySet: HttpRoute = {
     method: 'GET',
@@ -84,6 +86,9 @@ export const publicRoutes = ({ jwks, issuer, algorithms, oauth }: PublicPorts): 
           grant_types_supported: [],
           subject_types_supported: ['public'],
           id_token_signing_alg_values_supported: algorithms(),
+          // RFC 9449 §5.1, RFC 8705 §3.3.
+          dpop_signing_alg_values_supported: proofAlgorithms,
+          tls_client_certificate_bound_access_tokens: true,
           ...(oauth
             ? {
                 introspection_endpoint: `${base}${INTROSPECTION}`,

@@ -304,7 +304,16 @@ describe('the memory of used proofs', () => {
     // Somebody with a fast clock may have used it before the memory began.
     expect(await ask(shared[0], proof)).toBe('DPOP_PROOF_EXPIRED');
     for (const mark of await marks()) await redis.set(mark, String(Date.now() - 600_000));
+    const commands: string[] = [];
+    const monitor = await redis.monitor();
+    monitor.on('monitor', (_: string, args: readonly string[], source: string) => {
+      if (source !== 'lua' && args.some((arg) => arg.includes(`${mine}{-}dpop:`))) commands.push(args[0] ?? '');
+    });
     expect([await ask(shared[0], proof), await ask(shared[1], proof)]).toEqual(['GOOD', 'DPOP_PROOF_REPLAYED']);
+    await waitFor(() => commands.length >= 2, 2000, 'the commands of two proofs');
+    // One command a proof.
+    expect(commands.map((name) => name.toLowerCase())).toEqual(['eval', 'eval']);
+    monitor.disconnect();
     await redis.del(...(await redis.keys(`${mine}*`)));
     expect([await ask(shared[0], proof), await ask(shared[1], proof)]).toEqual(['DPOP_PROOF_EXPIRED', 'DPOP_PROOF_EXPIRED']);
     redis.disconnect();
