@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Fault } from '../../src/base/fault.ts';
 import type { Client } from '../../src/client/client.ts';
 import type { TlsFiles } from '../../src/client/options.ts';
+import type { IssueServiceCertResponse } from '../../src/gen/securityhub/v1/security_hub.ts';
 import { waitFor } from '../harness.ts';
 import { createWorld, heard, type World } from './world.ts';
 
@@ -16,6 +17,21 @@ const WORKLOAD = {
   calls: ['ValidateToken', 'WatchRevocations', 'WatchKeys', 'GetChangeHead'],
 };
 
+type Issued = Pick<IssueServiceCertResponse, 'certificatePem' | 'privateKeyPem' | 'trustBundlePem' | 'serialNumber'>;
+
+/** The files of a certificate, and how to renew them. */
+const issueFiles = (first: Issued) => {
+  const folder = mkdtempSync(join(tmpdir(), 'security-hub-workload-'));
+  const files = { ca: join(folder, 'ca.pem'), cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+  const write = (issued: Issued): void => {
+    writeFileSync(files.ca, issued.trustBundlePem);
+    writeFileSync(files.cert, issued.certificatePem);
+    writeFileSync(files.key, issued.privateKeyPem);
+  };
+  write(first);
+  return { files, write, serialNumber: first.serialNumber };
+};
+
 let world: World;
 let admin: Client;
 let files: Required<Pick<TlsFiles, 'ca' | 'cert' | 'key'>>;
@@ -23,12 +39,7 @@ beforeAll(async () => {
   world = await createWorld({ TLS: 'on' });
   admin = world.admin;
   await admin.workload.putWorkload({ workload: WORKLOAD });
-  const issued = await admin.issueServiceCert({ namespace: 'default', service: 'orders', generateKey: {} });
-  const folder = mkdtempSync(join(tmpdir(), 'security-hub-workload-'));
-  files = { ca: join(folder, 'ca.pem'), cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
-  writeFileSync(files.ca, issued.trustBundlePem);
-  writeFileSync(files.cert, issued.certificatePem);
-  writeFileSync(files.key, issued.privateKeyPem);
+  ({ files } = issueFiles(await admin.issueServiceCert({ namespace: 'default', service: 'orders', generateKey: {} })));
 }, 60_000);
 afterAll(() => world.close());
 
@@ -59,6 +70,26 @@ describe('a workload in local mode', () => {
     await admin.workload.putWorkload({ workload: { ...WORKLOAD, audiences: ['orders'] } });
     await waitFor(async () => !(await client.validateToken({ token: accessToken })).valid, 5000, 'the refusal');
     await admin.workload.putWorkload({ workload: WORKLOAD });
+  });
+
+  it('hears on over its renewed certificate when the old one is revoked', async () => {
+    const { accessToken } = await world.login();
+    const own = issueFiles(await admin.issueServiceCert({ namespace: 'default', service: 'orders', generateKey: {} }));
+    const client = workload({ tls: { ...own.files, reloadEvery: 50 } });
+    await heard(client);
+    const renewed = await admin.issueServiceCert({ namespace: 'default', service: 'orders', generateKey: {} });
+    own.write(renewed);
+    await admin.certificate.revokeCertificate({ serialNumber: own.serialNumber, reason: 'superseded' });
+    // Long enough for a watch on the old certificate to be ended, and for the age to be measured again.
+    const seq = (await admin.token.getChangeHead()).seq;
+    await waitFor(
+      () => (client.localState()?.revocationSeq ?? 0) >= seq && client.localState()?.obstacle === null,
+      10_000,
+      'news after the renewal',
+    );
+    const { asked } = client.localState() ?? { asked: -1 };
+    expect((await client.validateToken({ token: accessToken })).valid).toBe(true);
+    expect(client.localState()?.asked).toBe(asked);
   });
 
   it('goes on without the hub until its news are too old, and goes on when it is back', async () => {
