@@ -143,7 +143,7 @@ const alike = (a: Value, b: Value): boolean => {
     const [x, y] = [a as readonly Value[], b as readonly Value[]];
     return x.length === y.length && x.every((item, i) => alike(item, y[i]));
   }
-  return kind === 'double' ? Object.is(a, b) : equalValues(a, b);
+  return kind === 'double' ? Object.is(a, b) : equalValues(a, b, { left: 1000 });
 };
 
 const deduced = (wanted: CelType | undefined, type: Type): string => {

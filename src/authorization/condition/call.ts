@@ -1,5 +1,5 @@
 // Compiles calls, comparisons and equality: one closure a node, chosen by the types, so that nothing is decided twice.
-import { charge, firstError, type Room, type Run } from './closure.ts';
+import { BUDGET, charge, firstError, type Room, type Run } from './closure.ts';
 import { toDyn } from './coerce.ts';
 import { IMPLEMENTATIONS, type Implementation } from './functions.ts';
 import { FUNCTIONS, type Overload } from './overloads.ts';
@@ -172,7 +172,9 @@ const equality = (expr: Equal, room: Room): Run => {
     const x = a(variables);
     if (isError(x)) return x;
     const y = b(variables);
-    return isError(y) ? y : equalValues(x, y);
+    if (isError(y)) return y;
+    const same = equalValues(x, y, room.meter);
+    return room.meter.left < 0 ? BUDGET : same;
   };
 };
 
@@ -220,7 +222,12 @@ export const compileIn = (expr: In, room: Room): Run => {
     if (isError(value)) return value;
     const holder = container(variables);
     if (isError(holder)) return holder;
-    if (Array.isArray(holder)) return charge(room, 1 + holder.length) ?? holder.some((one: Value) => equalValues(value, one));
+    if (Array.isArray(holder)) {
+      const broke = charge(room, 1 + holder.length);
+      if (broke !== null) return broke;
+      const found = holder.some((one: Value) => equalValues(value, one, room.meter) || room.meter.left < 0);
+      return room.meter.left < 0 ? BUDGET : found;
+    }
     return kindOf(holder) === 'map' ? hasEntry(holder, value) : NO_CONTAINER;
   };
 };

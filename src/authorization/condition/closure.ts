@@ -24,7 +24,7 @@ export interface Room {
   compile(expr: Expr): Run;
 }
 
-const BUDGET = errorOf('budget_exceeded', 'the condition took too many steps');
+export const BUDGET = errorOf('budget_exceeded', 'the condition took too many steps');
 
 /** The error where the steps are used up; null where they are not. */
 export const charge = (room: Room, steps: number): ConditionError | null => {
@@ -102,7 +102,7 @@ const instant = (millis: number): Timestamp => {
 };
 
 /** An attribute, checked against its type. */
-export const attribute = (read: Read, type: Type, path: string, nullable: boolean): Run => {
+export const attribute = (room: Room, read: Read, type: Type, path: string, nullable: boolean): Run => {
   const missing = errorOf('missing_attribute', `${path} is missing`, path);
   const wrong = wrongType(path, type);
   const otherwise = (raw: unknown): Value => (raw === undefined || (raw === null && !nullable) ? missing : wrong);
@@ -122,6 +122,15 @@ export const attribute = (read: Read, type: Type, path: string, nullable: boolea
         const raw = read(variables);
         return Number.isSafeInteger(raw) ? raw : otherwise(raw);
       };
+    case 'list': {
+      const coerce = coerceTo(type);
+      return (variables) => {
+        const raw = read(variables);
+        const list = coerce(raw);
+        // Every item is looked at, each time that the list is read.
+        return list === undefined ? otherwise(raw) : (charge(room, (list as readonly Value[]).length / 16) ?? list);
+      };
+    }
     default: {
       const coerce = coerceTo(type);
       return (variables) => {
@@ -134,9 +143,9 @@ export const attribute = (read: Read, type: Type, path: string, nullable: boolea
 };
 
 /** A variable by its name; an instant stands there as milliseconds. */
-export const variableOf = (name: string, type: Type): Run => {
+export const variableOf = (room: Room, name: string, type: Type): Run => {
   const read = variable(name);
-  const otherwise = attribute(read, type, name, type.kind === 'dyn' || type.kind === 'null');
+  const otherwise = attribute(room, read, type, name, type.kind === 'dyn' || type.kind === 'null');
   if (type.kind !== 'timestamp') return otherwise;
   return (variables) => {
     const raw = read(variables);

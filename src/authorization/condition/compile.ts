@@ -87,7 +87,7 @@ const member = (expr: Member | Index, room: Room): Run => {
   const nullable = expr.type.kind === 'null' || expr.type.kind === 'dyn';
   if (path !== null) {
     const read = readerOf(room.schema, expr);
-    return read === null ? () => NOT_DECLARED : attribute(read, expr.type, path, nullable);
+    return read === null ? () => NOT_DECLARED : attribute(room, read, expr.type, path, nullable);
   }
   const key = expr.kind === 'index' ? room.compile(expr.index) : () => expr.field;
   const declared = expr.kind === 'index' ? null : declaredField(room.schema, operand.type, expr.field);
@@ -150,7 +150,7 @@ const compilePart = (expr: Expr, room: Room): Run => {
       return () => value;
     }
     case 'variable':
-      return variableOf(expr.name, expr.type);
+      return variableOf(room, expr.name, expr.type);
     case 'local': {
       const { slot } = expr;
       const { locals } = room;

@@ -148,6 +148,19 @@ describe('a condition', () => {
     expect(evaluate('context.text.matches("^[ab]+$")', { context: { text: 'ab'.repeat(100) } })).toBe(true);
   });
 
+  it('ends a comparison of values nested without end, and of large ones again and again', () => {
+    const nested = (depth: number): unknown => Array.from({ length: depth }).reduce((inner) => [inner], 1);
+    const deep = { context: { a: nested(3000), b: nested(3000) } };
+    expect(evaluate('context.a == context.b', deep)).toMatchObject({ cause: 'budget_exceeded' });
+    expect(evaluate('context.a in [context.b]', deep)).toMatchObject({ cause: 'budget_exceeded' });
+    const wide = Array.from({ length: 5000 }, (_, i) => i);
+    expect(evaluate('context.a.all(x, context.a == context.b)', { context: { a: wide, b: [...wide] } })).toMatchObject({
+      cause: 'budget_exceeded',
+    });
+    const tags = Array.from({ length: 9000 }, () => 'x');
+    expect(evaluate('resource.tags.all(t, size(resource.tags) > 0)', withAttributes({ tags }))).toMatchObject({ cause: 'budget_exceeded' });
+  });
+
   it('reports no more problems than people read', () => {
     const result = parseCondition(`x${'||x'.repeat(500)}`, schema);
     expect(result.ok ? 0 : result.problems.length).toBe(20);

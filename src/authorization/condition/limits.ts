@@ -19,7 +19,7 @@ export const LIMITS = {
   program: 250,
   /** Elements of a list or a map, units of a text, that an evaluation reads or makes. */
   items: 10_000,
-  text: 65_536,
+  text: 16_384,
   /** Steps of one evaluation, or of all that share a meter. About 20 ns each. */
   steps: 50_000,
 } as const;

@@ -135,8 +135,18 @@ export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
   return a.length - b.length;
 };
 
-/** Equality of `dyn` values: numbers by value whatever their kind, everything else by kind and content; of different kinds, unequal. */
-export const equalValues = (a: Value, b: Value): boolean => {
+/** Steps left: see `Meter`. */
+interface Steps {
+  left: number;
+}
+
+const DEEPEST = 100;
+
+/**
+ * Equality of `dyn` values: numbers by value whatever their kind, everything else by kind and content; of different kinds, unequal.
+ * Pays for what it looks at; where that is too much or too deep, nothing is left and the answer means nothing.
+ */
+export const equalValues = (a: Value, b: Value, steps: Steps, depth = 0): boolean => {
   if (a === b && typeof a !== 'object') return true;
   const kind = kindOf(a);
   if (kind === 'int' || kind === 'double') return numberOf(a) === numberOf(b);
@@ -149,13 +159,22 @@ export const equalValues = (a: Value, b: Value): boolean => {
       return compareBytes(a as Uint8Array, b as Uint8Array) === 0;
     case 'list': {
       const [x, y] = [a as readonly Value[], b as readonly Value[]];
-      return x.length === y.length && x.every((item, i) => equalValues(item, y[i]));
+      if (x.length !== y.length || !pays(steps, x.length, depth)) return false;
+      return x.every((item, i) => equalValues(item, y[i], steps, depth + 1));
     }
-    case 'map':
-      return sizeOfMap(a) === sizeOfMap(b) && entriesOf(a).every(([key, value]) => hasEntry(b, key) && equalValues(value, entryOf(b, key)));
+    case 'map': {
+      const size = sizeOfMap(a);
+      if (size !== sizeOfMap(b) || !pays(steps, size, depth)) return false;
+      return entriesOf(a).every(([key, value]) => hasEntry(b, key) && equalValues(value, entryOf(b, key), steps, depth + 1));
+    }
     case 'null':
       return true;
     default:
       return a === b;
   }
+};
+
+const pays = (steps: Steps, items: number, depth: number): boolean => {
+  steps.left = depth > DEEPEST ? -1 : steps.left - items;
+  return steps.left >= 0;
 };
