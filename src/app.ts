@@ -87,7 +87,11 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
   const platform: Platform = { ...ground, audit: audit.recorder };
 
   // The doors know one another by ports; those that stand further down are called through, never copied.
-  const { authorization, services: authorizationServices } = wireAuthorization(platform, config.authorization, {
+  const {
+    authorization,
+    services: authorizationServices,
+    close: closeAuthorization,
+  } = wireAuthorization(platform, config.authorization, {
     subjects: {
       known: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found !== null),
       active: (tenantId, userIds) => identity.door.activeUsers(tenantId, userIds),
@@ -213,7 +217,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
   const writers = {
     name: 'writers',
     stop: async () => {
-      await Promise.all([identity.close(), apiKeys.close(), certificates.close()]);
+      await Promise.all([closeAuthorization(), identity.close(), apiKeys.close(), certificates.close()]);
       await audit.recorder.flush();
       await storage.flushOutbox();
     },

@@ -5,6 +5,7 @@ import type { Call } from '../src/base/call.ts';
 import type { Caller } from '../src/base/caller.ts';
 import type { AuditEntry } from '../src/base/event.ts';
 import { createPager } from '../src/base/page.ts';
+import type { Sealer } from '../src/base/sealer.ts';
 import { systemRandom } from '../src/base/random.ts';
 import { type Clock, type Instant, type Millis, systemClock } from '../src/base/time.ts';
 import { createSealer } from '../src/encryption/sealer.ts';
@@ -202,6 +203,8 @@ export interface TestPlatformOptions {
   readonly sink?: EventSink;
   readonly insertEvents?: Recorder['insert'];
   readonly metrics?: Metrics;
+  /** That of another replica of the same installation; default: one with a key of its own. */
+  readonly sealer?: Sealer;
 }
 
 /** Real Postgres, real feed, real sealer with a random master key; audit entries are collected. Several on one database are replicas. */
@@ -222,7 +225,7 @@ export const createTestPlatform = async (options: TestPlatformOptions): Promise<
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     ...(options.sink === undefined ? {} : { sink: options.sink }),
   });
-  const sealer = createSealer(randomBytes(32), systemRandom);
+  const sealer = options.sealer ?? createSealer(randomBytes(32), systemRandom);
   return {
     clock,
     random: systemRandom,

@@ -27,6 +27,18 @@ export const authorizationConfig = {
     max: 1440,
     doc: "How long a tenant's roles and resource types are kept in memory when nothing changes.",
   }),
+  decisionsPerSecond: integer('DECISION_RECORDS_PER_SECOND', {
+    default: '10',
+    min: 0,
+    max: 1000,
+    doc: 'Decisions a second that a replica records, to be explained and replayed later; ten times as many in a burst, those beyond are not recorded. 0 = none.',
+  }),
+  decisionDays: integer('DECISION_RECORD_DAYS', {
+    default: '7',
+    min: 1,
+    max: 365,
+    doc: 'How long recorded decisions are kept; of a tenant, the newest 100,000.',
+  }),
   decisionTtl: secondsField('DECISION_TTL_SECONDS', {
     default: '30',
     min: 1,

@@ -7,6 +7,7 @@ import { type Instant, seconds } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
 import { type Access, type Service, service } from '../server/rpc/define.ts';
+import type { DecisionRows } from './decision/decision.rpc.ts';
 import type { PolicyRows } from './policy/policy.rpc.ts';
 import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant, Subject } from './authorization.ts';
 
@@ -100,7 +101,11 @@ const reading = (permission: string): { access: Access; audit: 'none'; limit: 'm
 /** The access layer has decided whether the caller may name that tenant. */
 const ACROSS = true;
 
-export const authorizationServices = (door: Authorization, pager: Pager, policies: PolicyRows): readonly Service[] => {
+export const authorizationServices = (
+  door: Omit<Authorization, 'recorder'>,
+  pager: Pager,
+  documents: PolicyRows & DecisionRows,
+): readonly Service[] => {
   const paged = async <T>(
     query: readonly unknown[],
     request: { readonly pageSize: number; readonly pageToken: string },
@@ -112,7 +117,7 @@ export const authorizationServices = (door: Authorization, pager: Pager, policie
 
   return [
     service(proto.AuthorizationServiceService, {
-      ...policies,
+      ...documents,
       putResourceType: {
         ...changing('config:write'),
         async handle(request, call) {

@@ -17,6 +17,7 @@ import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
+import type { DecisionRecorder } from './decision/record.ts';
 import type { Question } from './question.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Assignment, Grant, Rights, Subject, SubjectRows } from './rights.ts';
@@ -29,6 +30,7 @@ export type { Step } from './explain.ts';
 export type { Holding } from './holding.ts';
 export type { LimitedRights, Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
+export type { DecisionRecorder } from './decision/record.ts';
 export type { Question, ResourceRef } from './question.ts';
 export type { ResourceType } from './resource-type.ts';
 export type { Rights, Subject } from './rights.ts';
@@ -126,6 +128,8 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   decide(rights: Rights, limits: Limits, question: Question, situation: Situation | null): Ruling;
   /** Every rule that was looked at, in the order of their authority. */
   explain(rights: Rights, limits: Limits, question: Question, situation: Situation | null): readonly Step[];
+  /** Keeps decisions for later, as many as there is room for. */
+  readonly recorder: Pick<DecisionRecorder, 'wants' | 'add'>;
   /** Rights behind an API key's list or a workload's entry; the same object as long as nothing changed. */
   limited(rights: Rights, limits: Limits): LimitedRights;
   /** May this caller do it now? Anonymous may nothing. */
@@ -140,7 +144,7 @@ export interface Authorization extends RoleChanges, AssignmentChanges, GrantChan
   rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
-export const createAuthorization = (deps: AuthorizationDeps): Authorization => {
+export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization, 'recorder'> => {
   const resolve = createResolve({ ...deps, acts: (tenantId, subject) => deps.subjectsKnown.acts(tenantId, subject) });
   const one = (tenantId: TenantId, subject: Subject, now: Instant): MaybePromise<Rights> =>
     andThen(resolve([{ tenantId, subject }], now), (all) => all[0] as Rights);

@@ -1,5 +1,5 @@
 // Joins the authorization capability with its tables, its caches and the change feed.
-import { hours } from '../base/time.ts';
+import { days, hours, seconds } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -9,6 +9,9 @@ import type { authorizationConfig } from './authorization.config.ts';
 import { authorizationServices } from './authorization.rpc.ts';
 import { postgresPolicies } from './policy/policies.postgres.ts';
 import { conditionSchema } from './condition/condition.ts';
+import { postgresDecisions } from './decision/decisions.postgres.ts';
+import { createDecisions } from './decision/decision.ts';
+import { decisionRows } from './decision/decision.rpc.ts';
 import { INSTALLATION } from './policy/document.ts';
 import { createSetLoader } from './policy/load.ts';
 import { createPolicySet } from './policy/policy-set.ts';
@@ -19,12 +22,15 @@ import { buildSnapshot, withPolicies } from './snapshot.ts';
 
 export type AuthorizationPlatform = Pick<
   Platform,
-  'clock' | 'random' | 'metrics' | 'pager' | 'db' | 'write' | 'writeInstallation' | 'readHead' | 'feed' | 'tracked' | 'every'
+  'clock' | 'random' | 'metrics' | 'sealer' | 'pager' | 'db' | 'write' | 'writeInstallation' | 'readHead' | 'feed' | 'tracked' | 'every'
 >;
 
 /** What the installation's conditions may speak of: it knows no tenant's types. */
 const ANY_SCHEMA = conditionSchema();
 const ANY_TYPE = { schema: () => ANY_SCHEMA };
+
+/** The newest so many are kept. */
+const DECISIONS_PER_TENANT = 100_000;
 
 export interface AuthorizationPorts {
   readonly subjects: Subjects;
@@ -34,7 +40,7 @@ export const wireAuthorization = (
   platform: AuthorizationPlatform,
   config: Values<typeof authorizationConfig>,
   ports: AuthorizationPorts,
-): { readonly authorization: Authorization; readonly services: readonly Service[] } => {
+): { readonly authorization: Authorization; readonly services: readonly Service[]; readonly close: () => Promise<void> } => {
   const { db, feed } = platform;
   const rules = postgresRules(db);
 
@@ -100,6 +106,39 @@ export const wireAuthorization = (
     snapshot: authorization.snapshot,
     holding: authorization.holding,
   });
-  const rows = policyRows({ policies, pager: platform.pager, holds: authorization.holds });
-  return { authorization, services: authorizationServices(authorization, platform.pager, rows) };
+  const unrecorded = platform.metrics.counter(
+    'securityhub_decisions_lost_total',
+    'Decisions to be recorded that the database did not take.',
+  );
+  const decisionStore = postgresDecisions(db, platform.sealer);
+  const decisions = createDecisions({
+    store: decisionStore,
+    clock: platform.clock,
+    perSecond: config.decisionsPerSecond,
+    keep: days(config.decisionDays),
+    explain: authorization.explain,
+    lost: (count) => unrecorded.inc(count),
+    rightsOf: authorization.rightsOf,
+    decide: authorization.decide,
+    candidate: async (tenantId, wanted) => {
+      const change = await policies.preview(tenantId, wanted);
+      const compile = await settled(tenantId, (tx) => policySets.preview(tx, tenantId, change));
+      return createPolicySet(await compile(await authorization.snapshot(tenantId)));
+    },
+  });
+  platform.every('decisions.flush', seconds(1), () => decisions.recorder.flush());
+  platform.every(
+    'decisions.sweep',
+    hours(1),
+    () => decisionStore.sweep(platform.clock.now() - days(config.decisionDays), DECISIONS_PER_TENANT),
+    true,
+  );
+
+  const window = { policies, pager: platform.pager, holds: authorization.holds };
+  const rows = { ...policyRows(window), ...decisionRows({ decisions, clock: platform.clock, holds: authorization.holds }) };
+  return {
+    authorization: { ...authorization, recorder: decisions.recorder },
+    services: authorizationServices(authorization, platform.pager, rows),
+    close: () => decisions.recorder.flush(),
+  };
 };

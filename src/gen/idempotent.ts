@@ -24,6 +24,8 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.AuthorizationService/ListPolicies',
   'securityhub.v1.AuthorizationService/GetPolicy',
   'securityhub.v1.AuthorizationService/ListPolicyVersions',
+  'securityhub.v1.AuthorizationService/ExplainDecision',
+  'securityhub.v1.AuthorizationService/ReplayPolicies',
   'securityhub.v1.CertificateService/RevokeCertificate',
   'securityhub.v1.CertificateService/ListCertificates',
   'securityhub.v1.CertificateService/GetTrustBundle',

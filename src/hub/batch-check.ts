@@ -1,12 +1,12 @@
 // BatchCheck: many decisions on one moment of rights and one instant, answered in order as encoded bytes.
-import type { Rights, Ruling, Snapshot, Wanted } from '../authorization/authorization.ts';
+import type { Question, Rights, Ruling, Situation, Snapshot, Wanted } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { andThen, isPromise } from '../base/maybe.ts';
 import { BatchCheckResponse, type BatchCheckRequest, type PermissionCheck } from '../gen/securityhub/v1/security_hub.ts';
 import { note } from '../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './batch-check-answer.ts';
 import { createCallPrincipals, refusalOf, type Slot } from './batch-check-principals.ts';
-import { type Gate, through } from './gate.ts';
+import { type Gate, isClosed, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import { type DecisionPorts, duration, isPrincipal, reach, staleness, timestamp } from './check-permission.ts';
 import type { Asker, Named, Principal } from './principal.ts';
@@ -26,6 +26,11 @@ type Ready =
       readonly principal: Principal;
       readonly gate: Gate | null;
     };
+
+/** What a check was decided on. */
+interface Made {
+  asked: { readonly question: Question; readonly situation: Situation } | null;
+}
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -65,18 +70,39 @@ export const createBatchCheck = (ports: DecisionPorts) => {
     environment: check.environment === '' ? request.environment : check.environment,
   });
 
-  const ruleOn = (request: BatchCheckRequest, check: PermissionCheck, ready: Ready, asker: Asker, call: Call): Ruling => {
+  /** `made` is told what was decided on; null where nobody records it. */
+  const ruleOn = (
+    request: BatchCheckRequest,
+    check: PermissionCheck,
+    ready: Ready,
+    asker: Asker,
+    call: Call,
+    made: Made | null,
+  ): Ruling => {
     try {
       if (ready.kind === 'fault') return ready.ruling;
       const question = readQuestion(check.action, check.resource, asker);
       requireType(ready.kind === 'principal' ? ready.rights.snapshot : ready.snapshot, question, asker);
       if (ready.kind === 'refused') return ready.ruling;
       const { rights, principal } = ready;
-      const situation = rights.plain ? null : situationOf(surroundings(request, check), principal, asker, call, null);
+      const looked = !rights.plain || made !== null;
+      const situation = looked ? situationOf(surroundings(request, check), principal, asker, call, null) : null;
+      if (made !== null && situation !== null) made.asked = { question, situation };
       return through(ready.gate, authorization.decide(rights, principal.limits, question, situation), question);
     } catch (thrown) {
       return refusalOf(thrown);
     }
+  };
+
+  const { recorder } = authorization;
+
+  /** After its id was given. */
+  const record = ({ asked }: Made, ready: Ready, ruling: Ruling, call: Call): void => {
+    if (asked === null || ready.kind !== 'principal') return;
+    const { rights, principal, gate } = ready;
+    const { tenantId, limits } = principal;
+    const made = { ...asked, tenantId, limits, at: call.now, rights, ruling, revision: feed.cursor() };
+    recorder.add({ ...made, id: ports.decisionIds.last(), gated: isClosed(gate) });
   };
 
   const finish = (request: BatchCheckRequest, writer: ResultWriter, allowed: number, call: Call): Buffer => {
@@ -110,9 +136,12 @@ export const createBatchCheck = (ports: DecisionPorts) => {
       const began = performance.now();
       while (at < checks.length) {
         const check = checks[at] as PermissionCheck;
-        const ruling = ruleOn(request, check, ready[slots[at] as Slot] as Ready, asker, call);
+        const one = ready[slots[at] as Slot] as Ready;
+        const made: Made | null = recorder.wants() ? { asked: null } : null;
+        const ruling = ruleOn(request, check, one, asker, call, made);
         if (ruling.allowed) allowed += 1;
         writer.add(check.id, ruling);
+        if (made !== null) record(made, one, ruling, call);
         at += 1;
         if (at % STRIDE === 0 && performance.now() - began > SLICE) return;
       }

@@ -3,6 +3,8 @@ import type { Random } from '../base/random.ts';
 
 export interface DecisionIds {
   next(): string;
+  /** The one given last. */
+  last(): string;
   /** Writes the next id as ASCII; it always has `length` bytes. */
   write(into: Uint8Array, at: number): void;
   readonly length: number;
@@ -36,6 +38,7 @@ export const createDecisionIds = (random: Pick<Random, 'id'>): DecisionIds => {
       advance();
       return bytes.toString('latin1');
     },
+    last: () => bytes.toString('latin1'),
     write(into, at) {
       advance();
       into.set(bytes, at);

@@ -11,13 +11,13 @@ import { note } from '../server/rpc/live-call.ts';
 import type { Feed } from '../storage/storage.ts';
 import { effectOf, writeDecision } from './check-permission-answer.ts';
 import type { DecisionIds } from './check-permission-id.ts';
-import { type Gate, stepUpAt, through } from './gate.ts';
+import { type Gate, isClosed, stepUpAt, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import type { Asker, Named, Principal, Principals } from './principal.ts';
 import { situationOf } from './situation.ts';
 
 export interface DecisionPorts {
-  readonly authorization: Pick<Authorization, 'rightsOf' | 'snapshot' | 'decide' | 'explain'>;
+  readonly authorization: Pick<Authorization, 'rightsOf' | 'snapshot' | 'decide' | 'explain' | 'recorder'>;
   readonly principals: Principals;
   readonly feed: Pick<Feed, 'catchUp' | 'cursor' | 'assertFresh' | 'age'>;
   readonly decisionIds: DecisionIds;
@@ -134,8 +134,18 @@ export const createCheckPermission = (ports: DecisionPorts) => {
       const { snapshot, plain } = rights as Rights;
       requireType(snapshot, question, asker);
       const { explain } = request;
-      const situation = plain && !explain ? null : situationOf(request, named, asker, call, { until: Number.POSITIVE_INFINITY });
-      return print(request, decide(rights as Rights, named, question, situation, explain, call.now), named, call);
+      const { recorder } = authorization;
+      const recorded = recorder.wants();
+      const looked = !plain || explain || recorded;
+      const situation = looked ? situationOf(request, named, asker, call, { until: Number.POSITIVE_INFINITY }) : null;
+      const decided = decide(rights as Rights, named, question, situation, explain, call.now);
+      const printed = print(request, decided, named, call);
+      if (recorded && situation !== null) {
+        const { tenantId, limits } = named;
+        const made = { tenantId, limits, at: call.now, rights: rights as Rights, question, situation, revision: feed.cursor() };
+        recorder.add({ ...made, id: ports.decisionIds.last(), ruling: decided.ruling, gated: isClosed(decided.gate) });
+      }
+      return printed;
     });
   };
 

@@ -31,6 +31,9 @@ const STEP_UP = rulingOf(MFA_REQUIRED, { stepUp: true });
 /** Of a rule that asks for a second factor, whichever. */
 const ANY_FACTOR: StepUp = { acrValues: ['aal2'], methods: [], maxAge: undefined };
 
+/** Whatever rights say, the answer is no. */
+export const isClosed = (gate: Gate | null): boolean => gate !== null && (gate.refusal !== null || gate.factor !== null);
+
 /** null where nothing stands in the way. */
 export const gateOf = ({ tenant, user, shown }: Ground, { constraints }: Pick<Rights, 'constraints'>, now: Instant): Gate | null => {
   const guards = guardsOf(shown === null ? undefined : shown.token.restrictions, tenant, constraints, user);

@@ -143,6 +143,7 @@ export interface Supplies {
   readonly grantId: string;
   /** Version of a draft of policies. */
   readonly draft: number;
+  readonly decisionId: string;
   readonly apiKeyId: string;
   readonly serialNumber: string;
 }
@@ -159,11 +160,13 @@ export const makeSupplies = async (caller: Caller, world: World, run: string): P
     sources: [{ name: 'policy.json', content: policyText(`drafted-${run}`) }],
     draft: true,
   });
+  const { decisionId } = await caller.ask(Hub.checkPermission, { action: 'read', resource: Resource.fromPartial({ type: 'users' }) });
+  await caller.ask(Authorization.explainDecision, { decisionId });
   const { apiKey } = await caller.ask(ApiKeys.createApiKey, { name: `gone-${run}`, permissions: ['conversations:read'] });
   const { serialNumber } = await caller.ask(Hub.issueServiceCert, { namespace: 'default', service: 'gone', generateKey });
   await caller.ask(Workloads.putWorkload, { workload: Workload.fromPartial({ namespace: 'default', name: `gone-${run}` }) });
   await caller.ask(Issuers.putTrustedIssuer, { issuer: issuerNamed(`gone-${run}`.slice(0, 32)) });
-  return { run, sessions, grantId: grant?.id ?? '', draft: draft?.version ?? 0, apiKeyId: apiKey?.id ?? '', serialNumber };
+  return { run, sessions, grantId: grant?.id ?? '', draft: draft?.version ?? 0, decisionId, apiKeyId: apiKey?.id ?? '', serialNumber };
 };
 
 /** `OK`, `OK` with what a verdict said, or code and reason. */
@@ -316,6 +319,8 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.listPolicies, {});
   plain(Authorization.getPolicy, { name: `gone-${run}` });
   plain(Authorization.listPolicyVersions, {});
+  plain(Authorization.explainDecision, { decisionId: supplies.decisionId });
+  plain(Authorization.replayPolicies, { sources });
 
   plain(Encryption.createKey, { name: `new-${run}` });
   plain(Encryption.listKeys, {});

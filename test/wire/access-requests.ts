@@ -49,6 +49,10 @@ const newPolicy = async ({ world, unique }: Given, over: JsonObject = {}): Promi
   const made = await world.make(`${V1}.AuthorizationService/ApplyPolicies`, { sources: [policyOf(unique)], ...over });
   return object(made['version']);
 };
+const newDecision = async ({ world }: Given): Promise<string> => {
+  const check = { action: 'read', resource: { type: 'users' } };
+  return text((await world.make(`${V1}.SecurityHub/CheckPermission`, check))['decisionId']);
+};
 const subject = async ({ world, unique }: Given): Promise<JsonObject> => ({ type: 'user', id: await world.newUser(unique) });
 const grantOf = (who: JsonObject): JsonObject => ({ subject: who, permission: 'conversations:export', effect: 'EFFECT_ALLOW' });
 const newTenant = async ({ world, unique }: Given): Promise<string> => {
@@ -236,6 +240,8 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
     return { ...given.tenant, name: given.unique };
   },
   [`${V1}.AuthorizationService/ListPolicyVersions`]: ofTenant,
+  [`${V1}.AuthorizationService/ExplainDecision`]: async (given) => ({ ...given.tenant, decisionId: await newDecision(given) }),
+  [`${V1}.AuthorizationService/ReplayPolicies`]: ({ tenant, unique }) => ({ ...tenant, sources: [policyOf(unique)] }),
 
   [`${V1}.EncryptionService/CreateKey`]: ({ tenant, unique }) => ({ ...tenant, name: unique }),
   [`${V1}.EncryptionService/ListKeys`]: ofTenant,

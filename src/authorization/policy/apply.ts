@@ -208,6 +208,16 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
   };
 
   return {
+    async preview(tenantId, wanted) {
+      const draft = typeof wanted === 'number' ? (await draftOf(tenantId, wanted)).draft : wanted;
+      if (draft === null) throw versionNotFound(wanted as number);
+      const { policies, problems } = await read(tenantId, draft);
+      if (problems.length > 0) throw invalid(problems);
+      const weighed = await store.read(tenantId, (tx) => weigh(tx, tenantId, draft, policies));
+      if (weighed.problems.length > 0) throw invalid(weighed.problems);
+      return { coming: weighed.plan.coming.map(toNew), going: weighed.plan.going };
+    },
+
     async validate(tenantId, draft) {
       const { policies, problems } = await read(tenantId, draft);
       return store.read(tenantId, async (tx) => {

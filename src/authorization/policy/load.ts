@@ -44,6 +44,15 @@ export interface LoadWorld {
 }
 
 export interface SetLoader {
+  /** The set as it would be, under that of the installation: all of it is compiled. Reads inside the transaction, as `read`. */
+  preview(
+    tx: Tx,
+    tenantId: TenantId,
+    change: {
+      readonly coming: readonly { readonly name: string; readonly content: string; readonly body: Body }[];
+      readonly going: readonly string[];
+    },
+  ): Promise<(world: LoadWorld) => Promise<readonly PolicyIndex[]>>;
   /**
    * Reads inside the transaction; what it answers compiles outside of it. `types` changes whenever the attributes of a type do: what was
    * compiled for others is compiled anew.
@@ -117,6 +126,19 @@ export const createSetLoader = (reader: SetReader, remembered: number): SetLoade
   };
 
   return {
+    async preview(tx, tenantId, { coming, going }) {
+      const { version, come } = await reader.since(tx, tenantId, 0);
+      const away = new Set([...going, ...coming.map(({ name }) => name)]);
+      const rows = [
+        ...come.filter(({ name }) => !away.has(name)),
+        ...coming.map(({ name, content, body }): StoredBody => ({ name, version: version + 1, content, body: JSON.stringify(body) })),
+      ];
+      return async (world) => {
+        const compiled = await inSlices(compileAll(rows, NOTHING, [], version + 1, tenantId === INSTALLATION, '', world));
+        return [kept.get(INSTALLATION)?.index ?? EMPTY_INDEX, compiled.index];
+      };
+    },
+
     async read(tx, tenantId, types) {
       let base = kept.get(tenantId) ?? NOTHING;
       if (base.types !== types) base = NOTHING;

@@ -130,6 +130,11 @@ export interface Policies {
   activate(tenantId: TenantId, version: number, acknowledged: boolean, call: Call): Promise<Applied>;
   discard(tenantId: TenantId, version: number, call: Call): Promise<Applied>;
   rollback(tenantId: TenantId, version: number, options: Omit<ApplyRequest, keyof Draft | 'draft'>, call: Call): Promise<Applied>;
+  /** What would come and go; faults as `apply`, but for risk and rights. A number is the version of a draft. */
+  preview(
+    tenantId: TenantId,
+    wanted: Draft | number,
+  ): Promise<{ readonly coming: readonly NewPolicy[]; readonly going: readonly string[] }>;
   list(
     tenantId: TenantId,
     version: number,

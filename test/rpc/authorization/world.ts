@@ -4,6 +4,7 @@ import type { Authorization } from '../../../src/authorization/authorization.ts'
 import { wireAuthorization } from '../../../src/authorization/authorization.wire.ts';
 import type { Call } from '../../../src/base/call.ts';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
+import type { Sealer } from '../../../src/base/sealer.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import type { BatchCheckRequest, BatchCheckResponse, CheckPermissionRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Subject } from '../../../src/gen/securityhub/v1/authorization.ts';
@@ -21,6 +22,8 @@ export const settings: Values<typeof authorizationConfig> = {
   rightsCacheTtl: 300_000,
   roleCacheEntries: 1000,
   roleCacheTtl: 3_600_000,
+  decisionsPerSecond: 100,
+  decisionDays: 7,
   decisionTtl: 30_000,
 };
 
@@ -118,17 +121,27 @@ export interface World {
 
 export const createWorld = async (
   database: FreshDatabase,
-  options: { readonly clock?: Clock; readonly redis?: boolean; readonly users?: ReadonlyMap<string, string> } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly redis?: boolean;
+    readonly users?: ReadonlyMap<string, string>;
+    readonly sealer?: Sealer;
+    readonly settings?: Partial<typeof settings>;
+  } = {},
 ): Promise<World> => {
-  const { users = USERS, ...rest } = options;
+  const { users = USERS, settings: over = {}, ...rest } = options;
   const platform = await createTestPlatform({ database, ...rest });
-  const { authorization, services } = wireAuthorization(platform, settings, {
-    subjects: {
-      known: (tenantId, { type, id }) => (type === 'user' ? users.has(`${tenantId}/${id}`) : id === 'default/billing'),
-      acts: (tenantId, { type, id }) => (type === 'user' ? users.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),
-      active: async (tenantId, ids) => ids.filter((id) => users.get(`${tenantId}/${id}`) === 'active'),
+  const { authorization, services } = wireAuthorization(
+    platform,
+    { ...settings, ...over },
+    {
+      subjects: {
+        known: (tenantId, { type, id }) => (type === 'user' ? users.has(`${tenantId}/${id}`) : id === 'default/billing'),
+        acts: (tenantId, { type, id }) => (type === 'user' ? users.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),
+        active: async (tenantId, ids) => ids.filter((id) => users.get(`${tenantId}/${id}`) === 'active'),
+      },
     },
-  });
+  );
   const decisions = wireDecisions(platform, {
     authorization,
     verify,

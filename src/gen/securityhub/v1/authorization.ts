@@ -20,6 +20,7 @@ import {
   ListPoliciesResponse,
   ListPolicyVersionsRequest,
   ListPolicyVersionsResponse,
+  PolicySource,
   RollbackPoliciesRequest,
   RollbackPoliciesResponse,
   ValidatePoliciesRequest,
@@ -467,6 +468,166 @@ export interface ListGrantsResponse {
   grants: Grant[];
   /** Where to go on; empty = this was the last page. */
   nextPageToken: string;
+}
+
+/** What one rule said to a recorded decision. */
+export interface RecordedStep {
+  /** Kind of rule: tenant, deny, grant, role, owner, classification, scope, policy, … */
+  kind: string;
+  /** Rule that was looked at. */
+  rule: string;
+  /** Effect it would have. */
+  effect: Effect;
+  /** Whether it applied. */
+  matched: boolean;
+  /** Words for people; may change. */
+  detail: string;
+}
+
+/** An answer, as far as it can be compared. */
+export interface DecisionOutcome {
+  /** Whether it was allowed. */
+  allowed: boolean;
+  /** Stable code, such as DENIED_DEFAULT. */
+  reasonCode: string;
+  /** Words for people; may change. */
+  reason: string;
+  /** Roles, grants and policies that decided. */
+  appliedPolicies: string[];
+  /** Conditions it rested on. */
+  conditions: string[];
+  /** What the caller had to do. */
+  obligations: string[];
+  /** Attributes that conditions needed and did not find. */
+  missingAttributes: string[];
+}
+
+/** A decision as it was made. */
+export interface RecordedDecision {
+  /** Its id, as CheckPermission and BatchCheck answered it. */
+  decisionId: string;
+  /** Instant it was about. */
+  asOf:
+    | Timestamp
+    | undefined;
+  /** Whose rights counted. */
+  subject:
+    | SubjectRef
+    | undefined;
+  /** What was asked. */
+  action: string;
+  /** To which resource, with what was believed about it. */
+  resource:
+    | Resource
+    | undefined;
+  /** For which workload. */
+  workload: string;
+  /** For which environment. */
+  environment: string;
+  /** Attributes of the call. */
+  context:
+    | { [key: string]: any }
+    | undefined;
+  /** What was said about the subject. */
+  asserted:
+    | { [key: string]: any }
+    | undefined;
+  /** Whether a second factor had been shown. */
+  mfaVerified: boolean;
+  /** The answer. */
+  outcome:
+    | DecisionOutcome
+    | undefined;
+  /** Revision that it was decided on. */
+  policyRevision: number;
+}
+
+/** Names a decision. */
+export interface ExplainDecisionRequest {
+  /** Tenant of the subject; empty = the caller's. */
+  tenantId: string;
+  /** Its id. */
+  decisionId: string;
+}
+
+/** How it came about. */
+export interface ExplainDecisionResponse {
+  /** The decision. */
+  decision:
+    | RecordedDecision
+    | undefined;
+  /** Every rule that was looked at, in order. */
+  steps: RecordedStep[];
+  /** What the same question would be answered today. */
+  today: DecisionOutcome | undefined;
+}
+
+/** Policies to try on recorded decisions. */
+export interface ReplayPoliciesRequest {
+  /** Tenant of the policies; empty = the caller's. */
+  tenantId: string;
+  /** The files, as in ApplyPolicies. */
+  sources: PolicySource[];
+  /** Names of policies to delete. */
+  deleteNames: string[];
+  /** Whether the files are the whole set. */
+  prune: boolean;
+  /** A draft instead of files; 0 = none. */
+  draftVersion: number;
+  /** Only decisions from then on; unset = all. */
+  from:
+    | Timestamp
+    | undefined;
+  /** Only decisions before then; unset = until now. */
+  until:
+    | Timestamp
+    | undefined;
+  /** At most so many, the newest; 0 = 40,000. */
+  maxDecisions: number;
+  /** Changed decisions to show; 0 = 20. */
+  samples: number;
+}
+
+/** What would change. */
+export interface ReplayPoliciesResponse {
+  /** Decisions that were made again. */
+  replayed: number;
+  /** Those that would come out otherwise. */
+  changed: number;
+  /** In which ways, the most frequent first. */
+  changes: ReplayChange[];
+  /** Some of them, the newest. */
+  samples: ReplaySample[];
+  /** Whether no decision of the time was left out. */
+  complete: boolean;
+}
+
+/** One way in which answers would change. */
+export interface ReplayChange {
+  /** Whether it is allowed now. */
+  allowedBefore: boolean;
+  /** The reason now. */
+  reasonCodeBefore: string;
+  /** Whether it would be allowed. */
+  allowedAfter: boolean;
+  /** What the reason would be. */
+  reasonCodeAfter: string;
+  /** How many decisions. */
+  count: number;
+}
+
+/** A decision that would come out otherwise. */
+export interface ReplaySample {
+  /** The decision. */
+  decision:
+    | RecordedDecision
+    | undefined;
+  /** Its answer under the policies that are active. */
+  before:
+    | DecisionOutcome
+    | undefined;
+  /** Its answer under those to try. */
+  after: DecisionOutcome | undefined;
 }
 
 function createBaseSubjectRef(): SubjectRef {
@@ -3344,6 +3505,1054 @@ export const ListGrantsResponse: MessageFns<ListGrantsResponse> = {
   },
 };
 
+function createBaseRecordedStep(): RecordedStep {
+  return { kind: "", rule: "", effect: 0, matched: false, detail: "" };
+}
+
+export const RecordedStep: MessageFns<RecordedStep> = {
+  encode(message: RecordedStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.rule !== "") {
+      writer.uint32(18).string(message.rule);
+    }
+    if (message.effect !== 0) {
+      writer.uint32(24).int32(message.effect);
+    }
+    if (message.matched !== false) {
+      writer.uint32(32).bool(message.matched);
+    }
+    if (message.detail !== "") {
+      writer.uint32(42).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordedStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordedStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.effect = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.matched = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RecordedStep>, I>>(base?: I): RecordedStep {
+    return RecordedStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordedStep>, I>>(object: I): RecordedStep {
+    const message = createBaseRecordedStep();
+    message.kind = object.kind ?? "";
+    message.rule = object.rule ?? "";
+    message.effect = object.effect ?? 0;
+    message.matched = object.matched ?? false;
+    message.detail = object.detail ?? "";
+    return message;
+  },
+};
+
+function createBaseDecisionOutcome(): DecisionOutcome {
+  return {
+    allowed: false,
+    reasonCode: "",
+    reason: "",
+    appliedPolicies: [],
+    conditions: [],
+    obligations: [],
+    missingAttributes: [],
+  };
+}
+
+export const DecisionOutcome: MessageFns<DecisionOutcome> = {
+  encode(message: DecisionOutcome, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.allowed !== false) {
+      writer.uint32(8).bool(message.allowed);
+    }
+    if (message.reasonCode !== "") {
+      writer.uint32(18).string(message.reasonCode);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    for (const v of message.appliedPolicies) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.conditions) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.obligations) {
+      writer.uint32(50).string(v!);
+    }
+    for (const v of message.missingAttributes) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DecisionOutcome {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecisionOutcome();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.allowed = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reasonCode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.appliedPolicies.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.conditions.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.obligations.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.missingAttributes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<DecisionOutcome>, I>>(base?: I): DecisionOutcome {
+    return DecisionOutcome.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DecisionOutcome>, I>>(object: I): DecisionOutcome {
+    const message = createBaseDecisionOutcome();
+    message.allowed = object.allowed ?? false;
+    message.reasonCode = object.reasonCode ?? "";
+    message.reason = object.reason ?? "";
+    message.appliedPolicies = object.appliedPolicies?.map((e) => e) || [];
+    message.conditions = object.conditions?.map((e) => e) || [];
+    message.obligations = object.obligations?.map((e) => e) || [];
+    message.missingAttributes = object.missingAttributes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRecordedDecision(): RecordedDecision {
+  return {
+    decisionId: "",
+    asOf: undefined,
+    subject: undefined,
+    action: "",
+    resource: undefined,
+    workload: "",
+    environment: "",
+    context: undefined,
+    asserted: undefined,
+    mfaVerified: false,
+    outcome: undefined,
+    policyRevision: 0,
+  };
+}
+
+export const RecordedDecision: MessageFns<RecordedDecision> = {
+  encode(message: RecordedDecision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.decisionId !== "") {
+      writer.uint32(10).string(message.decisionId);
+    }
+    if (message.asOf !== undefined) {
+      Timestamp.encode(message.asOf, writer.uint32(18).fork()).join();
+    }
+    if (message.subject !== undefined) {
+      SubjectRef.encode(message.subject, writer.uint32(26).fork()).join();
+    }
+    if (message.action !== "") {
+      writer.uint32(34).string(message.action);
+    }
+    if (message.resource !== undefined) {
+      Resource.encode(message.resource, writer.uint32(42).fork()).join();
+    }
+    if (message.workload !== "") {
+      writer.uint32(50).string(message.workload);
+    }
+    if (message.environment !== "") {
+      writer.uint32(58).string(message.environment);
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(66).fork()).join();
+    }
+    if (message.asserted !== undefined) {
+      Struct.encode(Struct.wrap(message.asserted), writer.uint32(74).fork()).join();
+    }
+    if (message.mfaVerified !== false) {
+      writer.uint32(80).bool(message.mfaVerified);
+    }
+    if (message.outcome !== undefined) {
+      DecisionOutcome.encode(message.outcome, writer.uint32(90).fork()).join();
+    }
+    if (message.policyRevision !== 0) {
+      writer.uint32(96).uint64(message.policyRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordedDecision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordedDecision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decisionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.asOf = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = SubjectRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.resource = Resource.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.asserted = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.mfaVerified = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.outcome = DecisionOutcome.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.policyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RecordedDecision>, I>>(base?: I): RecordedDecision {
+    return RecordedDecision.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordedDecision>, I>>(object: I): RecordedDecision {
+    const message = createBaseRecordedDecision();
+    message.decisionId = object.decisionId ?? "";
+    message.asOf = (object.asOf !== undefined && object.asOf !== null) ? Timestamp.fromPartial(object.asOf) : undefined;
+    message.subject = (object.subject !== undefined && object.subject !== null)
+      ? SubjectRef.fromPartial(object.subject)
+      : undefined;
+    message.action = object.action ?? "";
+    message.resource = (object.resource !== undefined && object.resource !== null)
+      ? Resource.fromPartial(object.resource)
+      : undefined;
+    message.workload = object.workload ?? "";
+    message.environment = object.environment ?? "";
+    message.context = object.context ?? undefined;
+    message.asserted = object.asserted ?? undefined;
+    message.mfaVerified = object.mfaVerified ?? false;
+    message.outcome = (object.outcome !== undefined && object.outcome !== null)
+      ? DecisionOutcome.fromPartial(object.outcome)
+      : undefined;
+    message.policyRevision = object.policyRevision ?? 0;
+    return message;
+  },
+};
+
+function createBaseExplainDecisionRequest(): ExplainDecisionRequest {
+  return { tenantId: "", decisionId: "" };
+}
+
+export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
+  encode(message: ExplainDecisionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.decisionId !== "") {
+      writer.uint32(18).string(message.decisionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainDecisionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainDecisionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.decisionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainDecisionRequest>, I>>(base?: I): ExplainDecisionRequest {
+    return ExplainDecisionRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainDecisionRequest>, I>>(object: I): ExplainDecisionRequest {
+    const message = createBaseExplainDecisionRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.decisionId = object.decisionId ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainDecisionResponse(): ExplainDecisionResponse {
+  return { decision: undefined, steps: [], today: undefined };
+}
+
+export const ExplainDecisionResponse: MessageFns<ExplainDecisionResponse> = {
+  encode(message: ExplainDecisionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.decision !== undefined) {
+      RecordedDecision.encode(message.decision, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.steps) {
+      RecordedStep.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.today !== undefined) {
+      DecisionOutcome.encode(message.today, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainDecisionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainDecisionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decision = RecordedDecision.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.steps.push(RecordedStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.today = DecisionOutcome.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainDecisionResponse>, I>>(base?: I): ExplainDecisionResponse {
+    return ExplainDecisionResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainDecisionResponse>, I>>(object: I): ExplainDecisionResponse {
+    const message = createBaseExplainDecisionResponse();
+    message.decision = (object.decision !== undefined && object.decision !== null)
+      ? RecordedDecision.fromPartial(object.decision)
+      : undefined;
+    message.steps = object.steps?.map((e) => RecordedStep.fromPartial(e)) || [];
+    message.today = (object.today !== undefined && object.today !== null)
+      ? DecisionOutcome.fromPartial(object.today)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReplayPoliciesRequest(): ReplayPoliciesRequest {
+  return {
+    tenantId: "",
+    sources: [],
+    deleteNames: [],
+    prune: false,
+    draftVersion: 0,
+    from: undefined,
+    until: undefined,
+    maxDecisions: 0,
+    samples: 0,
+  };
+}
+
+export const ReplayPoliciesRequest: MessageFns<ReplayPoliciesRequest> = {
+  encode(message: ReplayPoliciesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    for (const v of message.sources) {
+      PolicySource.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.deleteNames) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.prune !== false) {
+      writer.uint32(32).bool(message.prune);
+    }
+    if (message.draftVersion !== 0) {
+      writer.uint32(40).uint64(message.draftVersion);
+    }
+    if (message.from !== undefined) {
+      Timestamp.encode(message.from, writer.uint32(50).fork()).join();
+    }
+    if (message.until !== undefined) {
+      Timestamp.encode(message.until, writer.uint32(58).fork()).join();
+    }
+    if (message.maxDecisions !== 0) {
+      writer.uint32(64).uint32(message.maxDecisions);
+    }
+    if (message.samples !== 0) {
+      writer.uint32(72).uint32(message.samples);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayPoliciesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayPoliciesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sources.push(PolicySource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deleteNames.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.prune = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.draftVersion = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.from = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.until = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.maxDecisions = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.samples = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReplayPoliciesRequest>, I>>(base?: I): ReplayPoliciesRequest {
+    return ReplayPoliciesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplayPoliciesRequest>, I>>(object: I): ReplayPoliciesRequest {
+    const message = createBaseReplayPoliciesRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.sources = object.sources?.map((e) => PolicySource.fromPartial(e)) || [];
+    message.deleteNames = object.deleteNames?.map((e) => e) || [];
+    message.prune = object.prune ?? false;
+    message.draftVersion = object.draftVersion ?? 0;
+    message.from = (object.from !== undefined && object.from !== null) ? Timestamp.fromPartial(object.from) : undefined;
+    message.until = (object.until !== undefined && object.until !== null)
+      ? Timestamp.fromPartial(object.until)
+      : undefined;
+    message.maxDecisions = object.maxDecisions ?? 0;
+    message.samples = object.samples ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplayPoliciesResponse(): ReplayPoliciesResponse {
+  return { replayed: 0, changed: 0, changes: [], samples: [], complete: false };
+}
+
+export const ReplayPoliciesResponse: MessageFns<ReplayPoliciesResponse> = {
+  encode(message: ReplayPoliciesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replayed !== 0) {
+      writer.uint32(8).uint32(message.replayed);
+    }
+    if (message.changed !== 0) {
+      writer.uint32(16).uint32(message.changed);
+    }
+    for (const v of message.changes) {
+      ReplayChange.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.samples) {
+      ReplaySample.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.complete !== false) {
+      writer.uint32(40).bool(message.complete);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayPoliciesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayPoliciesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.replayed = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.changed = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.changes.push(ReplayChange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.samples.push(ReplaySample.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReplayPoliciesResponse>, I>>(base?: I): ReplayPoliciesResponse {
+    return ReplayPoliciesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplayPoliciesResponse>, I>>(object: I): ReplayPoliciesResponse {
+    const message = createBaseReplayPoliciesResponse();
+    message.replayed = object.replayed ?? 0;
+    message.changed = object.changed ?? 0;
+    message.changes = object.changes?.map((e) => ReplayChange.fromPartial(e)) || [];
+    message.samples = object.samples?.map((e) => ReplaySample.fromPartial(e)) || [];
+    message.complete = object.complete ?? false;
+    return message;
+  },
+};
+
+function createBaseReplayChange(): ReplayChange {
+  return { allowedBefore: false, reasonCodeBefore: "", allowedAfter: false, reasonCodeAfter: "", count: 0 };
+}
+
+export const ReplayChange: MessageFns<ReplayChange> = {
+  encode(message: ReplayChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.allowedBefore !== false) {
+      writer.uint32(8).bool(message.allowedBefore);
+    }
+    if (message.reasonCodeBefore !== "") {
+      writer.uint32(18).string(message.reasonCodeBefore);
+    }
+    if (message.allowedAfter !== false) {
+      writer.uint32(24).bool(message.allowedAfter);
+    }
+    if (message.reasonCodeAfter !== "") {
+      writer.uint32(34).string(message.reasonCodeAfter);
+    }
+    if (message.count !== 0) {
+      writer.uint32(40).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.allowedBefore = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reasonCodeBefore = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.allowedAfter = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reasonCodeAfter = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReplayChange>, I>>(base?: I): ReplayChange {
+    return ReplayChange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplayChange>, I>>(object: I): ReplayChange {
+    const message = createBaseReplayChange();
+    message.allowedBefore = object.allowedBefore ?? false;
+    message.reasonCodeBefore = object.reasonCodeBefore ?? "";
+    message.allowedAfter = object.allowedAfter ?? false;
+    message.reasonCodeAfter = object.reasonCodeAfter ?? "";
+    message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplaySample(): ReplaySample {
+  return { decision: undefined, before: undefined, after: undefined };
+}
+
+export const ReplaySample: MessageFns<ReplaySample> = {
+  encode(message: ReplaySample, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.decision !== undefined) {
+      RecordedDecision.encode(message.decision, writer.uint32(10).fork()).join();
+    }
+    if (message.before !== undefined) {
+      DecisionOutcome.encode(message.before, writer.uint32(18).fork()).join();
+    }
+    if (message.after !== undefined) {
+      DecisionOutcome.encode(message.after, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplaySample {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplaySample();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decision = RecordedDecision.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = DecisionOutcome.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = DecisionOutcome.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReplaySample>, I>>(base?: I): ReplaySample {
+    return ReplaySample.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplaySample>, I>>(object: I): ReplaySample {
+    const message = createBaseReplaySample();
+    message.decision = (object.decision !== undefined && object.decision !== null)
+      ? RecordedDecision.fromPartial(object.decision)
+      : undefined;
+    message.before = (object.before !== undefined && object.before !== null)
+      ? DecisionOutcome.fromPartial(object.before)
+      : undefined;
+    message.after = (object.after !== undefined && object.after !== null)
+      ? DecisionOutcome.fromPartial(object.after)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Administers rights. Every change is felt by all replicas within two seconds; pass its revision as min_policy_revision to be sure.
  *
@@ -3645,6 +4854,42 @@ export const AuthorizationServiceService = {
       Buffer.from(ListPolicyVersionsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPolicyVersionsResponse => ListPolicyVersionsResponse.decode(value),
   },
+  /**
+   * Explains a decision by its id: what was asked, on what it was decided, every rule that was looked at, and what today's answer would be.
+   * So many a second are recorded, for so many days, as the installation is configured; what came beyond is not found.
+   * Callers: authz:read.
+   * Reasons: DECISION_NOT_FOUND.
+   * Retry: safe.
+   */
+  explainDecision: {
+    path: "/securityhub.v1.AuthorizationService/ExplainDecision" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainDecisionRequest): Buffer =>
+      Buffer.from(ExplainDecisionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainDecisionRequest => ExplainDecisionRequest.decode(value),
+    responseSerialize: (value: ExplainDecisionResponse): Buffer =>
+      Buffer.from(ExplainDecisionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainDecisionResponse => ExplainDecisionResponse.decode(value),
+  },
+  /**
+   * Makes recorded decisions again as if policies had been applied: how many would change, in which way, and some of them to look at.
+   * Changes nothing. Both sides are decided on the rights of today.
+   * Callers: policies:read, and authz:read as well.
+   * Reasons: as ApplyPolicies; POLICY_VERSION_NOT_FOUND.
+   * Retry: safe.
+   */
+  replayPolicies: {
+    path: "/securityhub.v1.AuthorizationService/ReplayPolicies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReplayPoliciesRequest): Buffer =>
+      Buffer.from(ReplayPoliciesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReplayPoliciesRequest => ReplayPoliciesRequest.decode(value),
+    responseSerialize: (value: ReplayPoliciesResponse): Buffer =>
+      Buffer.from(ReplayPoliciesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReplayPoliciesResponse => ReplayPoliciesResponse.decode(value),
+  },
 } as const;
 
 export interface AuthorizationServiceServer extends UntypedServiceImplementation {
@@ -3778,6 +5023,22 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
    * Retry: safe.
    */
   listPolicyVersions: handleUnaryCall<ListPolicyVersionsRequest, ListPolicyVersionsResponse>;
+  /**
+   * Explains a decision by its id: what was asked, on what it was decided, every rule that was looked at, and what today's answer would be.
+   * So many a second are recorded, for so many days, as the installation is configured; what came beyond is not found.
+   * Callers: authz:read.
+   * Reasons: DECISION_NOT_FOUND.
+   * Retry: safe.
+   */
+  explainDecision: handleUnaryCall<ExplainDecisionRequest, ExplainDecisionResponse>;
+  /**
+   * Makes recorded decisions again as if policies had been applied: how many would change, in which way, and some of them to look at.
+   * Changes nothing. Both sides are decided on the rights of today.
+   * Callers: policies:read, and authz:read as well.
+   * Reasons: as ApplyPolicies; POLICY_VERSION_NOT_FOUND.
+   * Retry: safe.
+   */
+  replayPolicies: handleUnaryCall<ReplayPoliciesRequest, ReplayPoliciesResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
