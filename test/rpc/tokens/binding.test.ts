@@ -8,6 +8,7 @@ import { createValidateToken } from '../../../src/hub/validate-token.ts';
 import type { Claims, Tokens } from '../../../src/tokens/tokens.ts';
 import { type DpopKey, dpopKey } from '../../dpop-key.ts';
 import { callAs, type FreshDatabase, freshDatabase, redisUrl, userCaller, waitFor } from '../../harness.ts';
+import { tcpProxy } from '../../storage/tcp-proxy.ts';
 import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 const ORDERS = 'https://orders.test/shop.Orders/Place';
@@ -318,5 +319,35 @@ describe('the memory of used proofs', () => {
     expect([await ask(shared[0], proof), await ask(shared[1], proof)]).toEqual(['DPOP_PROOF_EXPIRED', 'DPOP_PROOF_EXPIRED']);
     redis.disconnect();
     for (const one of shared) await one.stop();
+  });
+
+  it('is away with Redis: then there is no verdict, and what was used before stays used', async () => {
+    const { hostname, port } = new URL(redisUrl());
+    const wire = await tcpProxy(hostname, Number(port));
+    const alone = await tokensHub(database, { redis: true, redisAddress: `redis://127.0.0.1:${wire.port}` });
+    const ask = async (proof: string): Promise<string> => {
+      const request = { method: 'POST', uri: ORDERS, token: null };
+      return alone.door.checkProof(proof, request, 'verdict', Date.now()).then(
+        (checked) => (checked.ok ? 'GOOD' : checked.reason),
+        ({ code, reason }: { code: string; reason: string }) => `${code} ${reason}`,
+      );
+    };
+    const redis = new Redis(redisUrl());
+    const mark = `${new URL(database.uri).pathname.slice(1)}:{-}born:*`;
+    await waitFor(async () => (await redis.keys(mark)).length > 0, 2000, 'the mark of the memory’s birth');
+    for (const name of await redis.keys(mark)) await redis.set(name, String(Date.now() - 600_000));
+    const used = await key.proof(ORDERS);
+    await waitFor(async () => (await ask(used)) === 'DPOP_PROOF_REPLAYED', 2000, 'a memory that answers');
+    for (const break_ of [() => wire.cut(), () => wire.freeze()]) {
+      break_();
+      expect(await ask(await key.proof(ORDERS))).toBe('UNAVAILABLE DPOP_UNAVAILABLE');
+      wire.mend();
+      wire.thaw();
+      await waitFor(async () => (await ask(await key.proof(ORDERS))) === 'GOOD', 5000, 'the memory’s return');
+      expect(await ask(used)).toBe('DPOP_PROOF_REPLAYED');
+    }
+    redis.disconnect();
+    await alone.stop();
+    await wire.close();
   });
 });

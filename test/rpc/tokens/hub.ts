@@ -6,6 +6,7 @@ import { systemRandom } from '../../../src/base/random.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { Values } from '../../../src/server/config/field.ts';
+import type { Metrics } from '../../../src/server/platform.ts';
 import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { Opening, SessionTerms, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
@@ -75,9 +76,12 @@ export interface TokensHub {
 export interface HubOptions {
   readonly clock?: Clock;
   readonly redis?: boolean;
+  /** Another way to the same Redis. */
+  readonly redisAddress?: string;
   readonly who?: People;
   readonly config?: Partial<Values<typeof tokensConfig>>;
   readonly device?: SigningDevice;
+  readonly metrics?: Metrics;
 }
 
 /** One replica. Several on one database share keys and feed. */
@@ -85,6 +89,7 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
   const base = await createTestPlatform({
     database,
     redis: options.redis ?? false,
+    ...(options.redisAddress === undefined ? {} : { redisAddress: options.redisAddress }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const jobs = new Map<string, () => Promise<void>>();
@@ -92,7 +97,8 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
     jobs.set(name, work);
     base.every(name, length, work, leased);
   };
-  const platform: TestPlatform = { ...base, every, sealer: createSealer(MASTER_KEY, systemRandom) };
+  const metrics = options.metrics ?? base.metrics;
+  const platform: TestPlatform = { ...base, every, metrics, sealer: createSealer(MASTER_KEY, systemRandom) };
   const who = options.who ?? people();
   const wired = createTokensWired(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
   await wired.start();

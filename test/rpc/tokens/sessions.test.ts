@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import { createActivity } from '../../../src/tokens/activity.ts';
 import { sessionStore } from '../../../src/tokens/sessions.postgres.ts';
 import type { Session, Tokens } from '../../../src/tokens/tokens.ts';
@@ -121,6 +122,15 @@ describe('the last activity', () => {
     expect(activity.take()).toEqual([]);
   });
 
+  it('is that of the last token seen, once the minute is written', async () => {
+    const tokens = await login('usr_dora');
+    const at = Date.now() + 45_000;
+    expect(hub.door.verify(tokens.accessToken, at).ok).toBe(true);
+    expect(await last(tokens.sessionId)).toBeLessThan(at);
+    await hub.turn('tokens.activity');
+    expect(await last(tokens.sessionId)).toBe(at);
+  });
+
   it('moves forward only, also for many at once', async () => {
     const { sessionId } = await login('usr_dora');
     const later = Date.now() + 60_000;
@@ -167,5 +177,33 @@ describe('idle sessions', () => {
     await expect(hub.door.refresh(tokens.refreshToken, null, callAs({ kind: 'anonymous' }))).rejects.toMatchObject({
       reason: 'SESSION_IDLE',
     });
+  });
+});
+
+describe('the gauge of living sessions', () => {
+  it('shows each tenant what it has, and nothing once they are gone', async () => {
+    const fresh = await freshDatabase();
+    const metrics = createMetrics('test');
+    const counting = await tokensHub(fresh, { metrics });
+    counting.who.powerful.add('usr_admin');
+    const shown = async (): Promise<readonly string[]> =>
+      (await metrics.text())
+        .split('\n')
+        .filter((line) => line.startsWith('securityhub_active_sessions{'))
+        .map((line) => line.replace(/,?service="test"/, ''));
+    await counting.login();
+    await counting.login();
+    await counting.login({ tenantId: OTHER_TENANT, userId: 'usr_olaf' });
+    await counting.turn('tokens.sessions');
+    expect((await shown()).toSorted()).toEqual([
+      'securityhub_active_sessions{tenant="acme"} 2',
+      'securityhub_active_sessions{tenant="other"} 1',
+    ]);
+    await counting.door.revokeUser(TENANT, ANNA, '', 0, admin);
+    await counting.turn('tokens.sessions');
+    expect(await shown()).toContain('securityhub_active_sessions{tenant="acme"} 0');
+    metrics.close();
+    await counting.stop();
+    await fresh.close();
   });
 });
