@@ -30,7 +30,7 @@ export interface LocalMode {
   readonly tenants?: readonly string[];
   /** How old the news of revocations may be. Beyond it the hub is asked, and without the hub there is no verdict. Default 5 min. */
   readonly maxStaleness?: Millis;
-  /** Verdicts kept in memory, about 2 KB each. Default 50,000. */
+  /** Verdicts kept in memory, about 2.5 KB each. Default 50,000. */
   readonly cacheSize?: number;
   /** Live revocations kept in memory, about 150 bytes each; beyond it the hub is asked. Default 2,000,000. */
   readonly mirrorSize?: number;
