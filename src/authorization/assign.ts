@@ -15,7 +15,7 @@ import {
   keepingAnOwner,
   lastOwner,
   makerOf,
-  requireKnown,
+  requireThere,
   roleNotFound,
   rolesIn,
   subjectChange,
@@ -67,7 +67,7 @@ export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): v
 const firstOwner = (role: string, held: Holding, owners: readonly string[]): boolean =>
   role === OWNER && owners.length === 0 && held.holds('installation:tenants');
 
-export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
+export const createAssignmentChanges = ({ rules, groups, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
   const guard = { rules, subjectsKnown };
 
   /** Under the tenant's lock. */
@@ -92,9 +92,9 @@ export const createAssignmentChanges = ({ rules, subjectsKnown, write, holding }
       requireSubject(given.subject);
       requireFuture(given, call.now);
       const held = await holding(call.caller);
-      await requireKnown(subjectsKnown, tenantId, given.subject);
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
+        await requireThere({ groups, subjectsKnown }, tx, tenantId, given.subject);
         const result = await give(tx, tenantId, given, await rolesIn(rules, tx, tenantId), held, call);
         const details = { role: given.role, not_before: given.notBefore, expires_at: given.expiresAt };
         return {

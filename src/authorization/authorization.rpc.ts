@@ -2,27 +2,14 @@
 import { tenantOf } from '../base/caller.ts';
 import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { badField } from '../base/fault.ts';
-import { type Pager, pageSize } from '../base/page.ts';
-import { type Instant, seconds } from '../base/time.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import type { Pager } from '../base/page.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
-import { type Access, type Service, service } from '../server/rpc/define.ts';
+import { type Service, service } from '../server/rpc/define.ts';
 import type { DecisionRows } from './decision/decision.rpc.ts';
+import type { GroupRows } from './groups.rpc.ts';
 import type { PolicyRows } from './policy/policy.rpc.ts';
-import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant, Subject } from './authorization.ts';
-
-const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
-const optionalTimestamp = (at: Instant | null): Timestamp | undefined => (at === null ? undefined : timestamp(at));
-/** A part of a millisecond counts as ended: nothing lasts longer than it was given. */
-const instant = (time: Timestamp | undefined): Instant | null =>
-  time === undefined ? null : time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
-
-const required = <T>(field: string, value: T | undefined): T => {
-  if (value === undefined) throw badField(field, 'must be set');
-  return value;
-};
-
-const subjectFrom = (ref: proto.SubjectRef): Subject => ({ type: ref.type === '' ? 'user' : ref.type, id: ref.id });
+import { changing, instant, optionalTimestamp, pages, reading, required, subjectFrom, timestamp } from './rows.rpc.ts';
+import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant } from './authorization.ts';
 
 const printRole = (role: Role): proto.Role => ({
   name: role.name,
@@ -80,44 +67,23 @@ const effectFrom = (effect: proto.Effect): 'allow' | 'deny' => {
   throw badField('effect', 'EFFECT_ALLOW or EFFECT_DENY');
 };
 
-const changing = (
-  permission: string,
-): { access: Access; audit: 'in-transaction'; limit: 'manage'; deadline: number; idempotency: 'idempotent' } => ({
-  access: { permission, across: true },
-  audit: 'in-transaction',
-  limit: 'manage',
-  deadline: seconds(5),
-  idempotency: 'idempotent',
-});
-
-const reading = (permission: string): { access: Access; audit: 'none'; limit: 'manage'; deadline: number; idempotency: 'safe' } => ({
-  access: { permission, across: true },
-  audit: 'none',
-  limit: 'manage',
-  deadline: seconds(5),
-  idempotency: 'safe',
-});
-
 /** The access layer has decided whether the caller may name that tenant. */
 const ACROSS = true;
 
 export const authorizationServices = (
   door: Omit<Authorization, 'recorder'>,
   pager: Pager,
-  documents: PolicyRows & DecisionRows,
+  others: PolicyRows & DecisionRows & GroupRows,
 ): readonly Service[] => {
-  const paged = async <T>(
+  const paged = <T>(
     query: readonly unknown[],
     request: { readonly pageSize: number; readonly pageToken: string },
     load: (after: string, size: number) => Promise<Page<T>>,
-  ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> => {
-    const { items, after } = await load(pager.open(query, request.pageToken), pageSize(request.pageSize));
-    return { items, nextPageToken: after === '' ? '' : pager.seal(query, after) };
-  };
+  ) => pages(pager, query, request, load);
 
   return [
     service(proto.AuthorizationServiceService, {
-      ...documents,
+      ...others,
       putResourceType: {
         ...changing('config:write'),
         async handle(request, call) {

@@ -6,10 +6,13 @@ import type { Random } from '../base/random.ts';
 import type { Clock, Instant } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
+import { type ClearanceChanges, createClearanceChanges } from './clear.ts';
 import { roleNotFound } from './change.ts';
 import { outranks, requireRoleHeld } from './escalation.ts';
+import { createDelegationChanges, type DelegationChanges, type Delegations } from './delegate.ts';
 import { explain, type Step } from './explain.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
+import { createGroupChanges, type GroupChanges, type Groups } from './group.ts';
 import { type Holding, holdingOf as holdingFrom, NOTHING, rightsHolder } from './holding.ts';
 import type { HolderLists } from './holders.postgres.ts';
 import { createLists, type Lists } from './list.ts';
@@ -20,13 +23,15 @@ import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { DecisionRecorder } from './decision/record.ts';
 import type { Question } from './question.ts';
 import type { ResourceType } from './resource-type.ts';
-import type { Assignment, Grant, Rights, Subject, SubjectRows } from './rights.ts';
+import type { Assignment, Grant, Rights, StoredClearance, Subject, SubjectRows } from './rights.ts';
 import type { Role } from './role.ts';
 import type { Ruling } from './ruling.ts';
 import { NOWHERE, type Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type { Step } from './explain.ts';
+export type { StoredDelegation } from './delegate.ts';
+export type { Group, Member } from './group.ts';
 export type { Holding } from './holding.ts';
 export type { LimitedRights, Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
@@ -77,6 +82,8 @@ export interface Rules extends HolderLists {
   putGrant(tx: Tx, tenantId: TenantId, grant: StoredGrant): Promise<StoredGrant>;
   grant(tx: Tx, tenantId: TenantId, id: string): Promise<StoredGrant | null>;
   deleteGrant(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
+  /** '' removes it. */
+  setClearance(tx: Tx, tenantId: TenantId, subject: Subject, given: StoredClearance, by: string, now: Instant): Promise<void>;
   /** Everything of a subject; how many rows. */
   forget(tx: Tx, tenantId: TenantId, subject: Subject): Promise<number>;
   /** Roles of those users in force at that instant. */
@@ -111,13 +118,23 @@ export interface Subjects {
 
 export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly rules: Rules;
+  readonly groups: Groups;
+  readonly delegations: Delegations;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-export interface Authorization extends RoleChanges, AssignmentChanges, GrantChanges, TypeChanges, Lists {
+export interface Authorization
+  extends RoleChanges,
+    AssignmentChanges,
+    GrantChanges,
+    TypeChanges,
+    GroupChanges,
+    DelegationChanges,
+    ClearanceChanges,
+    Lists {
   /** A subject's rights now. Somebody unknown has none. At once when cached; UNAVAILABLE when they cannot be read. */
   rights(tenantId: TenantId, subject: Subject): MaybePromise<Rights>;
   /** Those of many, all at one moment of the feed. */
@@ -196,6 +213,9 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ...createAssignmentChanges(changing),
     ...createGrantChanges(changing),
     ...createTypeChanges(changing),
+    ...createGroupChanges(changing),
+    ...createDelegationChanges(changing),
+    ...createClearanceChanges(changing),
     ...createLists(deps),
   };
 };

@@ -17,6 +17,9 @@ import { createSetLoader } from './policy/load.ts';
 import { createPolicySet } from './policy/policy-set.ts';
 import { createPolicies } from './policy/policy.ts';
 import { policyRows } from './policy/policy.rpc.ts';
+import { postgresDelegations } from './delegations.postgres.ts';
+import { postgresGroups } from './groups.postgres.ts';
+import { groupRows } from './groups.rpc.ts';
 import { postgresRules } from './rules.postgres.ts';
 import { buildSnapshot, withPolicies } from './snapshot.ts';
 
@@ -90,6 +93,8 @@ export const wireAuthorization = (
 
   const authorization = createAuthorization({
     rules,
+    groups: postgresGroups(db),
+    delegations: postgresDelegations(db),
     snapshots,
     subjects,
     cursor: () => feed.cursor(),
@@ -135,7 +140,11 @@ export const wireAuthorization = (
   );
 
   const window = { policies, pager: platform.pager, holds: authorization.holds };
-  const rows = { ...policyRows(window), ...decisionRows({ decisions, clock: platform.clock, holds: authorization.holds }) };
+  const rows = {
+    ...policyRows(window),
+    ...decisionRows({ decisions, clock: platform.clock, holds: authorization.holds }),
+    ...groupRows(authorization, platform.pager),
+  };
   return {
     authorization: { ...authorization, recorder: decisions.recorder },
     services: authorizationServices(authorization, platform.pager, rows),

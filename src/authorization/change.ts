@@ -7,7 +7,9 @@ import type { Random } from '../base/random.ts';
 import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
 import type { Rules, Subjects } from './authorization.ts';
 import { BUILT_IN_ROLES } from './builtin.ts';
+import type { Delegations } from './delegate.ts';
 import type { Roles } from './exclusive.ts';
+import type { Groups } from './group.ts';
 import type { Holding } from './holding.ts';
 import type { ResourceType } from './resource-type.ts';
 import { subjectKey } from './resolve.ts';
@@ -17,6 +19,8 @@ import { isBuiltInRole, roleLookup } from './snapshot.ts';
 
 export interface ChangeDeps {
   readonly rules: Rules;
+  readonly groups: Groups;
+  readonly delegations: Delegations;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
   readonly random: Random;
@@ -92,6 +96,18 @@ export const keepingAnOwner = async <T>(guard: Guard, tx: Tx, tenantId: TenantId
 export const requireKnown = async (subjects: Subjects, tenantId: TenantId, subject: Subject): Promise<void> => {
   if (!(await subjects.known(tenantId, subject)))
     throw new Fault('NOT_FOUND', 'SUBJECT_UNKNOWN', `no ${subject.type} of that id in the tenant`, { meta: { subject: subject.id } });
+};
+
+/** The same for whoever may be a group, in the transaction that holds the tenant's lock. */
+export const requireThere = async (
+  { groups, subjectsKnown }: Pick<ChangeDeps, 'groups' | 'subjectsKnown'>,
+  tx: Tx,
+  tenantId: TenantId,
+  subject: Subject,
+): Promise<void> => {
+  if (subject.type !== 'group') return requireKnown(subjectsKnown, tenantId, subject);
+  if ((await groups.find(tx, tenantId, subject.id)) === null)
+    throw new Fault('NOT_FOUND', 'SUBJECT_UNKNOWN', 'no group of that name in the tenant', { meta: { subject: subject.id } });
 };
 
 export const roleNotFound = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_NOT_FOUND', 'no such role', { meta: { role } });

@@ -6,8 +6,9 @@ import { badField, Fault } from '../base/fault.ts';
 import { requireFuture, requireSubject } from './assign.ts';
 import { typesOf } from './attribute.ts';
 import type { StoredGrant } from './authorization.ts';
-import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireKnown, rolesIn, subjectChange } from './change.ts';
-import { requireHeld, requireRoleHeld } from './escalation.ts';
+import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireThere, rolesIn, subjectChange } from './change.ts';
+import { requireHeld } from './escalation.ts';
+import { requireStronger } from './group.ts';
 import { type Condition, conditionSchema, parseCondition } from './condition/condition.ts';
 import { parsePermission, printPermission } from './permission.ts';
 import type { ResourceType } from './resource-type.ts';
@@ -40,7 +41,7 @@ const readCondition = (source: string, type: string, types: readonly ResourceTyp
   throw badField('condition', words.join('; '), 'CONDITION_INVALID');
 };
 
-export const createGrantChanges = ({ rules, subjectsKnown, write, random, holding }: ChangeDeps): GrantChanges => ({
+export const createGrantChanges = ({ rules, groups, subjectsKnown, write, random, holding }: ChangeDeps): GrantChanges => ({
   async putGrant(tenantId, draft, call) {
     requireSubject(draft.subject);
     const window = { notBefore: draft.notBefore ?? null, expiresAt: draft.expiresAt };
@@ -50,10 +51,10 @@ export const createGrantChanges = ({ rules, subjectsKnown, write, random, holdin
     const permission = printPermission(parsed);
     const held = await holding(call.caller);
     requireHeld(held, [permission]);
-    await requireKnown(subjectsKnown, tenantId, draft.subject);
 
     return write(tenantId, async (tx) => {
       await rules.lock(tx, tenantId);
+      await requireThere({ groups, subjectsKnown }, tx, tenantId, draft.subject);
       const types = await rules.types(tx, tenantId);
       const named = parsed.type === '*' || isBuiltInType(parsed.type) || types.some(({ name }) => name === parsed.type);
       if (!named) throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: parsed.type } });
@@ -66,9 +67,7 @@ export const createGrantChanges = ({ rules, subjectsKnown, write, random, holdin
       if (draft.effect === 'deny') {
         // Not on somebody stronger: whoever is denied a permission cannot take that deny away, so it would stay for ever.
         const { lookup } = await rolesIn(rules, tx, tenantId);
-        const { roles, permissions } = await rules.heldBy(tx, tenantId, draft.subject);
-        for (const role of roles) requireRoleHeld(held, role, lookup);
-        requireHeld(held, permissions);
+        await requireStronger(rules, tx, tenantId, draft.subject, held, lookup);
       }
       const row = { ...draft, ...window, permission, condition, tree, id: random.id('grt'), createdAt: call.now, createdBy: makerOf(call) };
       const result = await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.putGrant(tx, tenantId, row));

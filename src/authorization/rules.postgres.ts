@@ -8,7 +8,7 @@ import type { Database, Tx } from '../storage/storage.ts';
 import type { Page, ResourceType, Role, Rules, StoredAssignment, StoredGrant } from './authorization.ts';
 import type { Condition } from './condition/condition.ts';
 import { createHolders } from './holders.postgres.ts';
-import { readSubject } from './subject-rows.postgres.ts';
+import { forgetRest, readSubject, setClearance } from './subject-rows.postgres.ts';
 import type { Subject } from './rights.ts';
 
 interface RoleRow {
@@ -167,6 +167,7 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
   allTypes: (tenantId) => db.tenant(tenantId, (tx) => readTypes(tx, tenantId)),
 
   subject: readSubject,
+  setClearance,
   ...createHolders(),
 
   async putRole(tx, tenantId, role, now) {
@@ -299,7 +300,7 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
       .where((eb) => eb.and(own(tenantId, subject)))
       .returning('id')
       .execute();
-    return assignments.length + grants.length;
+    return assignments.length + grants.length + (await forgetRest(tx, tenantId, subject));
   },
 
   rolesOf: (tenantId, userIds, now) =>
@@ -350,7 +351,7 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
 
   sweep: (before) =>
     db.jobs(async (tx) => {
-      for (const table of ['role_assignment', 'permission_grant'] as const)
+      for (const table of ['role_assignment', 'permission_grant', 'group_member', 'delegation', 'subject_clearance'] as const)
         await sql`DELETE FROM ${sql.table(table)} WHERE ctid IN (SELECT ctid FROM ${sql.table(table)} WHERE expires_at < ${new Date(before)} LIMIT 5000)`.execute(
           tablesOf(tx),
         );

@@ -39,6 +39,11 @@ const builtInTypes = new Map(BUILT_IN_RESOURCE_TYPES.map((type) => [type.name, t
 const builtInRoles = new Map(BUILT_IN_ROLES.map((role) => [role.name, role]));
 
 export const isBuiltInRole = (name: string): boolean => builtInRoles.has(name);
+/** Built-in names always mean the built-in thing. */
+export const typeLookup = (types: readonly ResourceType[]) => {
+  const custom = new Map(types.map((type) => [type.name, type]));
+  return (name: string): ResourceType | undefined => builtInTypes.get(name) ?? custom.get(name);
+};
 export const isBuiltInType = (name: string): boolean => builtInTypes.has(name);
 
 /** Built-in names always mean the built-in thing. `admin` reaches the tenant's own resource types, whatever they are called. */
@@ -61,10 +66,9 @@ export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snaps
   const customTypes = types.filter((type) => !builtInTypes.has(type.name));
   const customRoles = roles.filter((role) => !builtInRoles.has(role.name));
   const lookup = roleLookup(customRoles, customTypes);
-  const custom = new Map(customTypes.map((type) => [type.name, type]));
   const unions = new Map<string, { readonly union: RoleUnion; readonly from: Instant }>();
   const schemas = new Map<string, Schema>();
-  const type = (name: string): ResourceType | undefined => builtInTypes.get(name) ?? custom.get(name);
+  const type = typeLookup(customTypes);
 
   return {
     tenantId,

@@ -4,7 +4,7 @@ import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Condition } from './condition/condition.ts';
-import type { Subject, SubjectRows } from './rights.ts';
+import type { StoredClearance, Subject, SubjectRows } from './rights.ts';
 
 /** Instants as milliseconds: JSON has no dates. */
 interface Stored {
@@ -84,4 +84,38 @@ export const readSubject = async (tx: Tx, tenantId: TenantId, subject: Subject):
     })),
     clearance: stored?.clearance ? { clearance: stored.clearance.clearance, expiresAt: stored.clearance.ex } : null,
   };
+};
+
+export const setClearance = async (
+  tx: Tx,
+  tenantId: TenantId,
+  { type, id }: Subject,
+  { clearance, expiresAt }: StoredClearance,
+  by: string,
+  now: Instant,
+): Promise<void> => {
+  const db = tx.tables<object>();
+  await sql`DELETE FROM subject_clearance WHERE tenant_id = ${tenantId} AND subject_type = ${type} AND subject_id = ${id}`.execute(db);
+  if (clearance === '') return;
+  const ends = expiresAt === null ? null : new Date(expiresAt);
+  await sql`INSERT INTO subject_clearance (tenant_id, subject_type, subject_id, clearance, expires_at, set_by, created_at)
+    VALUES (${tenantId}, ${type}, ${id}, ${clearance}, ${ends}, ${by}, ${new Date(now)})`.execute(db);
+};
+
+/** Memberships, delegations on both sides, clearance; how many rows. */
+export const forgetRest = async (tx: Tx, tenantId: TenantId, { type, id }: Subject): Promise<number> => {
+  let count = 0;
+  for (const [table, side] of [
+    ['group_member', 'member'],
+    ['delegation', 'grantee'],
+    ['delegation', 'grantor'],
+    ['subject_clearance', 'subject'],
+  ] as const) {
+    const { rows } = await sql`DELETE FROM ${sql.table(table)}
+      WHERE tenant_id = ${tenantId} AND ${sql.ref(`${side}_type`)} = ${type} AND ${sql.ref(`${side}_id`)} = ${id} RETURNING 1 AS one`.execute(
+      tx.tables<object>(),
+    );
+    count += rows.length;
+  }
+  return count;
 };

@@ -6,6 +6,7 @@ import { AuthenticationServiceService as Authentication } from '../../src/gen/se
 import {
   AuthorizationServiceService as Authorization,
   Effect,
+  Group,
   Resource,
   ResourceType,
   Role,
@@ -141,6 +142,7 @@ export interface Supplies {
   readonly run: string;
   readonly sessions: readonly Tokens[];
   readonly grantId: string;
+  readonly delegationId: string;
   /** Version of a draft of policies. */
   readonly draft: number;
   readonly decisionId: string;
@@ -154,6 +156,13 @@ export const makeSupplies = async (caller: Caller, world: World, run: string): P
   await caller.ask(Authorization.putRole, { role: Role.fromPartial({ name: `gone-${run}`, permissions: ['conversations:read'] }) });
   const { grant } = await caller.ask(Authorization.putGrant, { subject, permission: 'conversations:read', effect: Effect.EFFECT_ALLOW });
   await caller.ask(Authorization.assignRole, { subject, role: 'manager' });
+  for (const name of [`gone-${run}`, 'standing']) await caller.ask(Authorization.putGroup, { group: Group.fromPartial({ name }) });
+  const { delegation } = await caller.ask(Authorization.putDelegation, {
+    grantee: subject,
+    permissions: ['conversations:export'],
+    resourceId: run,
+    expiresAt: { seconds: Math.floor(Date.now() / 1000) + 86_400, nanos: 0 },
+  });
   const sources = [{ name: 'policy.json', content: policyText(`gone-${run}`) }];
   await caller.ask(Authorization.applyPolicies, { sources });
   const { version: draft } = await caller.ask(Authorization.applyPolicies, {
@@ -166,7 +175,16 @@ export const makeSupplies = async (caller: Caller, world: World, run: string): P
   const { serialNumber } = await caller.ask(Hub.issueServiceCert, { namespace: 'default', service: 'gone', generateKey });
   await caller.ask(Workloads.putWorkload, { workload: Workload.fromPartial({ namespace: 'default', name: `gone-${run}` }) });
   await caller.ask(Issuers.putTrustedIssuer, { issuer: issuerNamed(`gone-${run}`.slice(0, 32)) });
-  return { run, sessions, grantId: grant?.id ?? '', draft: draft?.version ?? 0, decisionId, apiKeyId: apiKey?.id ?? '', serialNumber };
+  return {
+    run,
+    sessions,
+    grantId: grant?.id ?? '',
+    delegationId: delegation?.id ?? '',
+    draft: draft?.version ?? 0,
+    decisionId,
+    apiKeyId: apiKey?.id ?? '',
+    serialNumber,
+  };
 };
 
 /** `OK`, `OK` with what a verdict said, or code and reason. */
@@ -311,6 +329,17 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.putGrant, { subject, permission: 'conversations:write', effect: Effect.EFFECT_ALLOW });
   plain(Authorization.deleteGrant, { grantId: supplies.grantId });
   plain(Authorization.listGrants, {});
+  plain(Authorization.putGroup, { group: Group.fromPartial({ name: 'crew' }) });
+  plain(Authorization.deleteGroup, { group: `gone-${run}` });
+  plain(Authorization.listGroups, {});
+  plain(Authorization.addGroupMembers, { group: 'standing', members: [subject] });
+  plain(Authorization.removeGroupMembers, { group: 'standing', members: [subject] });
+  plain(Authorization.listGroupMembers, { group: 'standing' });
+  const expiresAt = { seconds: Math.floor(Date.now() / 1000) + 86_400, nanos: 0 };
+  plain(Authorization.putDelegation, { grantee: subject, permissions: ['conversations:read'], expiresAt });
+  plain(Authorization.listDelegations, {});
+  plain(Authorization.deleteDelegation, { delegationId: supplies.delegationId });
+  plain(Authorization.setClearance, { subject, clearance: 'internal' });
   const sources = [{ name: 'policy.json', content: policyText(`outage-${run}`) }];
   plain(Authorization.validatePolicies, { sources });
   plain(Authorization.applyPolicies, { sources });

@@ -55,6 +55,15 @@ const newDecision = async ({ world }: Given): Promise<string> => {
 };
 const subject = async ({ world, unique }: Given): Promise<JsonObject> => ({ type: 'user', id: await world.newUser(unique) });
 const grantOf = (who: JsonObject): JsonObject => ({ subject: who, permission: 'conversations:export', effect: 'EFFECT_ALLOW' });
+const delegationTo = (grantee: JsonObject): JsonObject => ({
+  grantee,
+  permissions: ['conversations:read'],
+  expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+});
+const newGroup = async ({ world, unique }: Given): Promise<string> => {
+  await world.make(`${V1}.AuthorizationService/PutGroup`, { group: { name: unique } });
+  return unique;
+};
 const newTenant = async ({ world, unique }: Given): Promise<string> => {
   await world.make(`${V1}.TenantService/CreateTenant`, { id: unique });
   return unique;
@@ -227,6 +236,27 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
     return { ...given.tenant, grantId: text(object(grant)['id']) };
   },
   [`${V1}.AuthorizationService/ListGrants`]: ofTenant,
+  [`${V1}.AuthorizationService/PutGroup`]: ({ tenant, unique }) => ({ ...tenant, group: { name: unique } }),
+  [`${V1}.AuthorizationService/DeleteGroup`]: async (given) => ({ ...given.tenant, group: await newGroup(given) }),
+  [`${V1}.AuthorizationService/ListGroups`]: ofTenant,
+  [`${V1}.AuthorizationService/AddGroupMembers`]: async (given) => ({
+    ...given.tenant,
+    group: await newGroup(given),
+    members: [await subject(given)],
+  }),
+  [`${V1}.AuthorizationService/RemoveGroupMembers`]: async (given) => ({
+    ...given.tenant,
+    group: await newGroup(given),
+    members: [await subject(given)],
+  }),
+  [`${V1}.AuthorizationService/ListGroupMembers`]: async (given) => ({ ...given.tenant, group: await newGroup(given) }),
+  [`${V1}.AuthorizationService/PutDelegation`]: async (given) => ({ ...given.tenant, ...delegationTo(await subject(given)) }),
+  [`${V1}.AuthorizationService/ListDelegations`]: ofTenant,
+  [`${V1}.AuthorizationService/DeleteDelegation`]: async (given) => {
+    const { delegation } = await given.world.make(`${V1}.AuthorizationService/PutDelegation`, delegationTo(await subject(given)));
+    return { ...given.tenant, delegationId: text(object(delegation)['id']) };
+  },
+  [`${V1}.AuthorizationService/SetClearance`]: async (given) => ({ ...given.tenant, subject: await subject(given), clearance: 'internal' }),
   [`${V1}.AuthorizationService/ValidatePolicies`]: ({ tenant, unique }) => ({ ...tenant, sources: [policyOf(unique)] }),
   [`${V1}.AuthorizationService/ApplyPolicies`]: ({ tenant, unique }) => ({ ...tenant, sources: [policyOf(unique)] }),
   [`${V1}.AuthorizationService/ActivatePolicies`]: async (given) => {

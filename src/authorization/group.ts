@@ -1,0 +1,189 @@
+// Groups: subjects that hold roles and grants for their members. A group has people and services as members, never groups.
+import type { Call } from '../base/call.ts';
+import type { TenantId } from '../base/caller.ts';
+import { eventOf } from '../base/event.ts';
+import { badField, Fault } from '../base/fault.ts';
+import type { Instant } from '../base/time.ts';
+import type { Tx } from '../storage/storage.ts';
+import type { Page, Rules } from './authorization.ts';
+import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, makerOf, requireKnown, rolesIn, subjectChange } from './change.ts';
+import { requireHeld, requireRoleHeld } from './escalation.ts';
+import { requireFitting } from './exclusive.ts';
+import type { Holding } from './holding.ts';
+import { NAME } from './resource-type.ts';
+import type { Subject } from './rights.ts';
+import type { RoleLookup } from './role.ts';
+
+export interface Group {
+  readonly name: string;
+  readonly description: string;
+}
+
+export interface Member {
+  readonly group: string;
+  readonly member: Subject;
+  readonly expiresAt: Instant | null;
+  readonly createdAt: Instant;
+  /** `<type>:<id>`. */
+  readonly createdBy: string;
+}
+
+/** The port to the stored groups. */
+export interface Groups {
+  count(tx: Tx, tenantId: TenantId): Promise<number>;
+  find(tx: Tx, tenantId: TenantId, name: string): Promise<Group | null>;
+  put(tx: Tx, tenantId: TenantId, group: Group, now: Instant): Promise<void>;
+  /** With its members, roles, grants and what was lent to it. */
+  delete(tx: Tx, tenantId: TenantId, name: string): Promise<void>;
+  /** Again: another end. */
+  add(tx: Tx, tenantId: TenantId, member: Member): Promise<void>;
+  /** How many of them were there. */
+  remove(tx: Tx, tenantId: TenantId, group: string, members: readonly Subject[]): Promise<number>;
+  /** Of how many groups is it a member? */
+  countOf(tx: Tx, tenantId: TenantId, member: Subject): Promise<number>;
+  /** By name. `member`: only those it is a member of. */
+  list(tenantId: TenantId, member: Subject | null, after: string, size: number): Promise<Page<Group>>;
+  listMembers(tenantId: TenantId, group: string, after: string, size: number): Promise<Page<Member>>;
+}
+
+export interface GroupChanges {
+  /** INVALID_ARGUMENT names the field; FAILED_PRECONDITION / LIMIT_REACHED. */
+  putGroup(tenantId: TenantId, group: Group, call: Call): Promise<Changed<Group>>;
+  /** NOT_FOUND / GROUP_NOT_FOUND; PERMISSION_DENIED / ESCALATION where it gives or denies more than the caller holds. */
+  deleteGroup(tenantId: TenantId, name: string, call: Call): Promise<Changed<null>>;
+  /**
+   * All of them or none. NOT_FOUND / GROUP_NOT_FOUND, SUBJECT_UNKNOWN; INVALID_ARGUMENT / EXPIRY_INVALID; PERMISSION_DENIED / ESCALATION;
+   * FAILED_PRECONDITION / ROLE_FULL, ROLE_EXCLUSIVE, LAST_OWNER, LIMIT_REACHED.
+   */
+  addGroupMembers(
+    tenantId: TenantId,
+    group: string,
+    members: readonly Subject[],
+    expiresAt: Instant | null,
+    call: Call,
+  ): Promise<Changed<null>>;
+  /** Removing who is no member is no error. NOT_FOUND / GROUP_NOT_FOUND; PERMISSION_DENIED / ESCALATION. */
+  removeGroupMembers(tenantId: TenantId, group: string, members: readonly Subject[], call: Call): Promise<Changed<null>>;
+}
+
+const GROUPS_MAX = 10_000;
+/** A member's check looks at all of its groups. */
+const GROUPS_OF_ONE = 64;
+const MEMBERS = ['user', 'service'];
+
+export const groupNotFound = (group: string): Fault => new Fault('NOT_FOUND', 'GROUP_NOT_FOUND', 'no such group', { meta: { group } });
+
+const requireMembers = (members: readonly Subject[]): void => {
+  for (const [at, { type, id }] of members.entries()) {
+    if (!MEMBERS.includes(type)) throw badField(`members[${at}].type`, `one of ${MEMBERS.join(', ')}: groups hold no groups`);
+    if (id === '') throw badField(`members[${at}].id`, 'must not be empty');
+  }
+};
+
+export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holding }: ChangeDeps): GroupChanges => {
+  const guard = { rules, subjectsKnown };
+
+  const requireGroup = async (tx: Tx, tenantId: TenantId, name: string): Promise<void> => {
+    if ((await groups.find(tx, tenantId, name)) === null) throw groupNotFound(name);
+  };
+
+  /** Whoever lets somebody in or out gives or takes all that the group allows and denies. */
+  const requireReach = async (tx: Tx, tenantId: TenantId, name: string, held: Holding, lookup: RoleLookup) => {
+    const rows = await rules.subject(tx, tenantId, { type: 'group', id: name });
+    for (const { role } of rows.assignments) requireRoleHeld(held, role, lookup);
+    requireHeld(
+      held,
+      rows.grants.map(({ permission }) => permission),
+    );
+    return rows;
+  };
+
+  return {
+    async putGroup(tenantId, group, call) {
+      if (!NAME.test(group.name)) throw badField('group.name', 'a lower-case letter, then letters, digits, ".", "_" or "-"');
+      return write(tenantId, async (tx) => {
+        await rules.lock(tx, tenantId);
+        if ((await groups.find(tx, tenantId, group.name)) === null && (await groups.count(tx, tenantId)) >= GROUPS_MAX)
+          throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a tenant has at most ${GROUPS_MAX} groups`);
+        await groups.put(tx, tenantId, group, call.now);
+        return { result: group, events: [eventOf(call, tenantId, 'group.put', `group:${group.name}`)] };
+      });
+    },
+
+    async deleteGroup(tenantId, name, call) {
+      const held = await holding(call.caller);
+      return write(tenantId, async (tx) => {
+        await rules.lock(tx, tenantId);
+        await requireGroup(tx, tenantId, name);
+        await requireReach(tx, tenantId, name, held, (await rolesIn(rules, tx, tenantId)).lookup);
+        await groups.delete(tx, tenantId, name);
+        // Its members are read again, whoever they were.
+        const changes = [changeOf('assignment', tenantId, '')];
+        return { result: null, changes, events: [eventOf(call, tenantId, 'group.deleted', `group:${name}`)] };
+      });
+    },
+
+    async addGroupMembers(tenantId, group, members, expiresAt, call) {
+      requireMembers(members);
+      if (expiresAt !== null && expiresAt <= call.now) throw badField('expires_at', 'must lie in the future', 'EXPIRY_INVALID');
+      const held = await holding(call.caller);
+      for (const member of members) await requireKnown(subjectsKnown, tenantId, member);
+      return write(tenantId, async (tx) => {
+        await rules.lock(tx, tenantId);
+        await requireGroup(tx, tenantId, group);
+        const roles = await rolesIn(rules, tx, tenantId);
+        const given = await requireReach(tx, tenantId, group, held, roles.lookup);
+        const denies = given.grants.some(({ effect }) => effect === 'deny');
+        const row = { group, expiresAt, createdAt: call.now, createdBy: makerOf(call) };
+        await keepingAnOwner(guard, tx, tenantId, async () => {
+          for (const member of members) {
+            // As with a deny of his own: not on somebody stronger.
+            if (denies) await requireStronger(rules, tx, tenantId, member, held, roles.lookup);
+            await groups.add(tx, tenantId, { ...row, member });
+            if ((await groups.countOf(tx, tenantId, member)) > GROUPS_OF_ONE)
+              throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a subject is a member of at most ${GROUPS_OF_ONE} groups`);
+          }
+        });
+        const names = given.assignments.map(({ role }) => role);
+        await requireFitting(rules, tx, tenantId, roles, names, members.length === 1 ? (members[0] ?? null) : null, call.now);
+        return {
+          result: null,
+          changes: members.map((member) => subjectChange('assignment', tenantId, member)),
+          events: members.map(({ type, id }) =>
+            eventOf(call, tenantId, 'group.member_added', `${type}:${id}`, { details: { group, expires_at: expiresAt } }),
+          ),
+        };
+      });
+    },
+
+    async removeGroupMembers(tenantId, group, members, call) {
+      requireMembers(members);
+      const held = await holding(call.caller);
+      return write(tenantId, async (tx) => {
+        await rules.lock(tx, tenantId);
+        await requireGroup(tx, tenantId, group);
+        await requireReach(tx, tenantId, group, held, (await rolesIn(rules, tx, tenantId)).lookup);
+        if ((await groups.remove(tx, tenantId, group, members)) === 0) return { result: null };
+        return {
+          result: null,
+          changes: members.map((member) => subjectChange('assignment', tenantId, member)),
+          events: members.map(({ type, id }) => eventOf(call, tenantId, 'group.member_removed', `${type}:${id}`, { details: { group } })),
+        };
+      });
+    },
+  };
+};
+
+/** PERMISSION_DENIED / ESCALATION where the subject (or, for a group, a member) holds more than the caller. */
+export const requireStronger = async (
+  rules: Rules,
+  tx: Tx,
+  tenantId: TenantId,
+  subject: Subject,
+  held: Holding,
+  lookup: RoleLookup,
+): Promise<void> => {
+  const { roles, permissions } = await rules.heldBy(tx, tenantId, subject);
+  for (const role of roles) requireRoleHeld(held, role, lookup);
+  requireHeld(held, permissions);
+};
