@@ -1,6 +1,6 @@
 // Window of groups, delegations and clearance: rows of AuthorizationService.
 import { type Caller, subjectOf, tenantOf } from '../base/caller.ts';
-import { type Pager, pageSize } from '../base/page.ts';
+import type { Pager } from '../base/page.ts';
 import type { AuthorizationServiceService } from '../gen/securityhub/v1/authorization.ts';
 import type * as proto from '../gen/securityhub/v1/authorization.ts';
 import type { Rows } from '../server/rpc/define.ts';

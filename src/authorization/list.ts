@@ -1,6 +1,6 @@
 // Reads the rules for those who administer them: straight from the database, built-in ones included.
 import type { TenantId } from '../base/caller.ts';
-import type { AssignmentFilter, GrantFilter, Page, Rules, StoredAssignment, StoredGrant } from './authorization.ts';
+import type { AssignmentFilter, GrantFilter, Page, StoredAssignment, StoredGrant } from './authorization.ts';
 import { BUILT_IN_RESOURCE_TYPES, BUILT_IN_ROLES } from './builtin.ts';
 import type { ChangeDeps } from './change.ts';
 import type { DelegationFilter, StoredDelegation } from './delegate.ts';
