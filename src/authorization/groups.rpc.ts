@@ -48,7 +48,7 @@ const ACROSS = true;
 const selfOf = (caller: Caller): Subject => (caller.kind === 'api_key' ? { type: 'user', id: caller.ownerId } : subjectOf(caller));
 const same = (a: Subject | null, b: Subject): boolean => a?.type === b.type && a.id === b.id;
 
-export const groupRows = (door: Authorization, pager: Pager): GroupRows => ({
+export const groupRows = (door: Omit<Authorization, 'recorder'>, pager: Pager): GroupRows => ({
   putGroup: {
     ...changing('users:roles'),
     async handle(request, call) {
