@@ -63,6 +63,7 @@ export const tokenMaker = ({ ours, kid, now, good }: Maker) => {
       $foreign_kid: 'foreign-key',
       $retired_kid: 'retired-key',
       $foreign_jwk: foreign.publicKey.export({ format: 'jwk' }),
+      $2kib: 'x'.repeat(2048),
       $8kib: 'x'.repeat(8192),
     };
     return Object.hasOwn(names, value) ? names[value] : value.replaceAll('$kid', kid);

@@ -24,7 +24,13 @@ export interface AuditEntry {
 }
 
 /** The event of a successful act by the caller of `call`; `over` says what differs. */
-export const eventOf = (call: Call, tenantId: TenantId, type: string, resource: string, over: Partial<AuditEntry> = {}): AuditEntry => {
+export const eventOf = (
+  call: Pick<Call, 'caller' | 'method' | 'peer' | 'requestId'>,
+  tenantId: TenantId,
+  type: string,
+  resource: string,
+  over: Partial<AuditEntry> = {},
+): AuditEntry => {
   const subject = subjectOf(call.caller);
   return {
     tenantId,

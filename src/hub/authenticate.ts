@@ -10,6 +10,7 @@ import type { Presented } from '../server/rpc/onion.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Claims, TokensDoor } from '../tokens/tokens.ts';
 import { guardsOf, hours, lackingFactor, type Limited, OUTSIDE, provedUntil } from './guards.ts';
+import type { Notice } from './notice.ts';
 import { shownByPeer } from './presenter.ts';
 import { bindingProblem, isSameAddress } from './verdict.ts';
 
@@ -22,6 +23,7 @@ export interface Identified {
 
 export interface AuthenticatePorts {
   readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'digestOf' | 'checkProof' | 'checkAuthority'>;
+  readonly notice: Pick<Notice, 'forged' | 'ended'>;
   readonly apiKeys: Pick<ApiKeys, 'verify'>;
   /** The identity of a certificate of ours as it stands now, or why it is refused. */
   readonly identify: (
@@ -73,6 +75,9 @@ const callerOf = (claims: Claims, factor: SecondFactor | null): UserCaller => ({
   ...(factor === null ? {} : { secondFactor: factor }),
 });
 
+/** Nobody is known yet. */
+const sourceOf = ({ peer, requestId }: Presented) => ({ caller: { kind: 'anonymous' } as const, method: '', peer, requestId });
+
 const NO_LIMITS: Limited = {};
 
 interface Limits {
@@ -84,7 +89,7 @@ interface Limits {
 const refused = (reason: string, message: string): Fault => new Fault('UNAUTHENTICATED', reason, message);
 
 export const createAuthenticate = (ports: AuthenticatePorts) => {
-  const { tokens, apiKeys, feed, audiences } = ports;
+  const { tokens, notice, apiKeys, feed, audiences } = ports;
 
   // A connection mostly shows the same token call after call: comparing it with its own last one costs less than hashing it again.
   // Only the digest and the look of the caller are kept; whether the token is still good is asked each time.
@@ -150,13 +155,17 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     const { authorization, peer, now } = presented;
     const shown = shownOn(peer, authorization);
     const verified = tokens.verify(shown.token, now, 0, shown.digest);
+    if (!verified.ok && verified.reason === 'SIGNATURE_INVALID') notice.forged(sourceOf(presented));
     if (!verified.ok)
       throw shown.token.startsWith(REFRESH_TOKEN_PREFIX)
         ? refused('TOKEN_TYPE_WRONG', 'a refresh token is no credential of a call')
         : refused(verified.reason, verified.message);
     const { claims } = verified;
     const revoked = tokens.revoked(claims);
-    if (revoked !== null) throw refused(revoked.reason, revoked.message);
+    if (revoked !== null) {
+      notice.ended(claims, revoked.reason, sourceOf(presented));
+      throw refused(revoked.reason, revoked.message);
+    }
     feed.assertFresh();
     if (shown.claims === claims && shown.applied === feed.applied() && now < shown.until && shown.caller !== null) return shown.caller;
     if (!claims.audience.some((name) => audiences.includes(name)))

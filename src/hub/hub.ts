@@ -11,6 +11,7 @@ import type { TokensDoor } from '../tokens/tokens.ts';
 import { type AuthenticatePorts, createAuthenticate } from './authenticate.ts';
 import { wireDecisions } from './check-permission.wire.ts';
 import { type Handlers, hubService } from './hub.rpc.ts';
+import { createNotice } from './notice.ts';
 import { createPresent } from './present.ts';
 import type { StandingOf } from './principal-standing.ts';
 import { createValidateToken } from './validate-token.ts';
@@ -31,18 +32,20 @@ export interface HubPorts {
   readonly issueServiceCert: Handlers['issueServiceCert'];
 }
 
-export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, ports: HubPorts) => {
+export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics' | 'audit'>, ports: HubPorts) => {
   const { tokens, apiKeys, issuers, identity, authorization, certificates } = ports;
   const { tenant, user, workload } = identity;
   const { holds } = authorization;
   const lookUps = { tenant, user, workload, apiKey: apiKeys.usable, foreign: issuers.knows };
-  const present = createPresent({ tokens, apiKeys, issuers, certificates, tenant, holds, standing: ports.standing });
+  const notice = createNotice(platform);
+  const present = createPresent({ notice, tokens, apiKeys, issuers, certificates, tenant, holds, standing: ports.standing });
   const decisions = wireDecisions(platform, { ...lookUps, authorization, verify: present, decisionTtl: ports.decisionTtl });
   const validateToken = createValidateToken({
     tokens,
     apiKeys,
     issuers,
     certificates,
+    notice,
     feed: platform.feed,
     rights: decisions.liveRights,
     user,
@@ -59,6 +62,7 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
   });
   const authenticate = createAuthenticate({
     tokens,
+    notice,
     apiKeys,
     identify: (certificate: PeerCertificate, now) => certificates.identify(certificate, now),
     tenant,

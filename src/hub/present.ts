@@ -6,16 +6,18 @@ import { andThen } from '../base/maybe.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
 import type { Limited } from './guards.ts';
+import type { Notice } from './notice.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
 import { presenterOf, shownFingerprint } from './presenter.ts';
 import type { Presented, Standing } from './principal.ts';
 import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
-import { useProblems } from './verdict.ts';
+import { type Reason, useProblems } from './verdict.ts';
 
 export interface PresentPorts extends ProofPorts {
   readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof' | 'fingerprintOf'>;
   readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
   readonly tenant: (tenantId: TenantId) => MaybePromise<({ readonly status: string } & Limited) | null>;
+  readonly notice: Notice;
   readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
 }
 
@@ -39,18 +41,27 @@ export const createPresent = (ports: PresentPorts) => {
     const subject: Subject = { type: subjectType, id: credential.subject };
     return andThen(ports.tenant(tenantId), (tenant) => {
       // Asked only where it decides: a token bound to an address, or to a device that must be shown.
-      const asked = credential.ipAddress !== '' || tenant?.policy?.bindDevice === 'always';
+      const used = session === null ? null : marked;
+      const asked =
+        credential.ipAddress !== '' ||
+        tenant?.policy?.bindDevice === 'always' ||
+        (used !== null && ports.notice.isNews(used, context, call.now));
       return andThen(asked && ports.holds(call.caller, 'context:assert'), (believed) =>
         andThen(ports.standing(tenantId, subject), (standing): Presented => {
           // After the last wait: what was revoked meanwhile counts.
           const ended = marked === null ? null : ports.tokens.revoked(marked);
-          if (ended !== null) return refused(ended.reason, ended.message);
+          if (ended !== null) {
+            if (marked !== null) ports.notice.ended(marked, ended.reason, call);
+            return refused(ended.reason, ended.message);
+          }
           if (tenant?.status !== 'active') return refused('TENANT_SUSPENDED', 'the tenant is not active');
           if (standing === null || !standing.active) return refused('SUBJECT_SUSPENDED', 'the subject is not active');
           const fingerprint = shownFingerprint(credential, context, ports.tokens.fingerprintOf);
           const presenter = presenterOf(context, call, believed, credential.confirmation !== null, key, fingerprint);
           const problem = useProblems(credential, presenter, NOTHING, NOBODY)?.[0];
           if (problem !== undefined) return refused(problem.code, problem.message);
+          const noticed = used === null ? null : ports.notice.use(used, tenant.policy ?? null, context, believed, call);
+          if (noticed !== null && noticed.problem !== null) return refused(noticed.problem.code, noticed.problem.message);
           const scopes = credential.scopes ?? [];
           const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
           const holder = roles === undefined ? standing.holder : { ...standing.holder, roles };
@@ -71,10 +82,15 @@ export const createPresent = (ports: PresentPorts) => {
     });
   };
 
+  const unproven = ({ code, message }: Reason, call: Call): Presented => {
+    if (code === 'SIGNATURE_INVALID') ports.notice.forged(call);
+    return refused(code, message);
+  };
+
   return (token: string, context: RequestContext | undefined, call: Call): MaybePromise<Presented> =>
     andThen(prove({ token, certificateChain: '' }, call.caller, call.now, 0), (proof) =>
       proof.ok
         ? andThen(provenKey(proof.proven, token, context, call), (key) => judge(proof, key, context, call))
-        : refused(proof.reason.code, proof.reason.message),
+        : unproven(proof.reason, call),
     );
 };

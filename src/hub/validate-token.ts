@@ -11,6 +11,7 @@ import { type LiveSubject, Verdict } from '../gen/securityhub/v1/token.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { Standing, TokensDoor } from '../tokens/tokens.ts';
 import { type Guards, guardsOf, type Limited, MFA_REQUIRED } from './guards.ts';
+import type { Notice } from './notice.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
 import { presenterOf, shownFingerprint } from './presenter.ts';
 import { emptyResponse, encodeStill, encodeWarning, type Moment, type Still, withMoment } from './validate-token-answer.ts';
@@ -35,6 +36,7 @@ export interface ValidateTokenPorts extends ProofPorts {
   rights(tenantId: TenantId, subject: Subject): MaybePromise<LiveRights>;
   user(tenantId: TenantId, userId: string): MaybePromise<(Standing & Limited) | null>;
   tenant(tenantId: TenantId): MaybePromise<(Standing & Limited) | null>;
+  readonly notice: Notice;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
@@ -78,6 +80,7 @@ const SEES_ALL: Sight = { tenant: true, audience: true, inspect: false };
 const ACTIVE: Standing = { status: 'active', watermark: 0 };
 const NO_LIMITS: Limited = {};
 const NO_ROLES: readonly never[] = [];
+const NOTHING: readonly Reason[] = [];
 
 const withGuards = (facts: Omit<Facts, 'guards'>, { session }: Proven): Facts => ({
   ...facts,
@@ -246,6 +249,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     if (!sight.audience) return invalid(proof, [WRONG_AUDIENCE], sight, null, call.now);
     const ended = proven.marked === null ? null : ports.tokens.revoked(proven.marked);
     const standing = ended === null ? standingProblem(facts, proven) : { code: ended.reason, message: ended.message };
+    if (ended !== null && proven.marked !== null) ports.notice.ended(proven.marked, ended.reason, call);
     const fingerprint = shownFingerprint(proven.credential, request.context, ports.tokens.fingerprintOf);
     const presenter = presenterOf(request.context, call, trusted, proven.credential.confirmation !== null, key, fingerprint);
     const problems = useProblems(
@@ -263,9 +267,13 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
       // A better proof is asked for only where nothing else is in the way.
       return invalid(proof, against.size === 0 ? [MFA_REQUIRED] : [...against], sight, facts, call.now, weighed);
     }
+    const used = proven.session === null ? null : proven.marked;
+    const noticed = used === null ? null : ports.notice.use(used, facts.tenant?.policy ?? null, request.context, trusted, call);
+    if (noticed !== null && noticed.problem !== null) return invalid(proof, [noticed.problem], sight, facts, call.now, weighed);
     const unchecked = rule.kind === 'unchecked' && proven.credential.audience !== null;
     const warning = unchecked ? (inGrace ? bothWarnings : warnings.unchecked) : inGrace ? warnings.grace : '';
-    const said = weighed === null || weighed.warnings.length === 0 ? warning : warning + weighed.warnings.map(encodeWarning).join('');
+    const more = noticed?.warning ? [noticed.warning, ...(weighed?.warnings ?? [])] : (weighed?.warnings ?? NOTHING);
+    const said = more.length === 0 ? warning : warning + more.map(encodeWarning).join('');
     return withMoment(
       validStill(proven, facts, call.now),
       said,
@@ -279,6 +287,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     rule: AudienceRule,
     proof: Proof & { readonly ok: false },
   ): MaybePromise<Buffer> => {
+    if (proof.reason.code === 'SIGNATURE_INVALID') ports.notice.forged(call);
     const sight = proof.proven === null ? null : sightOf(proof.proven.credential, rule, call.caller);
     return andThen(sight, (seen) => {
       ports.feed.assertFresh(millis(request.maxStaleness));
@@ -294,11 +303,14 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     key: ProvenKey,
     again: boolean,
   ): MaybePromise<Buffer> => {
-    const { credential } = proof.proven;
+    const { credential, session, marked } = proof.proven;
     const sight = sightOf(credential, rule, call.caller);
     const facts = factsOf(proof.proven, call.now);
-    // Asked only where it decides: a token bound to an address, or to a device that must be shown.
-    const asked = credential.ipAddress !== '' || (!isPromise(facts) && facts.guards?.device === true);
+    // Asked only where it decides: a token bound to an address, or to a device that must be shown, or a session seen somewhere new.
+    const asked =
+      credential.ipAddress !== '' ||
+      (!isPromise(facts) && facts.guards?.device === true) ||
+      (session !== null && marked !== null && ports.notice.isNews(marked, request.context, call.now));
     const trusted = asked && ports.holds(call.caller, 'context:assert');
     if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted))
       return conclude(request, call, proof, rule, sight, facts, trusted, key);

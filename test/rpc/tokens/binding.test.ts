@@ -4,6 +4,7 @@ import type { Call, PeerCertificate } from '../../../src/base/call.ts';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../../src/gen/securityhub/v1/token.ts';
+import { createNotice } from '../../../src/hub/notice.ts';
 import { createValidateToken } from '../../../src/hub/validate-token.ts';
 import type { Claims, Tokens } from '../../../src/tokens/tokens.ts';
 import { type DpopKey, dpopKey } from '../../dpop-key.ts';
@@ -25,6 +26,7 @@ beforeAll(async () => {
   hub = await tokensHub(database);
   [key, thief] = [await dpopKey(), await dpopKey()];
   validate = createValidateToken({
+    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
     tokens: hub.door,
     feed: hub.platform.feed,
     rights: () => ({ roles: [], permissions: [], holds: () => false, validUntil: null, revision: 1 }),

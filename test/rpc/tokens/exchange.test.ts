@@ -3,6 +3,7 @@ import type { Call, PeerCertificate } from '../../../src/base/call.ts';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../../src/gen/securityhub/v1/token.ts';
+import { createNotice } from '../../../src/hub/notice.ts';
 import { createValidateToken } from '../../../src/hub/validate-token.ts';
 import type { Claims, Tokens, TokensDoor } from '../../../src/tokens/tokens.ts';
 import { dpopKey } from '../../dpop-key.ts';
@@ -24,6 +25,7 @@ beforeAll(async () => {
   hub = await tokensHub(database, { clock });
   hub.who.users.set(`${TENANT}/usr_bob`, { status: 'active', watermark: 0 });
   validate = createValidateToken({
+    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
     tokens: hub.door,
     feed: hub.platform.feed,
     rights: () => ({ roles: [], permissions: HELD, holds: (one) => HELD.includes(one), validUntil: null, revision: 1 }),

@@ -5,6 +5,7 @@ import type { Caller } from '../../../src/base/caller.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
+import type { Limited } from '../../../src/hub/guards.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Metrics } from '../../../src/server/platform.ts';
 import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
@@ -30,7 +31,7 @@ export const tokensDefaults = (): Values<typeof tokensConfig> => {
 
 export interface People {
   readonly users: Map<string, Standing>;
-  readonly tenants: Map<string, Standing>;
+  readonly tenants: Map<string, Standing & Limited>;
   readonly permissions: Map<string, readonly string[]>;
   readonly terms: Map<string, SessionTerms>;
   /** Subjects that hold everything asked. */

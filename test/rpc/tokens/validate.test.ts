@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
+import { createNotice } from '../../../src/hub/notice.ts';
 import { createValidateToken } from '../../../src/hub/validate-token.ts';
+import { Verdict } from '../../../src/gen/securityhub/v1/token.ts';
+import { DEFAULT_POLICY } from '../../../src/identity/policy.ts';
 import type { LiveRights } from '../../../src/hub/verdict.ts';
 import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller, waitFor } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
@@ -20,6 +23,11 @@ const become = (id: string, now: LiveRights): void => {
   changes += 1;
   rights.set(id, now);
 };
+/** To that instant, with news as fresh as before. */
+const jump = async (to: number): Promise<void> => {
+  clock.set(to);
+  await waitFor(() => hub.platform.feed.age() < 5000, 5000, 'a poll');
+};
 /** What callers hold. */
 const held = new Set<string>();
 
@@ -37,6 +45,7 @@ beforeAll(async () => {
   hub = await tokensHub(database, { clock });
   validate = createValidateToken({
     tokens: hub.door,
+    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
     feed: { ...hub.platform.feed, applied: () => changes },
     rights: (_, { id }) => rights.get(id) ?? rightsTo(),
     user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
@@ -140,6 +149,7 @@ describe('ValidateToken', () => {
     const gone = await tokensHub(database, { clock });
     const seen = (await gone.login()).accessToken;
     const by = createValidateToken({
+      notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
       tokens: gone.door,
       feed: gone.platform.feed,
       rights: () => rightsTo(),
@@ -293,6 +303,62 @@ describe('ValidateToken', () => {
     expect(() => ask({ token: 'a', grace: { seconds: 61, nanos: 0 } })).toThrow(
       expect.objectContaining({ violations: [expect.objectContaining({ field: 'grace' })] }),
     );
+  });
+
+  it('lets nobody keep an answer beyond the end of an access window, nor a refusal beyond its beginning', async () => {
+    const good = await token();
+    const minute = 60_000;
+    // The next whole minute, by which windows count.
+    const edge = (Math.floor(clock.now() / minute) + 2) * minute;
+    const at = (instant: number): string => new Date(instant).toISOString().slice(11, 16);
+    const limit = (start: string, end: string): void => {
+      const constraints = {
+        accessWindows: [{ days: [], start, end, timeZone: '' }],
+        requireMfaFor: [],
+        dataResidency: '',
+        consentVersion: '',
+        complianceFlags: [],
+        custom: {},
+      };
+      hub.who.tenants.set(TENANT, { status: 'active', watermark: 0, constraints });
+      changes += 1;
+    };
+    await jump(edge - 500);
+    limit(at(edge - 10 * minute), at(edge));
+    const open = await answer({ token: good });
+    expect(open.valid).toBe(true);
+    expect(open.freshUntil).toEqual({ seconds: edge / 1000, nanos: 0 });
+    await jump(edge);
+    expect((await answer({ token: good })).reasons.map(({ code }) => code)).toEqual(['OUTSIDE_ACCESS_WINDOW']);
+    limit(at(edge + minute), at(edge + 10 * minute));
+    await jump(edge + minute - 700);
+    const shut = await answer({ token: good });
+    expect(shut.valid).toBe(false);
+    expect(shut.freshUntil).toEqual({ seconds: edge / 1000 + 60, nanos: 0 });
+  });
+
+  it('asks for a fresher second factor when the last one is older than the tenant allows', async () => {
+    const constraints = {
+      accessWindows: [],
+      requireMfaFor: ['users:*'],
+      dataResidency: '',
+      consentVersion: '',
+      complianceFlags: [],
+      custom: {},
+    };
+    const policy = { ...DEFAULT_POLICY, mfaMaxAge: 60_000 };
+    hub.who.tenants.set(TENANT, { status: 'active', watermark: 0, constraints, policy });
+    become(ANNA, rightsTo('users:delete'));
+    const { accessToken } = await hub.login({ mfaVerified: true });
+    const asked = { token: accessToken, requiredPermissions: ['users:delete'] };
+    const fresh = await answer(asked);
+    expect(fresh.valid).toBe(true);
+    await jump(clock.now() + 61_000);
+    expect(await answer(asked)).toMatchObject({
+      valid: false,
+      verdict: Verdict.VERDICT_STEP_UP_REQUIRED,
+      stepUp: { maxAge: { seconds: 60 } },
+    });
   });
 
   it('gives no verdict on news that are too old, good or bad', async () => {
