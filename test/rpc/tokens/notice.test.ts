@@ -143,8 +143,8 @@ describe('a forged token', () => {
       expect(codes((await validate(`${header}.${payload}.${signature}`)).reasons)).toEqual(['SIGNATURE_INVALID']);
     }
     expect(await event('token.forged', 'token:')).toMatchObject({ level: 'warning', reason: 'SIGNATURE_INVALID' });
-    const [{ n = 0 } = {}] = await database.sql<{ n: number }>(`SELECT count(*)::int AS n FROM audit_event WHERE type = 'token.forged'`);
-    expect(n).toBeLessThan(10);
+    const rows = await database.sql(`SELECT FROM audit_event WHERE type = 'token.forged'`);
+    expect(rows.length).toBeLessThan(10);
     expect(await hub.metric('securityhub_security_events_total{')).toBeGreaterThanOrEqual(200);
   });
 });
