@@ -28,6 +28,15 @@ export interface Restrictions {
   readonly custom: Readonly<Record<string, unknown>>;
 }
 
+export const NO_RESTRICTIONS: Restrictions = {
+  windows: [],
+  requireMfaFor: [],
+  dataResidency: '',
+  consentVersion: '',
+  complianceFlags: [],
+  custom: {},
+};
+
 /** A token carries so many flags, and patterns; more are cut. */
 export const CARRIED = 48;
 

@@ -1,8 +1,9 @@
 // What guards the use of a user's tokens now: the hours, the second factor, the device, what is outdated. Made once for many tokens;
 // null where nothing does, so that a tenant without limits pays one test.
 import { type AccessWindow, type WindowState, windowState } from '../base/access-window.ts';
+import { canonicalJson } from '../base/canonical.ts';
 import type { SecondFactor } from '../base/caller.ts';
-import { CARRIED, type Constraints, createMatcher, type Restrictions, restrictionsOf } from '../base/constraints.ts';
+import { CARRIED, type Constraints, createMatcher, NO_RESTRICTIONS, type Restrictions, restrictionsOf } from '../base/constraints.ts';
 import type { Instant } from '../base/time.ts';
 import type { TenantPolicy } from '../identity/identity.ts';
 import type { Reason } from './verdict.ts';
@@ -32,14 +33,12 @@ const COMPLIANCE: Reason = {
   message: 'the token was issued before its compliance flags or data residency changed: refresh it',
 };
 
-const NONE: Restrictions = { windows: [], requireMfaFor: [], dataResidency: '', consentVersion: '', complianceFlags: [], custom: {} };
-
 const outdatedOf = (claims: Restrictions | null | undefined, live: Restrictions, tenant: Limited): readonly Reason[] => {
   const found: Reason[] = [];
   const asked = tenant.constraints?.consentVersion ?? '';
   if (asked !== '' && live.consentVersion !== asked) found.push(CONSENT);
   if (claims === undefined) return found;
-  const said = claims ?? NONE;
+  const said = claims ?? NO_RESTRICTIONS;
   const flags = live.complianceFlags.slice(0, CARRIED).every((flag) => said.complianceFlags.includes(flag));
   if (!flags || said.dataResidency !== live.dataResidency) found.push(COMPLIANCE);
   return found;
@@ -47,10 +46,10 @@ const outdatedOf = (claims: Restrictions | null | undefined, live: Restrictions,
 
 const make = (claims: Restrictions | null | undefined, tenant: Limited, roles: readonly Constraints[], user: Limited): Guards | null => {
   const policy = tenant.policy ?? null;
-  const live = restrictionsOf(tenant.constraints ?? null, roles, user.constraints ?? null) ?? NONE;
+  const live = restrictionsOf(tenant.constraints ?? null, roles, user.constraints ?? null) ?? NO_RESTRICTIONS;
   // A token's own groups are mostly those that hold now: the same ones once.
-  const known = new Set(live.windows.map((group) => JSON.stringify(group)));
-  const windows = [...live.windows, ...(claims?.windows ?? []).filter((group) => !known.has(JSON.stringify(group)))];
+  const known = new Set(live.windows.map((group) => canonicalJson(group)));
+  const windows = [...live.windows, ...(claims?.windows ?? []).filter((group) => !known.has(canonicalJson(group)))];
   const patterns = [...new Set([...live.requireMfaFor, ...(claims?.requireMfaFor ?? [])])];
   const outdated = outdatedOf(claims, live, tenant);
   const device = policy?.bindDevice === 'always';
@@ -93,7 +92,7 @@ export const guardsOf = (
   if (!claims && !tenant.constraints && !tenant.policy && own === null && roles.length === 0) return null;
   let byClaims = kept.get(tenant);
   if (byClaims === undefined) kept.set(tenant, (byClaims = new WeakMap()));
-  const key = claims === undefined ? UNCLAIMED : (claims ?? NONE);
+  const key = claims === undefined ? UNCLAIMED : (claims ?? NO_RESTRICTIONS);
   let list = byClaims.get(key);
   if (list === undefined) byClaims.set(key, (list = []));
   const found = list.find((one) => one.roles === roles && one.user === own);

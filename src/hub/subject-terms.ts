@@ -1,7 +1,7 @@
 // What a subject's tenant, roles and account say about its tokens: what their claims state, and how long its sessions live.
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { type Constraints, restrictionsOf } from '../base/constraints.ts';
+import { type Constraints, NO_RESTRICTIONS, restrictionsOf } from '../base/constraints.ts';
 import { andThen } from '../base/maybe.ts';
 import type { SessionTerms } from '../tokens/tokens.ts';
 import type { Limited } from './guards.ts';
@@ -21,7 +21,10 @@ export const createTerms =
     andThen(ports.tenant(tenantId), (tenant) =>
       andThen(ports.user(tenantId, userId), (user) =>
         andThen(ports.rights(tenantId, { type: 'user', id: userId }), ({ constraints }) => ({
-          restrictions: restrictionsOf(tenant?.constraints ?? null, constraints, user?.constraints ?? null),
+          restrictions:
+            restrictionsOf(tenant?.constraints ?? null, constraints, user?.constraints ?? null) ??
+            // What a tenant says of its sessions is judged by the hub alone: its tokens tell verifiers to ask.
+            (tenant?.policy ? NO_RESTRICTIONS : null),
           idle: tenant?.policy?.idle ?? 0,
           life: tenant?.policy?.life ?? 0,
           accessLife: tenant?.policy?.accessLife ?? 0,

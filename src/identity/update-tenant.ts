@@ -1,5 +1,6 @@
 // Changes what a tenant says about itself, its sessions and its limits; what is not asked for stays.
 import type { Call, MaybePromise } from '../base/call.ts';
+import { canonicalJson } from '../base/canonical.ts';
 import { lacks, type TenantId } from '../base/caller.ts';
 import type { Constraints } from '../base/constraints.ts';
 import { eventOf } from '../base/event.ts';
@@ -30,7 +31,8 @@ interface Ports {
 
 const policyOf = (before: TenantPolicy | null, { session, mfa }: TenantUpdate): TenantPolicy | null => {
   const policy = { ...(before ?? DEFAULT_POLICY), ...session, ...mfa };
-  return JSON.stringify(policy) === JSON.stringify(DEFAULT_POLICY) ? null : policy;
+  // Members come back from the store in an order of its own.
+  return canonicalJson(policy) === canonicalJson(DEFAULT_POLICY) ? null : policy;
 };
 
 const need = async (ports: Ports, call: Call, permission: string): Promise<void> => {

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { Fault } from '../../../src/base/fault.ts';
+import { isPlain } from '../../../src/tokens/plain.ts';
 import { type Hub, openHub } from '../../config/app.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 
@@ -179,6 +180,14 @@ describe('claims', () => {
     await updateTenant({ constraints: { dataResidency: 'ch' } });
     const next = await ask('TokenService/RefreshToken', { refreshToken: tokens.refreshToken }, '');
     expect((await validate(next.tokens.accessToken as string)).claims.dataResidency).toBe('ch');
+  });
+
+  it('tell whoever verifies tokens itself that there is something to ask about', async () => {
+    expect(isPlain(await login())).toBe(true);
+    await updateTenant({ sessionPolicy: { onAnomaly: 'block' } });
+    expect(isPlain(await login())).toBe(false);
+    await updateTenant({ sessionPolicy: {}, constraints: { requireMfaFor: ['users:delete'] } });
+    expect(isPlain(await login())).toBe(false);
   });
 
   it('end as soon as the tenant wants, never later than the installation', async () => {
