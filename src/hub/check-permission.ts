@@ -11,7 +11,7 @@ import { note } from '../server/rpc/live-call.ts';
 import type { Feed } from '../storage/storage.ts';
 import { effectOf, writeDecision } from './check-permission-answer.ts';
 import type { DecisionIds } from './check-permission-id.ts';
-import { type Gate, isClosed, stepUpAt, through } from './gate.ts';
+import { type Gate, gateSteps, isClosed, stepUpAt, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
 import type { Asker, Named, Principal, Principals } from './principal.ts';
 import { situationOf } from './situation.ts';
@@ -81,7 +81,7 @@ export const createCheckPermission = (ports: DecisionPorts) => {
     return {
       ruling: through(gate, ruling, question),
       until: earliest(rights.validUntil, principal.until, gate === null ? null : gate.until, situation?.horizon?.until ?? null),
-      steps: explained ? authorization.explain(rights, principal.limits, question, situation) : null,
+      steps: explained ? [...gateSteps(gate, question), ...authorization.explain(rights, principal.limits, question, situation)] : null,
       gate,
     };
   };

@@ -1,6 +1,6 @@
 // What stands between a principal's rights and a decision about it: the hours of its account, and all that ValidateToken would have
 // against its token beyond shape and binding; above all a second factor that its session lacks.
-import type { Question, Rights, Ruling } from '../authorization/authorization.ts';
+import type { Question, Rights, Ruling, Step } from '../authorization/authorization.ts';
 import type { SecondFactor } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
 import type { StepUp } from '../gen/securityhub/v1/token.ts';
@@ -56,6 +56,18 @@ export const through = (gate: Gate | null, ruling: Ruling, { type, action }: Pic
   if (gate === null) return ruling;
   if (gate.refusal !== null) return gate.refusal;
   return ruling.allowed && gate.factor?.neededFor(`${type}:${action}`) === true ? STEP_UP : ruling;
+};
+
+/** For whoever wants to know how the decision came about: what stood before the rights, and whether it was in the way. */
+export const gateSteps = (gate: Gate | null, { type, action }: Pick<Question, 'type' | 'action'>): readonly Step[] => {
+  if (gate === null) return [];
+  const step = (rule: string, matched: boolean, detail: string): Step => ({ kind: 'policy', rule, effect: 'deny', matched, detail });
+  return [
+    step('constraints', gate.refusal !== null, gate.refusal?.reason ?? 'the limits of tenant, roles and account let it through'),
+    ...(gate.factor === null
+      ? []
+      : [step('require_mfa_for', gate.factor.neededFor(`${type}:${action}`), 'the session has no second factor')]),
+  ];
 };
 
 export const stepUpAt = (gate: Gate | null, ruling: Ruling): StepUp | undefined => {

@@ -294,6 +294,10 @@ describe('permissions that need a second factor', () => {
       reasonCode: 'MFA_REQUIRED',
       stepUp: { acrValues: ['aal2'] },
     });
+    const explained = await check({ token, explain: true });
+    expect(explained.trace.steps).toContainEqual(
+      expect.objectContaining({ rule: 'require_mfa_for', effect: 'EFFECT_DENY', matched: true }),
+    );
     expect(await check({}, token)).toMatchObject({ allowed: false, effect: 'EFFECT_STEP_UP', reasonCode: 'MFA_REQUIRED' });
     const resource = { type: 'conversations', id: 'c1' };
     const batch = await ask('SecurityHub/BatchCheck', {
