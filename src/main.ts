@@ -3,6 +3,9 @@
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const err = (text: string): void => void process.stderr.write(`${text}\n`);
 
+// Whoever reads only the beginning, as `| head` does, is no fault of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 /** The runtime we are measured on; older ones lack what we are made of. */
 const NODE = 26;
 

@@ -95,7 +95,7 @@ const printFault = (error: ServiceError, address: string): string => {
   // Nobody of ours has spoken.
   if (code === 'UNAVAILABLE' && reason === '')
     return `UNAVAILABLE: no connection to ${address}: ${message.replace(/\.? Resolution note: *$/, '')}\n  Is the hub running there? A port with TLS needs --ca, or --cert and --key.`;
-  const fields = violations.filter((one) => message !== `${one.field}: ${one.description}`);
+  const fields = violations.filter((one) => !message.endsWith(`${one.field}: ${one.description}`));
   return `${code}${reason === '' ? '' : ` / ${reason}`}: ${message}${fields.map((one) => `\n  ${one.field}: ${one.description}`).join('')}`;
 };
 

@@ -154,7 +154,12 @@ const apply = async (paths: readonly string[], values: AskValues, terminal: Term
     acknowledgeRisk: values['acknowledge-risk'] === true,
     comment: typeof values['comment'] === 'string' ? values['comment'] : '',
   };
-  const { version } = (await ask('AuthorizationService/ApplyPolicies', request, values, terminal)) as { version: JsonObject };
+  const answer = (await ask('AuthorizationService/ApplyPolicies', request, values, terminal)) as JsonObject;
+  const version = answer['version'] as JsonObject;
+  if (answer['unchanged'] === true) {
+    terminal.out(`all of it is there already; version ${text(version['version'])} is active`);
+    return 0;
+  }
   const changed = Number(version['changed']);
   const said = request.dryRun ? 'would change' : request.draft ? `draft ${text(version['version'])} would change` : 'changed';
   const state = request.dryRun || request.draft ? '' : `; version ${text(version['version'])} is active`;

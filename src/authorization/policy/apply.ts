@@ -141,7 +141,7 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
     if (request.dryRun) return { result: { ...planned, version: 0, state: 'draft' as const } };
     if (plan.changes.length === 0 && from === null) {
       const current = active === 0 ? null : await store.set(tx, tenantId, active);
-      return { result: current?.set ?? { ...planned, version: 0 } };
+      return { result: { ...(current?.set ?? { ...planned, version: 0 }), unchanged: true } };
     }
     const { version, level } = planned;
     const details = {
@@ -174,11 +174,12 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
   const run = async (tenantId: TenantId, step: Step, call: Call): Promise<Applied> => {
     const { policies, problems } = await read(tenantId, step.request);
     if (problems.length > 0) throw invalid(problems);
-    const { result, revision } = await change<SetVersion>(tenantId, async (tx) => {
+    const { result, revision } = await change<SetVersion & { readonly unchanged?: boolean }>(tenantId, async (tx) => {
       await store.lock(tx, tenantId);
       return written(tx, tenantId, policies, step, call);
     });
-    return { version: result, revision };
+    const { unchanged = false, ...version } = result;
+    return { version, revision, unchanged };
   };
 
   const draftOf = async (tenantId: TenantId, version: number) => {
@@ -237,7 +238,11 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
       const { set, draft } = await draftOf(tenantId, version);
       if (set.state !== 'draft' || draft === null) {
         if (set.state !== 'active') throw conflict((await store.read(tenantId, (tx) => store.versions(tx, tenantId))).active);
-        return change(tenantId, async () => ({ result: set })).then(({ result, revision }) => ({ version: result, revision }));
+        return change(tenantId, async () => ({ result: set })).then(({ result, revision }) => ({
+          version: result,
+          revision,
+          unchanged: true,
+        }));
       }
       const options = { expectedVersion: set.baseVersion, dryRun: false, draft: false, acknowledged, comment: set.comment };
       return run(tenantId, { request: { ...draft, ...options }, event: 'policies.activated', from: set }, call);
@@ -257,7 +262,7 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
           events: [eventOf(call, tenantId, 'policies.discarded', `policies:${tenantId}`, { details: { version } })],
         };
       });
-      return { version: result, revision };
+      return { version: result, revision, unchanged: false };
     },
 
     async rollback(tenantId, version, options, call) {

@@ -103,8 +103,8 @@ export const policyRows = ({ policies, pager, holds }: PolicyWindow): PolicyRows
           comment,
         } = request;
         const asked = { sources, deleted, prune, expectedVersion, dryRun, draft, acknowledged, comment };
-        const { version, revision } = await policies.apply(await setOf(request, call), asked, call);
-        return { version: printSet(version, true), revision };
+        const { version, ...rest } = await policies.apply(await setOf(request, call), asked, call);
+        return { version: printSet(version, true), ...rest };
       },
     },
     activatePolicies: {

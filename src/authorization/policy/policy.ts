@@ -106,6 +106,8 @@ export interface PolicyDeps {
 
 export interface Applied {
   readonly version: SetVersion;
+  /** All of it was there already: the version is the active one. */
+  readonly unchanged: boolean;
   readonly revision: number;
 }
 

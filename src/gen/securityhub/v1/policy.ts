@@ -172,6 +172,8 @@ export interface ApplyPoliciesResponse {
     | undefined;
   /** Number of this change. */
   revision: number;
+  /** Whether all of it was there already, so that no version was made. */
+  unchanged: boolean;
 }
 
 /** Names a draft to make active. */
@@ -1342,7 +1344,7 @@ export const ApplyPoliciesRequest: MessageFns<ApplyPoliciesRequest> = {
 };
 
 function createBaseApplyPoliciesResponse(): ApplyPoliciesResponse {
-  return { version: undefined, revision: 0 };
+  return { version: undefined, revision: 0, unchanged: false };
 }
 
 export const ApplyPoliciesResponse: MessageFns<ApplyPoliciesResponse> = {
@@ -1352,6 +1354,9 @@ export const ApplyPoliciesResponse: MessageFns<ApplyPoliciesResponse> = {
     }
     if (message.revision !== 0) {
       writer.uint32(16).uint64(message.revision);
+    }
+    if (message.unchanged !== false) {
+      writer.uint32(24).bool(message.unchanged);
     }
     return writer;
   },
@@ -1385,6 +1390,14 @@ export const ApplyPoliciesResponse: MessageFns<ApplyPoliciesResponse> = {
             message.revision = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unchanged = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1406,6 +1419,7 @@ export const ApplyPoliciesResponse: MessageFns<ApplyPoliciesResponse> = {
       ? PolicySetVersion.fromPartial(object.version)
       : undefined;
     message.revision = object.revision ?? 0;
+    message.unchanged = object.unchanged ?? false;
     return message;
   },
 };
