@@ -171,7 +171,7 @@ export const collectingRecorder = (): CollectingRecorder => {
     insert: async (_tx, added) => void entries.push(...added),
     required: async (entry) => void entries.push(entry),
     refused: (entry) => void entries.push(entry),
-    sampled: (entry) => void entries.push(entry),
+    sampled: (_kind, entry) => void entries.push(entry()),
     flush: async () => {},
   };
 };

@@ -17,13 +17,10 @@ const BATCH = 250;
 const REQUIRED_TIMEOUT: Millis = seconds(3);
 
 /** Refused calls are counted by peer and reason. What a capability says about somebody (a failed login) is counted for each of them, alerts apart. */
-const refusalKey = (e: AuditEntry): string => {
+const refusalKind = (e: AuditEntry): string => {
   const about = e.type === 'call.refused' ? '' : `${e.level}\0${e.resource}`;
   return `${e.tenantId}\0${e.actor.type}\0${e.actor.id}\0${e.method}\0${e.reason}\0${e.ipAddress}\0${e.type}\0${about}`;
 };
-
-const verdictKey = (e: AuditEntry): string =>
-  `${e.tenantId}\0${e.actor.type}\0${e.actor.id}\0${e.method}\0${e.resource}\0${e.action}\0${e.result}\0${e.reason}`;
 
 const nobody = { type: 'installation', id: '', tenantId: '' };
 
@@ -66,8 +63,8 @@ export interface Recording {
 
 export const createRecorder = (deps: AuditDeps): Recording => {
   const { clock, random, log, store, settings } = deps;
-  const refusals = createTally({ capacity: CAPACITY, window: WINDOW, keyOf: refusalKey, other: otherRefusals });
-  const verdicts = createTally({ capacity: CAPACITY, window: WINDOW, keyOf: verdictKey, other: gapOf });
+  const refusals = createTally({ capacity: CAPACITY, window: WINDOW, other: otherRefusals });
+  const verdicts = createTally({ capacity: CAPACITY, window: WINDOW, other: gapOf });
   const written = (kind: string): { inc(by?: number): void } =>
     deps.metrics.counter('securityhub_audit_events_total', 'Audit events written, by class.', { class: kind });
   const counters = {
@@ -164,9 +161,9 @@ export const createRecorder = (deps: AuditDeps): Recording => {
         }
         counters.required.inc();
       },
-      refused: (entry) => refusals.add(entry, 1, clock.now()),
-      sampled(entry) {
-        if (keeps()) verdicts.add(entry, 1, clock.now());
+      refused: (entry) => refusals.add(refusalKind(entry), () => entry, clock.now()),
+      sampled(kind, entry) {
+        if (keeps()) verdicts.add(kind, entry, clock.now());
       },
       async flush() {
         await group.drain();

@@ -4,6 +4,8 @@ import type { Instant, Millis } from '../base/time.ts';
 
 /** Events that are to be written as one. */
 export interface Counted {
+  /** Events are equal when their kinds are. */
+  readonly kind: string;
   readonly entry: AuditEntry;
   readonly count: number;
   /** When the first of them happened. */
@@ -15,14 +17,13 @@ export interface TallyOptions {
   readonly capacity: number;
   /** How long repetitions are gathered. */
   readonly window: Millis;
-  /** Events are equal when their keys are. */
-  readonly keyOf: (entry: AuditEntry) => string;
   /** What becomes of a new kind when there is no room: an entry it is counted under instead. */
   readonly other: (entry: AuditEntry) => AuditEntry;
 }
 
 export interface Tally {
-  add(entry: AuditEntry, count: number, now: Instant): void;
+  /** `entry` is made for the first of its kind, and where there is no room. */
+  add(kind: string, entry: () => AuditEntry, now: Instant): void;
   /** What is due at `now`, at most `limit`. Taken events are the caller's to write, or to put back. */
   take(now: Instant, limit: number): readonly Counted[];
   /** Everything, due or not. */
@@ -42,7 +43,7 @@ interface Cell {
 // Beyond `capacity` there is room for this many rows of "other": one a tenant, and '' for the rest.
 const OTHERS = 1000;
 
-export const createTally = ({ capacity, window, keyOf, other }: TallyOptions): Tally => {
+export const createTally = ({ capacity, window, other }: TallyOptions): Tally => {
   const waiting = new Map<string, Cell>();
   const others = new Map<string, Cell>();
   /** Written lately: when the next of that kind is due. In the order of that time, so the oldest is first. */
@@ -70,11 +71,11 @@ export const createTally = ({ capacity, window, keyOf, other }: TallyOptions): T
     quiet.set(key, due);
   };
 
-  const drain = (cells: Map<string, Cell>, taken: Counted[], limit: number, due: Instant, then: (key: string) => void): void => {
+  const drain = (cells: Map<string, Cell>, taken: Counted[], limit: number, due: Instant, then: (kind: string) => void): void => {
     for (const [key, cell] of cells) {
       if (taken.length >= limit) return;
       if (cell.due > due) continue;
-      taken.push({ entry: cell.entry, count: cell.count, since: cell.since });
+      taken.push({ kind: key, entry: cell.entry, count: cell.count, since: cell.since });
       cells.delete(key);
       then(key);
     }
@@ -88,17 +89,16 @@ export const createTally = ({ capacity, window, keyOf, other }: TallyOptions): T
   };
 
   return {
-    add(entry, count, now) {
-      const key = keyOf(entry);
-      const cell = waiting.get(key);
+    add(kind, entry, now) {
+      const cell = waiting.get(kind);
       if (cell !== undefined) {
-        cell.count += count;
+        cell.count += 1;
         return;
       }
-      if (waiting.size >= capacity) return addOther(entry, count, now);
-      const due = quiet.get(key);
-      if (due !== undefined) quiet.delete(key);
-      waiting.set(key, { entry, count, since: now, due: due ?? now });
+      if (waiting.size >= capacity) return addOther(entry(), 1, now);
+      const due = quiet.get(kind);
+      if (due !== undefined) quiet.delete(kind);
+      waiting.set(kind, { entry: entry(), count: 1, since: now, due: due ?? now });
     },
     take(now, limit) {
       const taken: Counted[] = [];
@@ -114,11 +114,10 @@ export const createTally = ({ capacity, window, keyOf, other }: TallyOptions): T
       return taken;
     },
     putBack(counted) {
-      for (const { entry, count, since } of counted) {
-        const key = keyOf(entry);
-        if (waiting.has(key) || waiting.size < capacity) {
-          quiet.delete(key);
-          into(waiting, key, entry, count, since, since);
+      for (const { kind, entry, count, since } of counted) {
+        if (waiting.has(kind) || waiting.size < capacity) {
+          quiet.delete(kind);
+          into(waiting, kind, entry, count, since, since);
         } else addOther(entry, count, since);
       }
     },

@@ -95,9 +95,7 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   // Only the digest and the look of the caller are kept; whether the token is still good is asked each time.
   const lately = new WeakMap<Peer, Shown>();
 
-  const shownOn = (peer: Peer, authorization: string): Shown => {
-    const last = lately.get(peer);
-    if (last !== undefined && last.authorization === authorization) return last;
+  const firstShownOn = (peer: Peer, authorization: string): Shown => {
     const token = authorization.replace(SCHEME, '');
     const shown: Shown = { authorization, token, digest: tokens.digestOf(token), claims: null, caller: null, applied: -1, until: 0 };
     lately.set(peer, shown);
@@ -140,20 +138,20 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   };
 
   /** RFC 9449 §7.1: a token bound to a DPoP key comes with the scheme DPoP and a proof for this very call. */
-  const byProof = async (token: string, claims: Claims, { authorization, peer, now, shown }: Presented): Promise<Caller> => {
-    if (shown.dpop === '' || !DPOP.test(authorization))
+  const byProof = async (token: string, claims: Claims, presented: Presented): Promise<Caller> => {
+    const { authorization, dpop, peer, now } = presented;
+    if (dpop === '' || !DPOP.test(authorization))
       throw refused('BINDING_MISSING', 'the token is bound to a DPoP key: send "authorization: DPoP <token>" and a proof as "dpop"');
-    tokens.checkAuthority(shown);
-    const checked = await tokens.checkProof(shown.dpop, { method: 'POST', uri: shown.target, token }, 'call', now);
+    tokens.checkAuthority(presented);
+    const checked = await tokens.checkProof(dpop, { method: 'POST', uri: presented.target, token }, 'call', now);
     if (!checked.ok) throw refused(checked.reason, checked.message);
     checkBinding(claims, peer, checked.jkt);
     // Asked after the proof was remembered: what was revoked meanwhile counts.
     return { ...(await limited(claims, null, now)).caller, jkt: checked.jkt };
   };
 
-  const byToken = (presented: Presented): MaybePromise<Caller> => {
+  const byToken = (presented: Presented, shown: Shown): MaybePromise<Caller> => {
     const { authorization, peer, now } = presented;
-    const shown = shownOn(peer, authorization);
     const verified = tokens.verify(shown.token, now, 0, shown.digest);
     if (!verified.ok && verified.reason === 'SIGNATURE_INVALID') notice.forged(sourceOf(presented));
     if (!verified.ok)
@@ -205,9 +203,11 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   return (presented: Presented): MaybePromise<Caller> => {
     const { authorization, peer, now } = presented;
     if (authorization === '') return peer.certificate === null ? { kind: 'anonymous' } : byCertificate(peer.certificate, now);
+    const last = lately.get(peer);
+    if (last?.authorization === authorization) return byToken(presented, last);
     if (!SCHEME.test(authorization))
       throw refused('CREDENTIALS_MALFORMED', 'authorization must be: Bearer <access token or API key>, or DPoP <access token>');
-    if (!API_KEY.test(authorization)) return byToken(presented);
+    if (!API_KEY.test(authorization)) return byToken(presented, firstShownOn(peer, authorization));
     return byApiKey(authorization.replace(SCHEME, ''), now);
   };
 };

@@ -42,8 +42,8 @@ export interface Recorder {
   required(entry: AuditEntry): Promise<void>;
   /** Counted per tenant, actor, method and reason, written every 10 s; never dropped. */
   refused(entry: AuditEntry): void;
-  /** Allowed verdicts: bounded, sampled as configured, a loss recorded as a gap. */
-  sampled(entry: AuditEntry): void;
+  /** Allowed verdicts: bounded, sampled as configured, a loss recorded as a gap. Equal kinds are one event; `entry` is made for the first. */
+  sampled(kind: string, entry: () => AuditEntry): void;
   flush(): Promise<void>;
 }
 

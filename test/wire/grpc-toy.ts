@@ -175,7 +175,7 @@ export const startToy = async (options: ToyOptions = {}) => {
       recorder: {
         required: async (entry) => void seen.required.push(entry),
         refused: (entry) => void seen.refused.push(entry),
-        sampled: (entry) => void seen.sampled.push(entry),
+        sampled: (_kind, entry) => void seen.sampled.push(entry()),
       },
       authenticate: (): Caller => ({ kind: 'anonymous' }),
       holds: () => false,

@@ -1,6 +1,8 @@
 // What one gRPC call brings along, in the words of room 2.
 import { Metadata } from '@grpc/grpc-js';
+import type { Peer } from '../../base/call.ts';
 import { Fault } from '../../base/fault.ts';
+import type { Instant } from '../../base/time.ts';
 import { requestIdOf } from '../rpc/layers/fault.ts';
 import { givenRequestId, type Incoming } from '../rpc/live-call.ts';
 import type { PeerOf } from './peer.ts';
@@ -17,26 +19,34 @@ export interface SurfaceCall {
   once(event: 'cancelled', listener: () => void): unknown;
 }
 
-export const incomingOf = (call: SurfaceCall, peerOf: PeerOf): Incoming => {
-  const deadline = call.getDeadline();
-  return {
-    peer: peerOf(call),
-    deadline: typeof deadline === 'number' ? deadline : deadline.getTime(),
-    header(name) {
-      if (name === ':authority') return call.getHost();
-      const [value] = call.metadata.get(name);
-      return typeof value === 'string' ? value : '';
-    },
-    onCancel(listener) {
-      if (call.cancelled) listener();
-      else call.once('cancelled', listener);
-    },
-  };
-};
+/** A class, because one is made for every call. */
+class GrpcIncoming implements Incoming {
+  readonly peer: Peer;
+  readonly deadline: Instant;
+  readonly #call: SurfaceCall;
+
+  constructor(call: SurfaceCall, peer: Peer) {
+    const deadline = call.getDeadline();
+    this.peer = peer;
+    this.deadline = typeof deadline === 'number' ? deadline : deadline.getTime();
+    this.#call = call;
+  }
+  header(name: string): string {
+    if (name === ':authority') return this.#call.getHost();
+    const value = this.#call.metadata.get(name)[0];
+    return typeof value === 'string' ? value : '';
+  }
+  onCancel(listener: () => void): void {
+    if (this.#call.cancelled) listener();
+    else this.#call.once('cancelled', listener);
+  }
+}
+
+export const incomingOf = (call: SurfaceCall, peerOf: PeerOf): Incoming => new GrpcIncoming(call, peerOf(call));
 
 /** Gives the caller its own request id back, in the initial metadata; only a caller that sent one looks for it. */
 export const echoRequestId = (call: SurfaceCall, incoming: Incoming): void => {
-  const given = givenRequestId(incoming.header);
+  const given = givenRequestId(incoming);
   if (given === '') return;
   const metadata = new Metadata();
   metadata.set('x-request-id', given);

@@ -53,7 +53,7 @@ export const createHttpServer = (deps: HttpServerDeps): HttpServer => {
   let closing = false;
 
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const requestId = givenRequestId(headerOf(message)) || makeRequestId();
+    const requestId = givenRequestId({ header: headerOf(message) }) || makeRequestId();
     let reply: Reply;
     try {
       reply = await answer(message, response, requestId);

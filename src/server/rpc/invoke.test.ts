@@ -113,7 +113,7 @@ const setUp = ({ row, caller = anonymous, held = [], ports }: Setup) => {
       recorder: {
         required: async (event) => void kept.required.push(event),
         refused: (event) => void kept.refused.push(event),
-        sampled: (event) => void kept.sampled.push(event),
+        sampled: (_kind, event) => void kept.sampled.push(event()),
       },
       authenticate: () => caller,
       holds: (_caller, permission) => held.includes(permission),

@@ -12,7 +12,7 @@ export interface Incoming {
   /** The caller's own deadline; Infinity where it named none. */
   readonly deadline: Instant;
   /** First value of a header (lower-case name), '' where there is none. `:authority` is the name by which the caller knows us. */
-  readonly header: (name: string) => string;
+  header(name: string): string;
   /** `listener` is called once nobody waits any more; at once if that has happened already. */
   readonly onCancel: (listener: () => void) => void;
 }
@@ -40,8 +40,8 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-|$)/;
 const ANONYMOUS: Caller = { kind: 'anonymous' };
 
 /** A caller's own request id, or '' where it is missing or could not stand in a header or a log line. */
-export const givenRequestId = (header: (name: string) => string): string => {
-  const given = header('x-request-id');
+export const givenRequestId = (incoming: Pick<Incoming, 'header'>): string => {
+  const given = incoming.header('x-request-id');
   return REQUEST_ID.test(given) ? given : '';
 };
 
@@ -54,6 +54,7 @@ export class LiveCall implements Call {
   readonly now: Instant;
   caller: Caller = ANONYMOUS;
   deadline: Instant;
+  readonly authorization: string;
   /** Bytes of the one request, or the bytes of each as they come. */
   readonly input: Uint8Array | AsyncIterable<Uint8Array>;
   readonly sink: Sink | null;
@@ -80,6 +81,7 @@ export class LiveCall implements Call {
     this.input = input;
     this.sink = sink;
     this.deadline = incoming.deadline;
+    this.authorization = incoming.header('authorization');
     this.#incoming = incoming;
     this.#makeId = makeId;
   }
@@ -90,11 +92,8 @@ export class LiveCall implements Call {
   get peer(): Peer {
     return this.#incoming.peer;
   }
-  get authorization(): string {
-    return this.#incoming.header('authorization');
-  }
   get requestId(): string {
-    if (this.#requestId === '') this.#requestId = givenRequestId((name) => this.#incoming.header(name)) || this.#makeId();
+    if (this.#requestId === '') this.#requestId = givenRequestId(this.#incoming) || this.#makeId();
     return this.#requestId;
   }
   get traceparent(): string {

@@ -1,9 +1,9 @@
 // The onion: every method, unary or streaming, over gRPC or HTTP, goes through the same layers, composed once at start.
-import type { Call, MaybePromise, Peer } from '../../base/call.ts';
+import type { Call, MaybePromise } from '../../base/call.ts';
 import type { Caller } from '../../base/caller.ts';
 import type { FieldViolation } from '../../base/fault.ts';
 import type { Random } from '../../base/random.ts';
-import type { Clock, Instant } from '../../base/time.ts';
+import type { Clock } from '../../base/time.ts';
 import type { Log, Metrics, Recorder } from '../platform.ts';
 import type { LimitClass } from './define.ts';
 import type { LiveCall, Route } from './live-call.ts';
@@ -18,14 +18,10 @@ export interface Layer {
   readonly wrap: (route: Route, inner: Step) => Step;
 }
 
-export interface Presented {
+/** What a call shows of its caller; `dpop` and `target` are read only for a token that is bound to a DPoP key. */
+export interface Presented extends Pick<Call, 'peer' | 'now' | 'requestId' | 'dpop' | 'target'> {
   /** The whole header, '' where there is none. */
   readonly authorization: string;
-  readonly peer: Peer;
-  readonly now: Instant;
-  readonly requestId: string;
-  /** Read only for a token that is bound to a DPoP key. */
-  readonly shown: Pick<Call, 'dpop' | 'target'>;
 }
 
 /** What the composition root gives. Each may answer at once; then the whole call makes no promise. */

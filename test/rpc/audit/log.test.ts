@@ -218,13 +218,15 @@ describe('refusals', () => {
 });
 
 describe('allowed verdicts', () => {
+  const sample = (audit: ReturnType<typeof auditOf>, entry: AuditEntry): void =>
+    audit.recorder.sampled(`${entry.tenantId} ${entry.resource}`, () => entry);
   const validate = (tenantId: string, resource = 'token:1'): AuditEntry => entryIn(tenantId, { type: 'call.validate_token', resource });
 
   it('are one event a flush where they are equal', async () => {
     const tenantId = newTenant();
     const audit = auditOf();
-    for (let i = 0; i < 5000; i += 1) audit.recorder.sampled(validate(tenantId));
-    audit.recorder.sampled(validate(tenantId, 'token:2'));
+    for (let i = 0; i < 5000; i += 1) sample(audit, validate(tenantId));
+    sample(audit, validate(tenantId, 'token:2'));
     expect((await found(audit, tenantId)).map((event) => event.count).toSorted((a, b) => a - b)).toEqual([1, 5000]);
   });
   it.each<[string, Partial<AuditSettings>]>([
@@ -234,13 +236,13 @@ describe('allowed verdicts', () => {
   ])('are not kept with %s', async (_, settings) => {
     const tenantId = newTenant();
     const audit = auditOf(settings);
-    audit.recorder.sampled(validate(tenantId));
+    sample(audit, validate(tenantId));
     expect(await found(audit, tenantId)).toEqual([]);
   });
   it('are kept in part with AUDIT_DECISIONS=sample:0.5', async () => {
     const tenantId = newTenant();
     const audit = auditOf({ decisions: { kind: 'sample', rate: 0.5 } });
-    for (let i = 0; i < 1000; i += 1) audit.recorder.sampled(validate(tenantId));
+    for (let i = 0; i < 1000; i += 1) sample(audit, validate(tenantId));
     const [event] = await found(audit, tenantId);
     expect(event?.count).toBeGreaterThan(350);
     expect(event?.count).toBeLessThan(650);
@@ -248,7 +250,7 @@ describe('allowed verdicts', () => {
   it('beyond the buffer leave a gap that says how many', async () => {
     const tenantId = newTenant();
     const audit = auditOf();
-    for (let i = 0; i < 10_003; i += 1) audit.recorder.sampled(validate(tenantId, `token:${i}`));
+    for (let i = 0; i < 10_003; i += 1) sample(audit, validate(tenantId, `token:${i}`));
     await audit.writeDue();
     clock.advance(10_000);
     expect(await found(audit, tenantId, { types: ['audit.gap'] })).toMatchObject([{ count: 3, result: 'error', reason: 'OVERLOAD' }]);
@@ -256,7 +258,7 @@ describe('allowed verdicts', () => {
   it('that wait are written at the end', async () => {
     const tenantId = newTenant();
     const audit = auditOf();
-    audit.recorder.sampled(validate(tenantId));
+    sample(audit, validate(tenantId));
     await audit.recorder.flush();
     expect(await database.sql('SELECT FROM audit_event WHERE tenant_id = $1', [tenantId])).toHaveLength(1);
   });

@@ -22,23 +22,19 @@ export const authenticate = (ports: Pick<OnionPorts, 'authenticate'>): Layer => 
     // Health must answer while everything behind it is away.
     if (open && route.row.limit === 'vital') return inner;
 
-    const identify = (call: LiveCall, authorization: string) =>
-      ports.authenticate({ authorization, peer: call.peer, now: call.now, requestId: call.requestId, shown: call });
-
-    const identifyOpen = (call: LiveCall, authorization: string) => {
+    const identifyOpen = (call: LiveCall) => {
       try {
-        const caller = identify(call, authorization);
+        const caller = ports.authenticate(call);
         return isPromise(caller) ? caller.then(undefined, asAnonymous) : caller;
       } catch (thrown) {
         return asAnonymous(thrown);
       }
     };
-    const who = open ? identifyOpen : identify;
+    const who = open ? identifyOpen : ports.authenticate;
 
     return (call) => {
-      const { authorization } = call;
-      if (authorization === '' && call.peer.certificate === null) return inner(call);
-      const caller = who(call, authorization);
+      if (call.authorization === '' && call.peer.certificate === null) return inner(call);
+      const caller = who(call);
       if (!isPromise(caller)) {
         call.caller = caller;
         return inner(call);
