@@ -36,6 +36,9 @@ export interface Overrides {
 
 export type App = Awaited<ReturnType<typeof createApp>>;
 
+/** Of somebody who is not there. */
+const NO_LIMITS = { also: [], cap: null, scopes: [] };
+
 /** Beyond the time that calls under way may take, what one part may take to stop. */
 const PATIENCE = 5000;
 
@@ -96,6 +99,8 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
       known: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found !== null),
       active: (tenantId, userIds) => identity.door.activeUsers(tenantId, userIds),
       acts: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.active === true),
+      limits: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.limits ?? NO_LIMITS),
+      page: (tenantId, kind, after, limit) => identity.door.subjectIds(tenantId, kind, after, limit),
     },
   });
   const tokens = createTokensWired(platform, config.tokens, {

@@ -7,6 +7,7 @@ import * as proto from '../gen/securityhub/v1/authorization.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import type { DecisionRows } from './decision/decision.rpc.ts';
 import type { GroupRows } from './groups.rpc.ts';
+import type { ListingRows } from './listing.rpc.ts';
 import type { PolicyRows } from './policy/policy.rpc.ts';
 import { changing, instant, optionalTimestamp, pages, reading, required, subjectFrom, timestamp } from './rows.rpc.ts';
 import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant } from './authorization.ts';
@@ -73,7 +74,7 @@ const ACROSS = true;
 export const authorizationServices = (
   door: Omit<Authorization, 'recorder'>,
   pager: Pager,
-  others: PolicyRows & DecisionRows & GroupRows,
+  others: PolicyRows & DecisionRows & GroupRows & ListingRows,
 ): readonly Service[] => {
   const paged = <T>(
     query: readonly unknown[],

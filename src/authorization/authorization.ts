@@ -7,7 +7,8 @@ import type { Clock, Instant } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { type ClearanceChanges, createClearanceChanges } from './clear.ts';
-import { roleNotFound } from './change.ts';
+import { requireKnown, roleNotFound } from './change.ts';
+import { levelName } from './classification.ts';
 import { outranks, requireRoleHeld } from './escalation.ts';
 import { createDelegationChanges, type DelegationChanges, type Delegations } from './delegate.ts';
 import { explain, type Step } from './explain.ts';
@@ -17,6 +18,8 @@ import { type Holding, holdingOf as holdingFrom, NOTHING, rightsHolder } from '.
 import type { HolderLists } from './holders.postgres.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
+import { type HeldPermission, keyOf, permissionTree } from './permission-tree.ts';
+import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
@@ -33,6 +36,8 @@ export type { Step } from './explain.ts';
 export type { StoredDelegation } from './delegate.ts';
 export type { Group, Member } from './group.ts';
 export type { Holding } from './holding.ts';
+export type { HeldPermission, PermissionSource } from './permission-tree.ts';
+export type { AbleSubject } from './who-can.ts';
 export type { LimitedRights, Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
 export type { DecisionRecorder } from './decision/record.ts';
@@ -114,16 +119,26 @@ export interface Subjects {
   readonly active?: (tenantId: TenantId, userIds: readonly string[]) => Promise<readonly string[]>;
   /** Is this user or service there and not suspended? Answered at once when at hand. */
   acts(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
+  /** What its entry adds; a user has none. */
+  limits(tenantId: TenantId, subject: Subject): MaybePromise<Limits>;
+  /** All active users, or all services, in the order of their ids. */
+  page(tenantId: TenantId, kind: 'user' | 'service', after: string, limit: number): Promise<readonly string[]>;
 }
 
 export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly rules: Rules;
   readonly groups: Groups;
   readonly delegations: Delegations;
+  readonly candidates: Candidates;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+export interface HeldPermissions {
+  readonly rights: Rights;
+  readonly tree: readonly HeldPermission[];
 }
 
 export interface Authorization
@@ -134,7 +149,8 @@ export interface Authorization
     GroupChanges,
     DelegationChanges,
     ClearanceChanges,
-    Lists {
+    Lists,
+    WhoCan {
   /** A subject's rights now. Somebody unknown has none. At once when cached; UNAVAILABLE when they cannot be read. */
   rights(tenantId: TenantId, subject: Subject): MaybePromise<Rights>;
   /** Those of many, all at one moment of the feed. */
@@ -147,6 +163,11 @@ export interface Authorization
   explain(rights: Rights, limits: Limits, question: Question, situation: Situation | null): readonly Step[];
   /** Keeps decisions for later, as many as there is room for. */
   readonly recorder: Pick<DecisionRecorder, 'wants' | 'add'>;
+  /** All that a subject may do, each with where it comes from, sorted. `resourceType`: '' = all. NOT_FOUND / SUBJECT_UNKNOWN. */
+  permissionsOf(tenantId: TenantId, subject: Subject, resourceType: string, now: Instant): Promise<HeldPermissions>;
+  /** Where it stands in that order. */
+  placeOf(one: HeldPermission): string;
+  clearanceName(rights: Rights): string;
   /** Rights behind an API key's list or a workload's entry; the same object as long as nothing changed. */
   limited(rights: Rights, limits: Limits): LimitedRights;
   /** May this caller do it now? Anonymous may nothing. */
@@ -217,5 +238,14 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ...createDelegationChanges(changing),
     ...createClearanceChanges(changing),
     ...createLists(deps),
+    ...createWhoCan({ ...deps, resolve, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
+    permissionsOf: async (tenantId, subject, resourceType, now) => {
+      await requireKnown(deps.subjectsKnown, tenantId, subject);
+      const rights = await one(tenantId, subject, now);
+      const { also } = await deps.subjectsKnown.limits(tenantId, subject);
+      return { rights, tree: permissionTree(rights, also, resourceType, now) };
+    },
+    placeOf: keyOf,
+    clearanceName: ({ index }) => levelName(index.clearance),
   };
 };

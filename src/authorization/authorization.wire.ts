@@ -17,6 +17,8 @@ import { createSetLoader } from './policy/load.ts';
 import { createPolicySet } from './policy/policy-set.ts';
 import { createPolicies } from './policy/policy.ts';
 import { policyRows } from './policy/policy.rpc.ts';
+import { postgresCandidates } from './candidates.postgres.ts';
+import { listingRows } from './listing.rpc.ts';
 import { postgresDelegations } from './delegations.postgres.ts';
 import { postgresGroups } from './groups.postgres.ts';
 import { groupRows } from './groups.rpc.ts';
@@ -95,6 +97,7 @@ export const wireAuthorization = (
     rules,
     groups: postgresGroups(db),
     delegations: postgresDelegations(db),
+    candidates: postgresCandidates(db),
     snapshots,
     subjects,
     cursor: () => feed.cursor(),
@@ -144,6 +147,7 @@ export const wireAuthorization = (
     ...policyRows(window),
     ...decisionRows({ decisions, clock: platform.clock, holds: authorization.holds }),
     ...groupRows(authorization, platform.pager),
+    ...listingRows(authorization, platform.pager, () => feed.cursor()),
   };
   return {
     authorization: { ...authorization, recorder: decisions.recorder },

@@ -10,7 +10,8 @@ import { CLASSIFICATIONS } from './classification.ts';
 import { conditionSchema, parseCondition } from './condition/condition.ts';
 import { evaluate } from './evaluate.ts';
 import { explain } from './explain.ts';
-import { parsePermission } from './permission.ts';
+import { covers, parsePermission } from './permission.ts';
+import { permissionTree } from './permission-tree.ts';
 import type { Question } from './question.ts';
 import { createResolve, subjectKey } from './resolve.ts';
 import type { ResourceType } from './resource-type.ts';
@@ -236,6 +237,28 @@ describe('the indexed evaluator', () => {
         const rights = rightsIn(world, U1);
         fc.pre(rights.plain);
         expect(evaluate(rights, asked, here)).toBe(evaluate(rights, asked, there));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('the tree of permissions', () => {
+  it('covers whatever a check allows, in force', () => {
+    fc.assert(
+      fc.property(model, question, situation, (world, asked, where) => {
+        const rights = rightsIn(world, U1);
+        fc.pre(evaluate(rights, asked, where).allowed);
+        const scopes = ['', asked.resourceId, ...asked.parents.map(({ id }) => id)];
+        const types = [asked.type, ...asked.parents.map((parent) => parent.type)];
+        const found = permissionTree(rights, [], '', NOW).some(
+          ({ permission, resourceId, effect, sources }) =>
+            effect === 'allow' &&
+            scopes.includes(resourceId) &&
+            sources.some(({ active }) => active) &&
+            types.some((one) => covers(parsePermission(permission) ?? { type: '', action: '' }, { type: one, action: asked.action })),
+        );
+        expect(found).toBe(true);
       }),
       { numRuns: 300 },
     );

@@ -101,6 +101,8 @@ export interface Rights {
   readonly revision: number;
   readonly snapshot: Snapshot;
   readonly index: RightsIndex;
+  /** For whoever tells where each right comes from. */
+  readonly sources: Sources;
 }
 
 export interface ConditionalGrant extends Weighed {
@@ -207,7 +209,8 @@ const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
 /** A pattern is a way to speak of rights; policies speak of what is done. */
 const isSpoken = ({ type, action }: Permission): boolean => type !== '*' && action !== '*';
 
-export const compileRights = (snapshot: Snapshot, { rows, groups, lent }: Sources, now: Instant, revision: number): Rights => {
+export const compileRights = (snapshot: Snapshot, sources: Sources, now: Instant, revision: number): Rights => {
+  const { rows, groups, lent } = sources;
   const all = groups.length === 0 ? [rows] : [rows, ...groups];
   const stored = { assignments: all.flatMap((one) => one.assignments), grants: all.flatMap((one) => one.grants) };
   const assignments = stored.assignments.filter((assignment) => inForce(assignment, now));
@@ -268,6 +271,7 @@ export const compileRights = (snapshot: Snapshot, { rows, groups, lent }: Source
     revision,
     snapshot,
     index,
+    sources,
   };
   return rights;
 };

@@ -27,6 +27,8 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.AuthorizationService/ListDelegations',
   'securityhub.v1.AuthorizationService/DeleteDelegation',
   'securityhub.v1.AuthorizationService/SetClearance',
+  'securityhub.v1.AuthorizationService/GetUserPermissions',
+  'securityhub.v1.AuthorizationService/ListSubjects',
   'securityhub.v1.AuthorizationService/ValidatePolicies',
   'securityhub.v1.AuthorizationService/ApplyPolicies',
   'securityhub.v1.AuthorizationService/ActivatePolicies',

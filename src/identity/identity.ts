@@ -13,7 +13,7 @@ import type { TokensDoor } from '../tokens/tokens.ts';
 import { bootstrap, createSetupToken, redeemSetupToken } from './bootstrap.ts';
 import { createTenant } from './create-tenant.ts';
 import { createUser } from './create-user.ts';
-import { listTenants, listUsers, listWorkloads } from './list.ts';
+import { listTenants, listUsers, listWorkloads, subjectIds } from './list.ts';
 import { login } from './login.ts';
 import { createLookUps } from './look-up.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
@@ -122,6 +122,7 @@ export const createIdentity = (deps: IdentityDeps) => {
     putWorkload: putWorkload(ports),
     deleteWorkload: deleteWorkload(ports),
     listWorkloads: listWorkloads(ports),
+    subjectIds: subjectIds(ports),
     bootstrap: bootstrap(ports),
     createSetupToken: createSetupToken(ports),
     redeemSetupToken: redeemSetupToken(ports),

@@ -77,3 +77,22 @@ export const listWorkloads =
       return db.tenant(tenantId, (tx) => workloads.page(tx, tenantId, namespace, after, limit));
     });
   };
+
+/** Ids of active users, or of services (`<namespace>/<name>`), in their order: for whoever goes through all of them. */
+export const subjectIds =
+  ({
+    db,
+    users,
+    workloads,
+  }: {
+    readonly db: Database;
+    readonly users: Pick<UserStore, 'page'>;
+    readonly workloads: Pick<WorkloadStore, 'page'>;
+  }) =>
+  (tenantId: TenantId, kind: 'user' | 'service', after: string, limit: number): Promise<readonly string[]> =>
+    db.tenant(tenantId, async (tx) => {
+      if (kind === 'user') return (await users.page(tx, tenantId, 'active', after, limit)).map(({ userId }) => userId);
+      const at = after.indexOf('/');
+      const place = at < 0 ? null : { namespace: after.slice(0, at), name: after.slice(at + 1) };
+      return (await workloads.page(tx, tenantId, '', place, limit)).map((workload) => workloadKey(workload.namespace, workload.name));
+    });

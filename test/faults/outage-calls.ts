@@ -340,6 +340,8 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.listDelegations, {});
   plain(Authorization.deleteDelegation, { delegationId: supplies.delegationId });
   plain(Authorization.setClearance, { subject, clearance: 'internal' });
+  plain(Authorization.getUserPermissions, {});
+  plain(Authorization.listSubjects, { action: 'read', resource: Resource.fromPartial({ type: 'conversations' }) });
   const sources = [{ name: 'policy.json', content: policyText(`outage-${run}`) }];
   plain(Authorization.validatePolicies, { sources });
   plain(Authorization.applyPolicies, { sources });

@@ -250,6 +250,9 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
     members: [await subject(given)],
   }),
   [`${V1}.AuthorizationService/ListGroupMembers`]: async (given) => ({ ...given.tenant, group: await newGroup(given) }),
+  [`${V1}.AuthorizationService/GetUserPermissions`]: async (given) => ({ ...given.tenant, subject: await subject(given) }),
+  [`${V1}.AuthorizationService/GetUserPermissions: oneself`]: ofTenant,
+  [`${V1}.AuthorizationService/ListSubjects`]: ({ tenant }) => ({ ...tenant, action: 'read', resource: { type: 'conversations' } }),
   [`${V1}.AuthorizationService/PutDelegation`]: async (given) => ({ ...given.tenant, ...delegationTo(await subject(given)) }),
   [`${V1}.AuthorizationService/ListDelegations`]: ofTenant,
   [`${V1}.AuthorizationService/DeleteDelegation`]: async (given) => {

@@ -138,6 +138,17 @@ export const createWorld = async (
       subjects: {
         known: (tenantId, { type, id }) => (type === 'user' ? users.has(`${tenantId}/${id}`) : id === 'default/billing'),
         acts: (tenantId, { type, id }) => (type === 'user' ? users.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),
+        limits: (_, { type }) => ({ also: type === 'service' ? entryOf().permissions : [], cap: null, scopes: [] }),
+        page: async (tenantId, kind, after, limit) =>
+          (kind === 'service'
+            ? ['default/billing']
+            : [...USERS]
+                .filter(([, status]) => status === 'active')
+                .flatMap(([key]) => (key.startsWith(`${tenantId}/`) ? [key.slice(tenantId.length + 1)] : []))
+          )
+            .filter((id) => id > after)
+            .sort()
+            .slice(0, limit),
         active: async (tenantId, ids) => ids.filter((id) => users.get(`${tenantId}/${id}`) === 'active'),
       },
     },

@@ -54,7 +54,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   const late: { identity?: Identity } = {};
   const identityDoor = (): Identity => late.identity as Identity;
   const { authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
-    subjects: { known: () => true, acts: () => true },
+    subjects: { known: () => true, acts: () => true, limits: () => ({ also: [], cap: null, scopes: [] }), page: async () => [] },
   });
   const tokens = createTokensWired(platform, defaultsOf(tokensConfig), {
     user: (tenantId, userId) => identityDoor().user(tenantId, userId),

@@ -892,6 +892,132 @@ export interface SetClearanceResponse {
   revision: number;
 }
 
+/** Whose permissions. */
+export interface GetUserPermissionsRequest {
+  /** Tenant; empty = the caller's. */
+  tenantId: string;
+  /** Whose; unset = the caller's own (an API key's: its owner's). */
+  subject:
+    | SubjectRef
+    | undefined;
+  /** Only of this resource type, wildcards that cover it included; empty = all. */
+  resourceType: string;
+  /** At most this many; 0 = 50. */
+  pageSize: number;
+  /** Where the last page ended; empty = the first page. */
+  pageToken: string;
+}
+
+/** A page of permissions, by permission and resource. */
+export interface GetUserPermissionsResponse {
+  /** The permissions and denies. */
+  permissions: HeldPermission[];
+  /** Roles in force, through groups included. */
+  roles: string[];
+  /** Groups it is a member of now. */
+  groups: string[];
+  /** How secret a resource may be for it. */
+  clearance: string;
+  /** When all of this may be otherwise by itself; unset = not before a change. */
+  validUntil:
+    | Timestamp
+    | undefined;
+  /** Revision that it was read at. */
+  policyRevision: number;
+  /** Where to go on; empty = this was the last page. */
+  nextPageToken: string;
+}
+
+/** A permission that is held or denied. */
+export interface HeldPermission {
+  /** The permission, <resource type>:<action>, with * for either side. */
+  permission: string;
+  /** The one resource it is about; empty = all. */
+  resourceId: string;
+  /** Allow or deny. */
+  effect: Effect;
+  /** Where it comes from. */
+  sources: PermissionSource[];
+}
+
+/** Where a permission comes from. */
+export interface PermissionSource {
+  /** Kind: role, grant, deny, delegation, owner, workload. */
+  kind: string;
+  /** The rule, as decisions name it. */
+  rule: string;
+  /** From the assigned role down to the one that holds it. */
+  path: string[];
+  /** The group it comes through; empty = none. */
+  group: string;
+  /** Who lends it. */
+  grantor:
+    | SubjectRef
+    | undefined;
+  /** What it asks for. */
+  conditions: string[];
+  /** When it begins; unset = it has begun. */
+  notBefore:
+    | Timestamp
+    | undefined;
+  /** When it ends; unset = never. */
+  expiresAt:
+    | Timestamp
+    | undefined;
+  /** Whether it is in force now. */
+  active: boolean;
+}
+
+/** Who can do what to which resource. */
+export interface ListSubjectsRequest {
+  /** Tenant; empty = the caller's. */
+  tenantId: string;
+  /** What: read, write, … */
+  action: string;
+  /** To which resource; what is said of it is believed. */
+  resource:
+    | Resource
+    | undefined;
+  /** Only subjects of this kind: user or service; empty = both. */
+  subjectType: string;
+  /** Workload that it is asked for. */
+  workload: string;
+  /** Environment that it is asked for. */
+  environment: string;
+  /** Attributes of the environment, for conditions. */
+  context:
+    | { [key: string]: any }
+    | undefined;
+  /** At most this many; 0 = 50. */
+  pageSize: number;
+  /** Where the last page ended; empty = the first page. */
+  pageToken: string;
+}
+
+/** A page of subjects. */
+export interface ListSubjectsResponse {
+  /** Those who can. */
+  subjects: AbleSubject[];
+  /** Where to go on; empty = this was the last page. */
+  nextPageToken: string;
+  /** Revision that it was decided on. */
+  policyRevision: number;
+}
+
+/** Somebody who can. */
+export interface AbleSubject {
+  /** Who. */
+  subject:
+    | SubjectRef
+    | undefined;
+  /** EFFECT_ALLOW, or EFFECT_STEP_UP where a second factor is still to be shown. */
+  effect: Effect;
+  /** Roles, grants and policies that decided. */
+  appliedPolicies: string[];
+  /** Conditions that the decision rests on. */
+  conditions: string[];
+}
+
 function createBaseSubjectRef(): SubjectRef {
   return { type: "", id: "" };
 }
@@ -6688,6 +6814,841 @@ export const SetClearanceResponse: MessageFns<SetClearanceResponse> = {
   },
 };
 
+function createBaseGetUserPermissionsRequest(): GetUserPermissionsRequest {
+  return { tenantId: "", subject: undefined, resourceType: "", pageSize: 0, pageToken: "" };
+}
+
+export const GetUserPermissionsRequest: MessageFns<GetUserPermissionsRequest> = {
+  encode(message: GetUserPermissionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.subject !== undefined) {
+      SubjectRef.encode(message.subject, writer.uint32(18).fork()).join();
+    }
+    if (message.resourceType !== "") {
+      writer.uint32(26).string(message.resourceType);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(32).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(42).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUserPermissionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetUserPermissionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subject = SubjectRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.resourceType = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetUserPermissionsRequest>, I>>(base?: I): GetUserPermissionsRequest {
+    return GetUserPermissionsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetUserPermissionsRequest>, I>>(object: I): GetUserPermissionsRequest {
+    const message = createBaseGetUserPermissionsRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.subject = (object.subject !== undefined && object.subject !== null)
+      ? SubjectRef.fromPartial(object.subject)
+      : undefined;
+    message.resourceType = object.resourceType ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetUserPermissionsResponse(): GetUserPermissionsResponse {
+  return {
+    permissions: [],
+    roles: [],
+    groups: [],
+    clearance: "",
+    validUntil: undefined,
+    policyRevision: 0,
+    nextPageToken: "",
+  };
+}
+
+export const GetUserPermissionsResponse: MessageFns<GetUserPermissionsResponse> = {
+  encode(message: GetUserPermissionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.permissions) {
+      HeldPermission.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.groups) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.clearance !== "") {
+      writer.uint32(34).string(message.clearance);
+    }
+    if (message.validUntil !== undefined) {
+      Timestamp.encode(message.validUntil, writer.uint32(42).fork()).join();
+    }
+    if (message.policyRevision !== 0) {
+      writer.uint32(48).uint64(message.policyRevision);
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(58).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUserPermissionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetUserPermissionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.permissions.push(HeldPermission.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.groups.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.clearance = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.validUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.policyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetUserPermissionsResponse>, I>>(base?: I): GetUserPermissionsResponse {
+    return GetUserPermissionsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetUserPermissionsResponse>, I>>(object: I): GetUserPermissionsResponse {
+    const message = createBaseGetUserPermissionsResponse();
+    message.permissions = object.permissions?.map((e) => HeldPermission.fromPartial(e)) || [];
+    message.roles = object.roles?.map((e) => e) || [];
+    message.groups = object.groups?.map((e) => e) || [];
+    message.clearance = object.clearance ?? "";
+    message.validUntil = (object.validUntil !== undefined && object.validUntil !== null)
+      ? Timestamp.fromPartial(object.validUntil)
+      : undefined;
+    message.policyRevision = object.policyRevision ?? 0;
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseHeldPermission(): HeldPermission {
+  return { permission: "", resourceId: "", effect: 0, sources: [] };
+}
+
+export const HeldPermission: MessageFns<HeldPermission> = {
+  encode(message: HeldPermission, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.permission !== "") {
+      writer.uint32(10).string(message.permission);
+    }
+    if (message.resourceId !== "") {
+      writer.uint32(18).string(message.resourceId);
+    }
+    if (message.effect !== 0) {
+      writer.uint32(24).int32(message.effect);
+    }
+    for (const v of message.sources) {
+      PermissionSource.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeldPermission {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeldPermission();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.permission = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resourceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.effect = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sources.push(PermissionSource.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<HeldPermission>, I>>(base?: I): HeldPermission {
+    return HeldPermission.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HeldPermission>, I>>(object: I): HeldPermission {
+    const message = createBaseHeldPermission();
+    message.permission = object.permission ?? "";
+    message.resourceId = object.resourceId ?? "";
+    message.effect = object.effect ?? 0;
+    message.sources = object.sources?.map((e) => PermissionSource.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePermissionSource(): PermissionSource {
+  return {
+    kind: "",
+    rule: "",
+    path: [],
+    group: "",
+    grantor: undefined,
+    conditions: [],
+    notBefore: undefined,
+    expiresAt: undefined,
+    active: false,
+  };
+}
+
+export const PermissionSource: MessageFns<PermissionSource> = {
+  encode(message: PermissionSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.rule !== "") {
+      writer.uint32(18).string(message.rule);
+    }
+    for (const v of message.path) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.group !== "") {
+      writer.uint32(34).string(message.group);
+    }
+    if (message.grantor !== undefined) {
+      SubjectRef.encode(message.grantor, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.conditions) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.notBefore !== undefined) {
+      Timestamp.encode(message.notBefore, writer.uint32(58).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(66).fork()).join();
+    }
+    if (message.active !== false) {
+      writer.uint32(72).bool(message.active);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PermissionSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePermissionSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.path.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.grantor = SubjectRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.conditions.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.notBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PermissionSource>, I>>(base?: I): PermissionSource {
+    return PermissionSource.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PermissionSource>, I>>(object: I): PermissionSource {
+    const message = createBasePermissionSource();
+    message.kind = object.kind ?? "";
+    message.rule = object.rule ?? "";
+    message.path = object.path?.map((e) => e) || [];
+    message.group = object.group ?? "";
+    message.grantor = (object.grantor !== undefined && object.grantor !== null)
+      ? SubjectRef.fromPartial(object.grantor)
+      : undefined;
+    message.conditions = object.conditions?.map((e) => e) || [];
+    message.notBefore = (object.notBefore !== undefined && object.notBefore !== null)
+      ? Timestamp.fromPartial(object.notBefore)
+      : undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    message.active = object.active ?? false;
+    return message;
+  },
+};
+
+function createBaseListSubjectsRequest(): ListSubjectsRequest {
+  return {
+    tenantId: "",
+    action: "",
+    resource: undefined,
+    subjectType: "",
+    workload: "",
+    environment: "",
+    context: undefined,
+    pageSize: 0,
+    pageToken: "",
+  };
+}
+
+export const ListSubjectsRequest: MessageFns<ListSubjectsRequest> = {
+  encode(message: ListSubjectsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.action !== "") {
+      writer.uint32(18).string(message.action);
+    }
+    if (message.resource !== undefined) {
+      Resource.encode(message.resource, writer.uint32(26).fork()).join();
+    }
+    if (message.subjectType !== "") {
+      writer.uint32(34).string(message.subjectType);
+    }
+    if (message.workload !== "") {
+      writer.uint32(42).string(message.workload);
+    }
+    if (message.environment !== "") {
+      writer.uint32(50).string(message.environment);
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(58).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(64).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(74).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSubjectsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSubjectsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.resource = Resource.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.subjectType = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSubjectsRequest>, I>>(base?: I): ListSubjectsRequest {
+    return ListSubjectsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSubjectsRequest>, I>>(object: I): ListSubjectsRequest {
+    const message = createBaseListSubjectsRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.action = object.action ?? "";
+    message.resource = (object.resource !== undefined && object.resource !== null)
+      ? Resource.fromPartial(object.resource)
+      : undefined;
+    message.subjectType = object.subjectType ?? "";
+    message.workload = object.workload ?? "";
+    message.environment = object.environment ?? "";
+    message.context = object.context ?? undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSubjectsResponse(): ListSubjectsResponse {
+  return { subjects: [], nextPageToken: "", policyRevision: 0 };
+}
+
+export const ListSubjectsResponse: MessageFns<ListSubjectsResponse> = {
+  encode(message: ListSubjectsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.subjects) {
+      AbleSubject.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.policyRevision !== 0) {
+      writer.uint32(24).uint64(message.policyRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSubjectsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSubjectsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subjects.push(AbleSubject.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.policyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSubjectsResponse>, I>>(base?: I): ListSubjectsResponse {
+    return ListSubjectsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSubjectsResponse>, I>>(object: I): ListSubjectsResponse {
+    const message = createBaseListSubjectsResponse();
+    message.subjects = object.subjects?.map((e) => AbleSubject.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.policyRevision = object.policyRevision ?? 0;
+    return message;
+  },
+};
+
+function createBaseAbleSubject(): AbleSubject {
+  return { subject: undefined, effect: 0, appliedPolicies: [], conditions: [] };
+}
+
+export const AbleSubject: MessageFns<AbleSubject> = {
+  encode(message: AbleSubject, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.subject !== undefined) {
+      SubjectRef.encode(message.subject, writer.uint32(10).fork()).join();
+    }
+    if (message.effect !== 0) {
+      writer.uint32(16).int32(message.effect);
+    }
+    for (const v of message.appliedPolicies) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.conditions) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbleSubject {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbleSubject();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subject = SubjectRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.effect = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.appliedPolicies.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.conditions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AbleSubject>, I>>(base?: I): AbleSubject {
+    return AbleSubject.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AbleSubject>, I>>(object: I): AbleSubject {
+    const message = createBaseAbleSubject();
+    message.subject = (object.subject !== undefined && object.subject !== null)
+      ? SubjectRef.fromPartial(object.subject)
+      : undefined;
+    message.effect = object.effect ?? 0;
+    message.appliedPolicies = object.appliedPolicies?.map((e) => e) || [];
+    message.conditions = object.conditions?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /**
  * Administers rights. Every change is felt by all replicas within two seconds; pass its revision as min_policy_revision to be sure.
  *
@@ -7038,6 +7999,42 @@ export const AuthorizationServiceService = {
     responseDeserialize: (value: Buffer): SetClearanceResponse => SetClearanceResponse.decode(value),
   },
   /**
+   * Lists all that a subject may do: each permission with where it comes from (roles and the way there, groups, grants, denies, what others
+   * lend, ownership, a workload's entry), what it asks for and when it ends. Complete: whatever a check allows is covered by an entry, unless a
+   * policy allows it.
+   * Callers: anybody known for oneself; authz:read for others.
+   * Reasons: SUBJECT_UNKNOWN, PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+   * Retry: safe.
+   */
+  getUserPermissions: {
+    path: "/securityhub.v1.AuthorizationService/GetUserPermissions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetUserPermissionsRequest): Buffer =>
+      Buffer.from(GetUserPermissionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetUserPermissionsRequest => GetUserPermissionsRequest.decode(value),
+    responseSerialize: (value: GetUserPermissionsResponse): Buffer =>
+      Buffer.from(GetUserPermissionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetUserPermissionsResponse => GetUserPermissionsResponse.decode(value),
+  },
+  /**
+   * Lists who can do this to that: users first, then services. API keys act for their owners and are not listed. A page looks at a bounded
+   * number of candidates: it may be short, even empty, and not be the last.
+   * Callers: authz:read.
+   * Reasons: RESOURCE_TYPE_UNKNOWN, PAGE_TOKEN_INVALID.
+   * Retry: safe.
+   */
+  listSubjects: {
+    path: "/securityhub.v1.AuthorizationService/ListSubjects" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSubjectsRequest): Buffer => Buffer.from(ListSubjectsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSubjectsRequest => ListSubjectsRequest.decode(value),
+    responseSerialize: (value: ListSubjectsResponse): Buffer =>
+      Buffer.from(ListSubjectsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSubjectsResponse => ListSubjectsResponse.decode(value),
+  },
+  /**
    * Says what is wrong with policies, line by line, and what applying them would change. Changes nothing.
    * Callers: policies:read; for the installation also installation:tenants.
    * Reasons: none of its own; problems are in the answer.
@@ -7345,6 +8342,23 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
    * Retry: safe.
    */
   setClearance: handleUnaryCall<SetClearanceRequest, SetClearanceResponse>;
+  /**
+   * Lists all that a subject may do: each permission with where it comes from (roles and the way there, groups, grants, denies, what others
+   * lend, ownership, a workload's entry), what it asks for and when it ends. Complete: whatever a check allows is covered by an entry, unless a
+   * policy allows it.
+   * Callers: anybody known for oneself; authz:read for others.
+   * Reasons: SUBJECT_UNKNOWN, PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+   * Retry: safe.
+   */
+  getUserPermissions: handleUnaryCall<GetUserPermissionsRequest, GetUserPermissionsResponse>;
+  /**
+   * Lists who can do this to that: users first, then services. API keys act for their owners and are not listed. A page looks at a bounded
+   * number of candidates: it may be short, even empty, and not be the last.
+   * Callers: authz:read.
+   * Reasons: RESOURCE_TYPE_UNKNOWN, PAGE_TOKEN_INVALID.
+   * Retry: safe.
+   */
+  listSubjects: handleUnaryCall<ListSubjectsRequest, ListSubjectsResponse>;
   /**
    * Says what is wrong with policies, line by line, and what applying them would change. Changes nothing.
    * Callers: policies:read; for the installation also installation:tenants.
