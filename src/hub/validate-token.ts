@@ -133,7 +133,7 @@ interface Kept {
 }
 
 /** Facts are put together anew at least this often, so that what bounds the caches bounds them too. */
-const FACTS_KEPT: Millis = seconds(1);
+const FACTS_KEPT: Millis = seconds(10);
 
 export const createValidateToken = (ports: ValidateTokenPorts) => {
   const prove = createProve(ports);
