@@ -13,18 +13,19 @@ export interface DecisionWiring extends StandingPorts {
   readonly authorization: Authorization;
   readonly verify: PrincipalPorts['verify'];
   readonly tenant: PrincipalPorts['tenant'];
+  readonly userNamed: PrincipalPorts['userNamed'];
   readonly decisionTtl: Millis;
 }
 
 export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, wiring: DecisionWiring) => {
   const standing = createStanding(wiring);
-  const { authorization, verify, tenant, decisionTtl } = wiring;
+  const { authorization, verify, tenant, userNamed, decisionTtl } = wiring;
   const count = (result: string) =>
     platform.metrics.counter('securityhub_permission_checks_total', 'Decisions of CheckPermission and BatchCheck.', { result });
   const [allows, denies] = [count('allowed'), count('denied')];
   const ports = {
     authorization,
-    principals: createPrincipals({ authorization, verify, tenant, standing }),
+    principals: createPrincipals({ authorization, verify, tenant, standing, userNamed }),
     feed: platform.feed,
     decisionIds: createDecisionIds(platform.random),
     decisionTtl,

@@ -21,7 +21,7 @@ export interface HubPorts {
   readonly tokens: TokensDoor;
   readonly apiKeys: Pick<ApiKeys, 'verify' | 'usable'>;
   readonly issuers: Pick<IssuersDoor, 'verify' | 'knows'>;
-  readonly identity: Pick<Identity, 'tenant' | 'user' | 'workload'>;
+  readonly identity: Pick<Identity, 'tenant' | 'user' | 'userNamed' | 'workload'>;
   readonly authorization: Authorization;
   readonly certificates: ProofPorts['certificates'] & { identify: AuthenticatePorts['identify'] };
   readonly standing: StandingOf;
@@ -36,7 +36,7 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
   const { tokens, apiKeys, issuers, identity, authorization, certificates } = ports;
   const { tenant, user, workload } = identity;
   const { holds } = authorization;
-  const lookUps = { tenant, user, workload, apiKey: apiKeys.usable, foreign: issuers.knows };
+  const lookUps = { tenant, user, userNamed: identity.userNamed, workload, apiKey: apiKeys.usable, foreign: issuers.knows };
   const notice = createNotice(platform);
   const present = createPresent({ notice, tokens, apiKeys, issuers, certificates, tenant, holds, standing: ports.standing });
   const decisions = wireDecisions(platform, { ...lookUps, authorization, verify: present, decisionTtl: ports.decisionTtl });

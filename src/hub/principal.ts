@@ -48,6 +48,8 @@ export interface PrincipalPorts {
   readonly tenant: (tenantId: TenantId) => MaybePromise<({ readonly status: string } & Limited) | null>;
   /** null = no such subject in that tenant. */
   readonly standing: (tenantId: TenantId, subject: Subject) => MaybePromise<Standing | null>;
+  /** The id of the user who goes by this name or e-mail address; null = nobody does. */
+  readonly userNamed: (tenantId: TenantId, name: string) => MaybePromise<string | null>;
 }
 
 /** The caller, and what of its words counts. */
@@ -160,7 +162,7 @@ const isSelf = (caller: KnownCaller, tenantId: TenantId, subject: Subject): bool
 const narrowed = (limits: Limits, scopes: readonly string[]): Limits =>
   scopes.length === 0 ? limits : { ...limits, scopes: [...limits.scopes, scopes] };
 
-export const createPrincipals = ({ authorization, verify, tenant, standing }: PrincipalPorts): Principals => {
+export const createPrincipals = ({ authorization, verify, tenant, standing, userNamed }: PrincipalPorts): Principals => {
   const ofCaller = ({ caller }: Asker): Principal => {
     if (caller.kind === 'workload') throw badField('principal', 'a workload names the subject it asks about', 'SUBJECT_REQUIRED');
     return itself(caller, []);
@@ -182,6 +184,7 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
   const ofSubject = (message: SubjectMessage, asker: Asker): MaybePromise<Named> => {
     const { caller } = asker;
     const tenantId = message.tenantId === '' ? caller.tenantId : message.tenantId;
+    if (message.username !== '') return ofName(message, tenantId, asker);
     const subject: Subject = { type: message.type === '' ? 'user' : message.type, id: message.id };
     if (subject.id === '') throw badField('subject.id', 'must not be empty');
     // Naming oneself does not shake off the scopes of the credential one came with.
@@ -198,6 +201,16 @@ export const createPrincipals = ({ authorization, verify, tenant, standing }: Pr
         return { tenantId, holder: found.holder, limits, until: null, gate, proven: null, said: message };
       }),
     );
+  };
+
+  const ofName = (message: SubjectMessage, tenantId: TenantId, asker: Asker): MaybePromise<Named> => {
+    if (message.id !== '') throw badField('subject.username', 'stands instead of the id');
+    if (message.type !== '' && message.type !== 'user') throw badField('subject.username', 'names users only');
+    return andThen(mayName(asker, tenantId) ? userNamed(tenantId, message.username) : null, (id) => {
+      if (id !== null) return ofSubject({ ...message, username: '', id }, asker);
+      requireCheck(asker);
+      return mayName(asker, tenantId) ? { ...unknown(asker), tenantId } : unknown(asker);
+    });
   };
 
   // As long as the holding is the same object, what was asked of it stands.

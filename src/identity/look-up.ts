@@ -1,4 +1,5 @@
 // Who is this? Answered from memory when it can be: rows are kept until the change feed says that they changed.
+import { boundedMap } from '../base/bounded.ts';
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
@@ -55,6 +56,11 @@ export const createLookUps = ({ db, tracked, tenants, tenantLists, users, worklo
     ttl: KEPT,
   });
 
+  // Only a way to the user's row, which says whether the name is still its own.
+  const idsByName = boundedMap<string, string>(10_000);
+  const goesBy = (user: User | null, key: string): boolean =>
+    user !== null && user.status !== 'deleted' && (nameKey(user.username) === key || nameKey(user.email) === key);
+
   const namespaceOwner = (namespace: string): MaybePromise<TenantId | null> => installation.get('', namespaceKey(namespace));
   const entryOf = (owner: TenantId | null, namespace: string, name: string): MaybePromise<Workload | null> =>
     owner === null ? null : workloadCache.get(owner, workloadKey(namespace, name));
@@ -64,6 +70,20 @@ export const createLookUps = ({ db, tracked, tenants, tenantLists, users, worklo
     soleTenant: (): MaybePromise<TenantId | null> => installation.get('', SOLE_TENANT),
     namespaceOwner,
     user: (tenantId: TenantId, userId: string): MaybePromise<User | null> => userCache.get(tenantId, userId),
+    /** The id of the user with this login name or e-mail address, null where nobody has it. */
+    userNamed(tenantId: TenantId, name: string): MaybePromise<string | null> {
+      const key = nameKey(name);
+      const place = `${tenantId}/${key}`;
+      const search = async (): Promise<string | null> => {
+        const found = await db.tenant(tenantId, (tx) => users.byName(tx, tenantId, key));
+        if (found === null) return null;
+        idsByName.set(place, found.userId, Number.POSITIVE_INFINITY);
+        return found.userId;
+      };
+      const kept = idsByName.get(place, 0);
+      if (kept === undefined) return search();
+      return andThen(userCache.get(tenantId, kept), (user) => (goesBy(user, key) ? kept : search()));
+    },
     workload(namespace: string, name: string): MaybePromise<Workload | null> {
       return andThen(namespaceOwner(namespace), (owner) => entryOf(owner, namespace, name));
     },

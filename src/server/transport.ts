@@ -11,6 +11,7 @@ import { createHealth } from './grpc/health.ts';
 import { createReflection, reflectionAllowed } from './grpc/reflection.ts';
 import { createGrpcServer } from './grpc/server.ts';
 import { isLoopback } from './grpc/peer.ts';
+import { authzenRoutes } from './http/authzen.ts';
 import { jsonRoutes } from './http/json.ts';
 import { oauthRoutes } from './http/oauth.ts';
 import { probeRoutes, publicRoutes, type PublicPorts } from './http/probes.ts';
@@ -89,13 +90,14 @@ export const createTransport = (deps: TransportDeps) => {
     });
   const createHttp = () => {
     const tls = deps.tls().http;
-    const oauth = tls !== null || isLoopback(server.httpHost);
+    const guarded = tls !== null || isLoopback(server.httpHost);
     return createHttpServer({
       ...common,
       routes: [
         ...probes,
-        ...publicRoutes({ ...deps.keys, oauth }),
+        ...publicRoutes({ ...deps.keys, oauth: guarded }),
         ...oauthRoutes({ invoker }),
+        ...authzenRoutes({ invoker, descriptors, base: deps.keys.issuer.replace(/\/$/, ''), served: guarded }),
         ...jsonRoutes({ descriptors, invoker, withheld }),
       ],
       port: server.httpPort,

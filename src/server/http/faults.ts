@@ -5,7 +5,7 @@ import { descriptors } from '../descriptors/registry.ts';
 import { statusOf } from '../grpc/status.ts';
 import { json, type Reply } from './route.ts';
 
-const HTTP: Readonly<Record<Code, number>> = {
+export const HTTP: Readonly<Record<Code, number>> = {
   CANCELLED: 499,
   INVALID_ARGUMENT: 400,
   DEADLINE_EXCEEDED: 504,
@@ -31,10 +31,12 @@ const bodyOf = (fault: Fault, requestId: string): string => {
   return toJsonString(status, fromBinary(status, bytes), { registry });
 };
 
+/** When to try again, in whole seconds (RFC 9110 §10.2.3). */
+export const retryAfter = (fault: Fault): Readonly<Record<string, string>> =>
+  fault.retryAfter === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(fault.retryAfter / 1000))) };
+
 /** `status` is given where a plainer one says more: 404 of an unknown path, 405, 413, 415. */
 export const faultReply = (fault: Fault, requestId: string, status: number = HTTP[fault.code]): Reply => {
-  const headers: Record<string, string> = {};
-  if (fault.code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer';
-  if (fault.retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(fault.retryAfter / 1000)));
+  const headers = { ...retryAfter(fault), ...(fault.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {}) };
   return json(status, bodyOf(fault, requestId), headers);
 };

@@ -56,7 +56,7 @@ export const readJson = (message: DescMessage, body: string, { registry }: Descr
 export const printJson = (message: DescMessage, bytes: Uint8Array, { registry }: Descriptors): string =>
   toJsonString(message, fromBinary(message, bytes), { registry, alwaysEmitImplicit: true });
 
-const isUtf8Text = (body: Buffer): string => {
+export const utf8Text = (body: Buffer): string => {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
@@ -76,7 +76,7 @@ export const jsonRoutes = ({ descriptors, invoker, withheld }: JsonDeps): readon
         const described = descriptors();
         const method = described.method(path);
         if (method === undefined) throw new Fault('UNIMPLEMENTED', 'METHOD_UNKNOWN', 'there is no such method');
-        const bytes = readJson(method.input, isUtf8Text(request.body), described);
+        const bytes = readJson(method.input, utf8Text(request.body), described);
         const header = (name: string): string => (name === 'x-request-id' ? request.requestId : request.header(name));
         const onCancel = (listener: () => void): void => request.onCancel(listener);
         const answer = await invoker.invoke(path, bytes, { peer: request.peer, deadline: Number.POSITIVE_INFINITY, header, onCancel });

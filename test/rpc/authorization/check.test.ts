@@ -10,7 +10,13 @@ import { apiKey, createWorld, entryOf, faultOf, resource, seed, subject, token, 
 interface Case {
   readonly it: string;
   readonly caller: string;
-  readonly subject?: { readonly id: string; readonly tenantId?: string; readonly type?: string; readonly scopes?: string[] };
+  readonly subject?: {
+    readonly id: string;
+    readonly tenantId?: string;
+    readonly type?: string;
+    readonly scopes?: string[];
+    readonly username?: string;
+  };
   readonly token?: string;
   readonly action: string;
   readonly type?: string;

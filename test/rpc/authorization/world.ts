@@ -158,6 +158,7 @@ export const createWorld = async (
     verify,
     decisionTtl: settings.decisionTtl,
     tenant: (tenantId) => ({ status: tenantId === 'closed' ? 'suspended' : 'active' }),
+    userNamed: (tenantId, name) => (users.has(`${tenantId}/usr_${name}`) ? `usr_${name}` : null),
     user: (tenantId, id) => {
       const status = users.get(`${tenantId}/${id}`);
       return status === undefined ? null : { status };
@@ -224,6 +225,7 @@ export const subject = (id: string, over: Partial<Subject> = {}): { $case: 'subj
     scopes: [],
     mfaVerified: false,
     riskScore: 0,
+    username: '',
     ...over,
   },
 });
