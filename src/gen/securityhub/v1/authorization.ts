@@ -86,6 +86,8 @@ export interface Subject {
   mfaVerified: boolean;
   /** Asserted risk from 0 to 1. */
   riskScore: number;
+  /** A user by login name or e-mail address, instead of the id. */
+  username: string;
 }
 
 /** What is acted on. Believed from workloads registered for its type. */
@@ -1095,6 +1097,7 @@ function createBaseSubject(): Subject {
     scopes: [],
     mfaVerified: false,
     riskScore: 0,
+    username: "",
   };
 }
 
@@ -1123,6 +1126,9 @@ export const Subject: MessageFns<Subject> = {
     }
     if (message.riskScore !== 0) {
       writer.uint32(65).double(message.riskScore);
+    }
+    if (message.username !== "") {
+      writer.uint32(74).string(message.username);
     }
     return writer;
   },
@@ -1204,6 +1210,14 @@ export const Subject: MessageFns<Subject> = {
             message.riskScore = reader.double();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1229,6 +1243,7 @@ export const Subject: MessageFns<Subject> = {
     message.scopes = object.scopes?.map((e) => e) || [];
     message.mfaVerified = object.mfaVerified ?? false;
     message.riskScore = object.riskScore ?? 0;
+    message.username = object.username ?? "";
     return message;
   },
 };
