@@ -26,6 +26,8 @@ export interface HubProcess {
   /** host:port */
   readonly grpc: string;
   readonly http: string;
+  /** The address of its readiness. */
+  readonly ready: string;
   readonly dataDir: string;
   /** Milliseconds from the start of the process to /readyz. */
   readonly startedIn: number;
@@ -67,14 +69,17 @@ export interface StartOptions {
   /** Do not wait for readiness. */
   readonly unready?: boolean;
   readonly patience?: number;
+  /** Another build's `main.js`. */
+  readonly main?: string;
 }
 
 /** Rejects with its output when it ends before it is ready. */
 export const startHub = async (env: Environment, options: StartOptions = {}): Promise<HubProcess> => {
-  if (!existsSync(MAIN)) throw new Error('dist is not built: npm run build');
+  const main = options.main ?? MAIN;
+  if (!existsSync(main)) throw new Error('dist is not built: npm run build');
   const [grpcPort, httpPort, probePort] = [await freePort(), await freePort(), await freePort()];
   const began = performance.now();
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
+  const child = spawn(process.execPath, [main, 'serve'], {
     env: { ...bare(), GRPC_PORT: String(grpcPort), HTTP_PORT: String(httpPort), PROBE_PORT: String(probePort), LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -107,6 +112,7 @@ export const startHub = async (env: Environment, options: StartOptions = {}): Pr
     pid: child.pid ?? 0,
     grpc: `127.0.0.1:${env['GRPC_PORT'] ?? grpcPort}`,
     http: `http://127.0.0.1:${env['HTTP_PORT'] ?? httpPort}`,
+    ready: readyz,
     dataDir,
     startedIn: performance.now() - began,
     bootstrap: () => JSON.parse(readFileSync(join(dataDir, 'bootstrap.json'), 'utf8')) as Bootstrap,

@@ -10,7 +10,12 @@ export interface TcpProxy {
   thaw(): void;
   /** Every connection is reset and new ones are refused: a dead machine. */
   cut(): void;
+  /** Whoever sends `what` loses its connection: before it arrives, or after it was carried out and before anybody hears of it. */
+  lose(what: Buffer, when: 'before' | 'after'): void;
+  /** Ends `cut` and `lose`. */
   mend(): void;
+  /** Told every chunk that a client sends; for counting. */
+  watch(watcher: (chunk: Buffer) => void): void;
   close(): Promise<void>;
 }
 
@@ -19,16 +24,33 @@ export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> =>
   let frozen = false;
   let dead = false;
   let accepted = 0;
+  let lost: { readonly what: Buffer; readonly when: 'before' | 'after' } | null = null;
+  let watcher = (_chunk: Buffer): void => {};
+
+  /** The last that this client sends; `after`: its answer ends the connection instead of reaching it. */
+  const last = (chunk: Buffer, client: Socket, upstream: Socket, when: 'before' | 'after'): void => {
+    client.removeAllListeners('data');
+    if (when === 'before') return void client.resetAndDestroy();
+    upstream.removeAllListeners('data');
+    upstream.once('data', () => client.resetAndDestroy());
+    upstream.write(chunk);
+  };
+
   const server = createServer((client) => {
     accepted += 1;
     if (dead) return void client.resetAndDestroy();
     const upstream = connect(port, host);
+    client.on('data', (chunk: Buffer) => {
+      watcher(chunk);
+      if (lost !== null && chunk.includes(lost.what)) last(chunk, client, upstream, lost.when);
+      else upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => client.write(chunk));
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
       sockets.add(from);
-      from.on('data', (chunk) => to.write(chunk));
       from.on('close', () => {
         sockets.delete(from);
         to.destroy();
@@ -56,8 +78,15 @@ export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> =>
       dead = true;
       for (const socket of sockets) socket.resetAndDestroy();
     },
+    lose(what, when) {
+      lost = { what, when };
+    },
     mend() {
       dead = false;
+      lost = null;
+    },
+    watch(added) {
+      watcher = added;
     },
     async close() {
       for (const socket of sockets) socket.destroy();

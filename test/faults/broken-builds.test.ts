@@ -1,0 +1,80 @@
+// The checker is worth its green: builds with one deliberate fault make it report, each by the rule that fault breaks.
+import { describe, expect, it } from '@jest/globals';
+import { report } from './caller.ts';
+import { type Break, breakBuild } from './broken-builds.ts';
+import { check, type Rule } from './history.ts';
+import { chanceOf, createClients } from './history-clients.ts';
+import { createFaults } from './history-faults.ts';
+import { BOUNDS, makeWorld } from './history-world.ts';
+
+const PATIENCE = 25_000;
+const ROTATE = 'tokens/families.postgres.js';
+
+interface Broken extends Break {
+  readonly what: string;
+  readonly rules: readonly Rule[];
+}
+
+const BROKEN: readonly Broken[] = [
+  {
+    what: 'the mirror skips an event',
+    file: 'tokens/mirror.js',
+    text: 'if (change.until === null)',
+    by: 'if (change.until === null || change.seq % 3 === 0)',
+    rules: ['valid after its end was known', 'valid later than promised'],
+  },
+  {
+    what: 'compare-and-set does not compare the hash',
+    file: ROTATE,
+    text: "eb('current_hash', '=', presented.hash),",
+    by: '',
+    rules: ['two of one generation'],
+  },
+  {
+    what: 'compare-and-set does not compare the generation either',
+    file: ROTATE,
+    text: "eb('generation', '=', presented.generation),\n    eb('current_hash', '=', presented.hash),",
+    by: '',
+    rules: ['two successors'],
+  },
+  {
+    what: 'changes are acknowledged before they are committed',
+    file: 'storage/database.postgres.js',
+    text: "const end = await client.query('COMMIT');",
+    by: "const end = { command: 'COMMIT' }; client.query('COMMIT').catch(() => {});",
+    rules: ['valid after its end was known', 'valid later than promised', 'refreshed after its end'],
+  },
+];
+
+describe('a build in which', () => {
+  it.each(BROKEN)(
+    '$what is found out',
+    async ({ rules, ...broken }) => {
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      const build = breakBuild(broken);
+      const world = await makeWorld({ replicas: 2, users: 3, main: build.main });
+      const clients = createClients(world, chanceOf(seed));
+      const faults = createFaults(world, chanceOf(seed + 1), clients.history);
+      const began = performance.now();
+      const found = (): ReadonlySet<Rule> => new Set(check(clients.history, BOUNDS).map(({ rule }) => rule));
+      try {
+        const running = [
+          ...Array.from({ length: 6 }, (_, at) => clients.session(world.users[at % world.users.length] as string)),
+          ...Array.from({ length: 3 }, () => clients.asker()),
+          faults.run(),
+        ];
+        const wanted = (): boolean => rules.some((rule) => found().has(rule));
+        while (!wanted() && performance.now() - began < PATIENCE) await new Promise((resolve) => setTimeout(resolve, 500));
+        clients.end();
+        faults.end();
+        await Promise.all(running);
+      } finally {
+        await world.stop();
+        build.remove();
+      }
+      report(`seed ${seed}: found after ${((performance.now() - began) / 1000).toFixed(1)} s: ${[...found()].join(', ')}`);
+      expect([...found()].filter((rule) => rules.includes(rule))).not.toEqual([]);
+    },
+    60_000,
+  );
+});
