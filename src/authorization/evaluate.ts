@@ -120,42 +120,55 @@ const lost = (lent: Lent, ruling: Ruling): Ruling => {
   return told;
 };
 
-/** What roles, grants, delegations and ownership give. */
-const givenByRights = (rights: Rights, question: Question, situation: Situation, ask: () => Asked): Ruling => {
-  const { type, action } = question;
-  const { roles, allows, allowsOn, lent } = rights.index;
-  const believed = question.parents.length === 0 ? question : forAllows(question);
-  const allow =
-    roles.allows.find(type, action) ?? allows?.find(type, action) ?? (allowsOn === null ? undefined : findOn(allowsOn, believed));
-  if (allow !== undefined) return allow;
-  const more = rights.plain && lent === null ? DEFAULT : allowedInSituation(rights, question, believed, situation, ask);
-  if (more.allowed) return more;
-  return isOwner(rights, question) ? OWNED : more;
+/** What gives without looking at the situation, parents that nobody vouches for left out. */
+const givenPlainly = ({ index }: Rights, believed: Question): Ruling | undefined => {
+  const { type, action } = believed;
+  const { roles, allows, allowsOn } = index;
+  return roles.allows.find(type, action) ?? allows?.find(type, action) ?? (allowsOn === null ? undefined : findOn(allowsOn, believed));
 };
 
-/** Stages in the order of their authority: what stands first cannot be overruled by what follows. */
-export const evaluate = (rights: Rights, question: Question, situation: Situation): Ruling => {
-  const { type, action } = question;
-  const { denies, deniesOn, deniesIf, clearance } = rights.index;
+/** What denies without looking at the situation. */
+const deniedPlainly = ({ index }: Rights, question: Question): Ruling | undefined => {
+  const { denies, deniesOn } = index;
+  return denies?.find(question.type, question.action) ?? (deniesOn === null ? undefined : findOn(deniesOn, question));
+};
+
+/** Nothing is more secret than everybody may see, unless somebody says so. */
+const isTooSecret = (rights: Rights, question: Question, situation: Situation): boolean =>
+  (question.classification !== '' || rights.snapshot.classified || rights.index.clearance < INTERNAL) &&
+  !isCleared(rights, question, situation);
+
+/** The same stages where rules look at the situation, or policies are there. */
+const evaluateInSituation = (rights: Rights, question: Question, situation: Situation): Ruling => {
   const { policies } = rights.snapshot;
   let asked: Asked | undefined;
   const ask = (): Asked => (asked ??= askedOf(rights, question, situation));
 
-  if (isForeign(rights, question)) return FOREIGN;
-
-  const deny =
-    denies?.find(type, action) ??
-    (deniesOn === null ? undefined : findOn(deniesOn, question)) ??
-    (deniesIf === null ? undefined : deniedInSituation(rights, question, ask));
+  const deny = deniedPlainly(rights, question) ?? deniedInSituation(rights, question, ask);
   if (deny !== undefined) return deny;
   const questioned = policies === null ? null : { rights, situation, asked: ask };
   const forbidden = policies === null || questioned === null ? null : policies.denies(question, questioned);
   if (forbidden !== null) return forbidden;
 
-  // Nothing is more secret than everybody may see, unless somebody says so.
-  const classified = question.classification !== '' || rights.snapshot.classified || clearance < INTERNAL;
-  if (classified && !isCleared(rights, question, situation)) return TOO_SECRET;
+  if (isTooSecret(rights, question, situation)) return TOO_SECRET;
 
-  const given = givenByRights(rights, question, situation, ask);
+  const believed = forAllows(question);
+  const plain = givenPlainly(rights, believed) ?? allowedInSituation(rights, question, believed, situation, ask);
+  const given = plain.allowed || !isOwner(rights, question) ? plain : OWNED;
   return policies === null || questioned === null ? given : policies.conclude(question, questioned, given);
+};
+
+/** Stages in the order of their authority: what stands first cannot be overruled by what follows. */
+export const evaluate = (rights: Rights, question: Question, situation: Situation): Ruling => {
+  if (isForeign(rights, question)) return FOREIGN;
+  // Most subjects have roles and nothing else: they pay for nothing else.
+  if (rights.rolesAlone && question.classification === '')
+    return rights.index.roles.allows.find(question.type, question.action) ?? (isOwner(rights, question) ? OWNED : DEFAULT);
+  if (!rights.plain || rights.index.lent !== null) return evaluateInSituation(rights, question, situation);
+  const deny = deniedPlainly(rights, question);
+  if (deny !== undefined) return deny;
+  if (isTooSecret(rights, question, situation)) return TOO_SECRET;
+  const allow = givenPlainly(rights, forAllows(question));
+  if (allow !== undefined) return allow;
+  return isOwner(rights, question) ? OWNED : DEFAULT;
 };

@@ -1,7 +1,7 @@
 // What one subject may do, from its roles, grants, denies and delegations at one moment, and until when that holds.
 import type { Constraints } from '../base/constraints.ts';
 import type { Instant } from '../base/time.ts';
-import { clearanceOf, type Level } from './classification.ts';
+import { clearanceOf, INTERNAL, type Level } from './classification.ts';
 import { compileRule, type Weighed } from './conditional.ts';
 import type { Condition } from './condition/condition.ts';
 import { holdsPattern, isDenied } from './holds.ts';
@@ -95,6 +95,8 @@ export interface Rights {
   readonly denies: (permission: string) => boolean;
   /** No rule looks at the situation of a question. */
   readonly plain: boolean;
+  /** Roles and ownership decide everything that is not classified. */
+  readonly rolesAlone: boolean;
   /** The next instant at which these rights change by themselves; null = not before a change. */
   readonly validUntil: Instant | null;
   /** Every change up to this number is contained (the feed's cursor when they were put together). */
@@ -242,6 +244,7 @@ export const compileRights = (snapshot: Snapshot, sources: Sources, now: Instant
   ];
 
   const { policies } = snapshot;
+  const plain = policies === null && roles.gated === null && asked.length === 0 && lent.every(({ grantor }) => grantor.plain);
   const has = (text: string, situation: Situation | undefined, borrowed: boolean): boolean => {
     const held = holdsPattern(index, text, situation, borrowed);
     const wanted = policies === null ? null : parsePermission(text);
@@ -266,7 +269,8 @@ export const compileRights = (snapshot: Snapshot, sources: Sources, now: Instant
       // Held by other means, would policies leave it?
       return isDenied(index, wanted) || (isSpoken(wanted) && policies?.holds(wanted, rights, undefined, true) === false);
     },
-    plain: policies === null && roles.gated === null && asked.length === 0 && lent.every(({ grantor }) => grantor.plain),
+    plain,
+    rolesAlone: plain && grants.length === 0 && lent.length === 0 && !snapshot.classified && index.clearance >= INTERNAL,
     validUntil: earliest([nextEdge(windows, now), roles.until, ...lent.map(({ grantor }) => grantor.validUntil)]),
     revision,
     snapshot,
