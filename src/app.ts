@@ -24,6 +24,7 @@ import { createLog, type ProcessLog } from './server/observability/log.ts';
 import { createMetrics } from './server/observability/metrics.ts';
 import type { Platform, Recorder } from './server/platform.ts';
 import { createLifecycle } from './server/process/lifecycle.ts';
+import { createBudgets } from './server/rpc/budgets.ts';
 import { createTransport } from './server/transport.ts';
 import { createStorage, type Storage } from './storage/storage.wire.ts';
 import { createTokensWired } from './tokens/tokens.wire.ts';
@@ -86,8 +87,11 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
   const production = server.environment === 'production';
   const ground = { ...storage, clock, random, log, metrics, production, sealer, pager: createPager(sealer.derive('page-token')) };
   const audit = wireAudit(ground, config.audit);
+  const { keyMiss, ...rates } = config.budgets;
+  const budgets = createBudgets(clock, { ...rates, key_miss: keyMiss });
+  metrics.gauge('securityhub_budgets', 'Callers whose budgets are not full.', {}, () => budgets.size);
   late.recorder = audit.recorder;
-  const platform: Platform = { ...ground, audit: audit.recorder };
+  const platform: Platform = { ...ground, audit: audit.recorder, pay: budgets.pay };
 
   // The doors know one another by ports; those that stand further down are called through, never copied.
   const {
@@ -111,7 +115,8 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     knownHost: (authority) => knownHost(authority, server.httpHosts),
     terms: (tenantId, userId) => terms(tenantId, userId),
     foreign: {
-      read: (token, { caller, now }) => andThen(issuers.door.verify(token, now, 0, tenantsOf(caller)), (found) => found?.claims ?? null),
+      read: (token, { caller, peer, now }) =>
+        andThen(issuers.door.verify(token, now, 0, tenantsOf(caller), { caller, peer }), (found) => found?.claims ?? null),
       knows: (tenantId, id) => issuers.door.knows(tenantId, id),
     },
   });
@@ -193,6 +198,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     ],
     authenticate: hub.authenticate,
     holds: authorization.holds,
+    pay: budgets.pay,
     tls: () => ({ grpc: tlsOf(server.grpcHost), http: tlsOf(server.httpHost) }),
     missing,
     keys: {

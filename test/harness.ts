@@ -234,6 +234,7 @@ export const createTestPlatform = async (options: TestPlatformOptions): Promise<
     production: false,
     sealer,
     pager: createPager(sealer.derive('page')),
+    pay: () => {},
     audit,
     storage,
     db: storage.db,

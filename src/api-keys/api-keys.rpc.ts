@@ -94,6 +94,7 @@ export const apiKeyService = (apiKeys: Door, holds: (call: Call, permission: str
       audit: 'in-transaction',
       // Never shed: a leaked key must be revocable under load.
       limit: 'vital',
+      budget: 'revoke',
       idempotency: 'idempotent',
       async handle({ tenantId, apiKeyId, reason }, call): Promise<RevokeApiKeyResponse> {
         const revoked = await apiKeys.revoke({ tenantId: await tenantNamed(tenantId, call), keyId: apiKeyId, reason }, call);

@@ -48,4 +48,10 @@ export interface Call {
   readonly signal: AbortSignal;
 }
 
+/** Who pays for work: the caller where it is known by then, else whoever is at the other end. */
+export interface Payer {
+  readonly caller?: Caller;
+  readonly peer: Peer;
+}
+
 export type MaybePromise<T> = T | Promise<T>;

@@ -122,6 +122,7 @@ export const certificateServices = (door: Certificates): readonly Service[] => [
       access: 'holder',
       audit: 'in-transaction',
       limit: 'vital',
+      budget: 'revoke',
       deadline: seconds(5),
       idempotency: 'idempotent',
       async handle(request, call) {

@@ -1,5 +1,5 @@
 // Door of the certificates capability: issuing, renewing, revoking, and telling whose certificate one is.
-import type { Call, MaybePromise, PeerCertificate } from '../base/call.ts';
+import type { Call, MaybePromise, Payer, PeerCertificate } from '../base/call.ts';
 import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock, Instant } from '../base/time.ts';
@@ -50,8 +50,8 @@ export interface Certificates {
   bundle(now: Instant): TrustBundle;
   /** The certificate of a connection, or a PEM chain (leaf first): whose it is now, or why it is refused. Cheap when asked again. */
   identify(presented: PeerCertificate | string, now: Instant): MaybePromise<Identified>;
-  /** The same for a chain that somebody shows us of somebody else. */
-  validate(chainPem: string, now: Instant): MaybePromise<Identified>;
+  /** The same for a chain that somebody shows us of somebody else, who pays for it: RESOURCE_EXHAUSTED / RATE_LIMITED. */
+  validate(chainPem: string, now: Instant, payer?: Payer): MaybePromise<Identified>;
 }
 
 export interface CertificatesDeps extends EntitleDeps, Pick<IssueDeps, 'keys' | 'mayGenerate' | 'record' | 'claim'> {
@@ -67,6 +67,8 @@ export interface CertificatesDeps extends EntitleDeps, Pick<IssueDeps, 'keys' | 
   /** The same on every replica. */
   readonly joinTokenKey: Uint8Array;
   readonly revocations: Pick<Revocations, 'has' | 'full'>;
+  /** Asked for before work that no cache spares. */
+  readonly pay: (what: 'cold', payer: Payer) => void;
 }
 
 export const createCertificates = (deps: CertificatesDeps): Certificates => {
@@ -75,7 +77,13 @@ export const createCertificates = (deps: CertificatesDeps): Certificates => {
   const entitle = createEntitle(admission, deps.holds);
   const attest = createAttest({ ...deps, admission, anchors: keeper.ring });
   const { issue, renew } = createIssue({ ...deps, ring: keeper.ring, leastLife: deps.life.least, attest, entitle });
-  const identify = createIdentify({ ...deps, anchors: keeper.ring, onAnchors: keeper.onChange, ownNamespace: own.namespace });
+  const identify = createIdentify({
+    ...deps,
+    anchors: keeper.ring,
+    onAnchors: keeper.onChange,
+    ownNamespace: own.namespace,
+    pay: (payer) => deps.pay('cold', payer),
+  });
   return {
     issue,
     renew: createRenew({ codec: deps.codec, identify, admission, renew }),

@@ -1,7 +1,7 @@
 // Whose certificate is this? The path is checked once a certificate; time, revocation and the namespace's owner on every call.
 import { boundedMap } from '../base/bounded.ts';
 import { sha256 } from '../base/bytes.ts';
-import type { MaybePromise, PeerCertificate } from '../base/call.ts';
+import type { MaybePromise, Payer, PeerCertificate } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { unavailable } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
@@ -37,6 +37,8 @@ export interface IdentifyDeps {
   readonly revocations: Pick<Revocations, 'has' | 'full'>;
   readonly namespaceOwner: (namespace: string) => MaybePromise<TenantId | null>;
   readonly ownNamespace: string;
+  /** Asked for before the signatures of a chain are checked for somebody. */
+  readonly pay: (payer: Payer) => void;
 }
 
 /** What was found out about one certificate for good, and the answer last given for it. */
@@ -53,7 +55,7 @@ const REVOKED = refused('TOKEN_REVOKED', 'the certificate was revoked');
 const NOBODYS = refused('CLAIM_INVALID', 'the namespace belongs to no tenant');
 const MALFORMED: PathVerdict = { ok: false, reason: 'TOKEN_MALFORMED', message: 'not a chain of certificates, leaf first' };
 
-export const createIdentify = ({ codec, anchors, onAnchors, revocations, namespaceOwner, ownNamespace }: IdentifyDeps) => {
+export const createIdentify = ({ codec, anchors, onAnchors, revocations, namespaceOwner, ownNamespace, pay }: IdentifyDeps) => {
   const good = boundedMap<string, Judged>(20_000);
   // Apart, so that rubbish cannot push out what is good.
   const bad = boundedMap<string, Judged>(1000);
@@ -72,9 +74,10 @@ export const createIdentify = ({ codec, anchors, onAnchors, revocations, namespa
     );
   };
 
-  const judge = (key: string, now: Instant, ders: () => readonly Buffer[] | null): Judged => {
+  const judge = (key: string, now: Instant, ders: () => readonly Buffer[] | null, payer?: Payer): Judged => {
     const known = good.get(key, now) ?? bad.get(key, now);
     if (known !== undefined) return known;
+    if (payer !== undefined) pay(payer);
     const chain = ders();
     const verdict = verdictOf(chain);
     const leaf = chain?.[0];
@@ -106,10 +109,10 @@ export const createIdentify = ({ codec, anchors, onAnchors, revocations, namespa
   };
 
   /** `presented`: the certificate of the connection, or a PEM chain, leaf first. Answers at once when the owner is at hand. */
-  return (presented: PeerCertificate | string, now: Instant): MaybePromise<Identified> => {
+  return (presented: PeerCertificate | string, now: Instant, payer?: Payer): MaybePromise<Identified> => {
     const judged =
       typeof presented === 'string'
-        ? judge(`pem ${sha256(presented).toString('base64')}`, now, () => codec.readPem(presented))
+        ? judge(`pem ${sha256(presented).toString('base64')}`, now, () => codec.readPem(presented), payer)
         : judge(presented.sha256, now, () => [presented.der]);
     const { verdict } = judged;
     if (!verdict.ok) return verdict;

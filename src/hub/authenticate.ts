@@ -152,7 +152,7 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
 
   const byToken = (presented: Presented, shown: Shown): MaybePromise<Caller> => {
     const { authorization, peer, now } = presented;
-    const verified = tokens.verify(shown.token, now, 0, shown.digest);
+    const verified = tokens.verify(shown.token, now, 0, shown.digest, presented);
     if (!verified.ok && verified.reason === 'SIGNATURE_INVALID') notice.forged(sourceOf(presented));
     if (!verified.ok)
       throw shown.token.startsWith(REFRESH_TOKEN_PREFIX)

@@ -33,7 +33,8 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 
 /** What a fault about one check says in its result. Ours and the stores' faults are not about one check. */
 export const refusalOf = (thrown: unknown): Ruling => {
-  if (!(thrown instanceof Fault) || thrown.code === 'UNAVAILABLE' || thrown.code === 'INTERNAL') throw thrown;
+  if (!(thrown instanceof Fault) || thrown.code === 'UNAVAILABLE' || thrown.code === 'INTERNAL' || thrown.code === 'RESOURCE_EXHAUSTED')
+    throw thrown;
   return { allowed: false, code: thrown.reason, reason: thrown.message, rules: [] };
 };
 

@@ -88,7 +88,7 @@ export const createPresent = (ports: PresentPorts) => {
   };
 
   return (token: string, context: RequestContext | undefined, call: Call): MaybePromise<Presented> =>
-    andThen(prove({ token, certificateChain: '' }, call.caller, call.now, 0), (proof) =>
+    andThen(prove({ token, certificateChain: '' }, call, 0), (proof) =>
       proof.ok
         ? andThen(provenKey(proof.proven, token, context, call), (key) => judge(proof, key, context, call))
         : unproven(proof.reason, call),

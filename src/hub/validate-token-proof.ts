@@ -1,6 +1,6 @@
 // What was presented to ValidateToken, and whether it proves anything: access token, API key or certificate, each by its own capability.
-import type { MaybePromise } from '../base/call.ts';
-import { type Caller, tenantsOf } from '../base/caller.ts';
+import type { Call, MaybePromise, Payer } from '../base/call.ts';
+import { tenantsOf } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
@@ -48,6 +48,7 @@ export interface ProofPorts {
     validate(
       chainPem: string,
       now: Instant,
+      payer: Payer,
     ): MaybePromise<
       | { readonly ok: true; readonly identity: CertificateProof }
       | { readonly ok: false; readonly reason: string; readonly message?: string }
@@ -196,10 +197,15 @@ const ofVerified = (verified: Verified): Proof =>
 /** Answers at once for access tokens. */
 export const createProve =
   (ports: ProofPorts) =>
-  (request: Pick<ValidateTokenRequest, 'token' | 'certificateChain'>, caller: Caller, now: Instant, grace: Millis): MaybePromise<Proof> => {
+  (
+    request: Pick<ValidateTokenRequest, 'token' | 'certificateChain'>,
+    call: Pick<Call, 'caller' | 'peer' | 'now'>,
+    grace: Millis,
+  ): MaybePromise<Proof> => {
     const { token } = request;
+    const { caller, now } = call;
     if (request.certificateChain !== '')
-      return andThen(ports.certificates.validate(request.certificateChain, now), (found) =>
+      return andThen(ports.certificates.validate(request.certificateChain, now, call), (found) =>
         found.ok
           ? { ok: true, proven: ofCertificate(found.identity), inGrace: false }
           : refused(TokenType.TOKEN_TYPE_CERTIFICATE, found.reason, found.message ?? 'the certificate is not good'),
@@ -213,9 +219,9 @@ export const createProve =
           ? { ok: true, proven: ofApiKey(found.key), inGrace: false }
           : refused(TokenType.TOKEN_TYPE_API_KEY, found.reason, found.message ?? 'the API key is not good'),
       );
-    const verified = ports.tokens.verify(token, now, grace);
+    const verified = ports.tokens.verify(token, now, grace, undefined, call);
     if (verified.ok || !PERHAPS_FOREIGN.includes(verified.reason)) return ofVerified(verified);
-    return andThen(ports.issuers.verify(token, now, grace, tenantsOf(caller)), (found) =>
+    return andThen(ports.issuers.verify(token, now, grace, tenantsOf(caller), call), (found) =>
       found === null ? ofVerified(verified) : ofForeign(found),
     );
   };

@@ -327,7 +327,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const grace = millis(request.grace);
     if (!(grace >= 0 && grace <= MAX_GRACE)) throw badField('grace', 'must be from 0 to 60 s');
     const rule = audienceRule(call.caller, request.audience);
-    const proof = prove(request, call.caller, call.now, grace);
+    const proof = prove(request, call, grace);
     const weigh = (found: Proof): MaybePromise<Buffer> => {
       if (!found.ok) return judgeRefused(request, call, rule, found);
       const key = provenKey(found.proven, request.token, request.context, call);

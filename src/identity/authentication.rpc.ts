@@ -46,6 +46,7 @@ export const authenticationService = (identity: Pick<Identity, 'login' | 'logout
       access: 'anonymous',
       audit: 'in-transaction',
       limit: 'vital',
+      budget: 'revoke',
       deadline: seconds(5),
       idempotency: 'idempotent',
       async handle(request, call): Promise<LogoutResponse> {

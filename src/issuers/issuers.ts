@@ -1,6 +1,6 @@
 // Door of the trusted issuers: registering them, and verifying their tokens as ours are verified.
 import type { KeyObject } from 'node:crypto';
-import type { Call, MaybePromise } from '../base/call.ts';
+import type { Call, MaybePromise, Payer } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import { type Pager, pageSize } from '../base/page.ts';
@@ -56,9 +56,9 @@ export interface IssuersDoor {
   /**
    * Shape, key, signature, issuer, claims, time, in the first of these tenants whose issuer accepts it; never the caller's audience,
    * revocation or binding. null where none of them has anything to do with its issuer. At once when warm.
-   * UNAVAILABLE / ISSUER_KEYS_UNAVAILABLE where its keys cannot be had.
+   * UNAVAILABLE / ISSUER_KEYS_UNAVAILABLE where its keys cannot be had; RESOURCE_EXHAUSTED / RATE_LIMITED where `payer` may cost no more.
    */
-  verify(token: string, now: Instant, grace: Millis, tenants: readonly TenantId[]): MaybePromise<ForeignVerified | null>;
+  verify(token: string, now: Instant, grace: Millis, tenants: readonly TenantId[], payer: Payer): MaybePromise<ForeignVerified | null>;
   /** Is this the id of a subject, session, client or token of an issuer that the tenant trusts? */
   knows(tenantId: TenantId, id: string): MaybePromise<boolean>;
 }

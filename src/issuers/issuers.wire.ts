@@ -87,6 +87,7 @@ export const wireIssuers = (
     jws: ports.jws,
     issuers: (tenantId) => registered.get(tenantId, ''),
     keysOf,
+    pay: platform.pay,
     numberAt: numberOf,
     // Called through, not copied: the composition root may still be joining them.
     namespaceOwner: (namespace) => ports.namespaceOwner(namespace),

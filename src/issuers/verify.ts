@@ -1,9 +1,9 @@
 // Verifying a foreign token: cold with its issuer's key and one signature check, warm with one hash. Its kid is only ever looked up in its issuer's keys.
 import { hash } from 'node:crypto';
 import { boundedMap } from '../base/bounded.ts';
-import type { MaybePromise } from '../base/call.ts';
+import type { MaybePromise, Payer } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { andThen } from '../base/maybe.ts';
+import { andThen, isPromise } from '../base/maybe.ts';
 import { type Instant, type Millis, minutes } from '../base/time.ts';
 import type { Refusal } from '../tokens/tokens.ts';
 import { type ForeignClaims, type Json, readForeign, speaksFor, workloadOf } from './claims.ts';
@@ -33,6 +33,8 @@ export interface VerifyDeps {
   readonly namespaceOwner: (namespace: string) => MaybePromise<TenantId | null>;
   /** The longest that a token counts after its issue: revocations are remembered for that long. */
   readonly longest: Millis;
+  /** Asked for before a signature is checked, and where an issuer has to be asked for a key; throws where the payer has used its part up. */
+  readonly pay: (what: 'cold' | 'key_miss', payer: Payer) => void;
   /** Verified tokens kept in memory. */
   readonly capacity: number;
 }
@@ -100,16 +102,24 @@ export const createVerify = (deps: VerifyDeps) => {
     parsed: Parsed,
     trusted: TrustedIssuer,
     digest: string,
+    payer: Payer,
   ): Promise<{ readonly claims: Marked; readonly key: IssuerKey; readonly source: KeySource } | Refusal> => {
     const header = readHeader(parsed.header);
     if ('reason' in header) return header;
     const { kid, algorithm } = header;
     if (!trusted.algorithms.includes(algorithm)) return NOT_ALLOWED;
     const source = deps.keysOf(trusted);
-    const found = await source.key(kid);
+    const asked = source.key(kid);
+    if (isPromise(asked)) {
+      // Its outcome is told to whoever waits for it; it is not thrown away unheard where this one may not wait.
+      asked.catch(() => {});
+      deps.pay('key_miss', payer);
+    }
+    const found = await asked;
     if (found === null) return UNKNOWN;
     const key = found.algorithms.includes(algorithm) ? found.key() : null;
     if (key === null) return NOT_ALLOWED;
+    deps.pay('cold', payer);
     if (!jws.holds(algorithm, key, parsed.signed, parsed.signature)) return FORGED;
     const claims = readForeign(parsed.payload, trusted, { longest: deps.longest, digest, confirmation: jws.confirmation });
     if ('reason' in claims) return claims;
@@ -119,7 +129,7 @@ export const createVerify = (deps: VerifyDeps) => {
   };
 
   /** The first registration that accepts it; else the first one's refusal. null: nobody here trusts its issuer. */
-  const cold = (token: string, list: readonly TrustedIssuer[], id: string, digest: string, now: Instant, grace: Millis) => {
+  const cold = (token: string, list: readonly TrustedIssuer[], id: string, digest: string, now: Instant, grace: Millis, payer: Payer) => {
     const parsed = parse(token);
     if (parsed === null) return null;
     const candidates = list.filter((trusted) => speaksFor(trusted, parsed.payload));
@@ -127,7 +137,7 @@ export const createVerify = (deps: VerifyDeps) => {
     return (async (): Promise<ForeignVerified> => {
       let first: Refusal | null = null;
       for (const trusted of candidates) {
-        const read = await examine(parsed, trusted, digest);
+        const read = await examine(parsed, trusted, digest, payer);
         if ('reason' in read) {
           first ??= read;
           continue;
@@ -150,27 +160,40 @@ export const createVerify = (deps: VerifyDeps) => {
     })();
   };
 
-  const inTenant = (token: string, digest: string, tenantId: TenantId, now: Instant, grace: Millis): MaybePromise<ForeignVerified | null> =>
+  const inTenant = (
+    token: string,
+    digest: string,
+    tenantId: TenantId,
+    now: Instant,
+    grace: Millis,
+    payer: Payer,
+  ): MaybePromise<ForeignVerified | null> =>
     andThen(deps.issuers(tenantId), (list) => {
       if (list.length === 0) return null;
       const id = `${tenantId} ${digest}`;
       const bad = refusals.get(id, now);
       if (bad?.list === list) return bad.verified;
       const good = accepted.get(id, now);
-      if (good?.list !== list) return cold(token, list, id, digest, now, grace);
+      if (good?.list !== list) return cold(token, list, id, digest, now, grace, payer);
       // The issuer may have withdrawn the key since.
       return andThen(good.source.key(good.key.kid), (key) =>
-        key === good.key ? judged(good.verified, now, grace) : cold(token, list, id, digest, now, grace),
+        key === good.key ? judged(good.verified, now, grace) : cold(token, list, id, digest, now, grace, payer),
       );
     });
 
   /** In the first of the tenants that accepts it; null where none of them has anything to do with its issuer. */
-  const verify = (token: string, now: Instant, grace: Millis, tenants: readonly TenantId[]): MaybePromise<ForeignVerified | null> => {
+  const verify = (
+    token: string,
+    now: Instant,
+    grace: Millis,
+    tenants: readonly TenantId[],
+    payer: Payer,
+  ): MaybePromise<ForeignVerified | null> => {
     const digest = hash('sha256', token, 'base64url');
     const from = (at: number, before: ForeignVerified | null): MaybePromise<ForeignVerified | null> => {
       const tenantId = tenants[at];
       if (tenantId === undefined) return before;
-      return andThen(inTenant(token, digest, tenantId, now, grace), (found) =>
+      return andThen(inTenant(token, digest, tenantId, now, grace, payer), (found) =>
         found?.ok === true ? found : from(at + 1, before ?? found),
       );
     };

@@ -4,6 +4,7 @@ import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
 import type { Sealer } from '../base/sealer.ts';
 import type { Clock, Millis } from '../base/time.ts';
+import type { Pay } from './rpc/budgets.ts';
 import type {
   Cache,
   CreateTracked,
@@ -65,6 +66,8 @@ export interface Platform {
   readonly tracked: CreateTracked;
   readonly groupCommit: <T>(flush: (items: readonly T[]) => Promise<void>) => GroupCommit<T>;
   readonly audit: Recorder;
+  /** Takes from the budget of whoever asks, before work that no cache spares; RESOURCE_EXHAUSTED when it is empty. */
+  readonly pay: Pay;
   /** A background job every `every` with jitter, under a lease of that name where `leased`. Stopped with the process. */
   readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
 }

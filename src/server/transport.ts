@@ -25,7 +25,7 @@ import { createInvoker } from './rpc/invoke.ts';
 import type { OnionPorts } from './rpc/onion.ts';
 
 export interface TransportDeps {
-  readonly config: Pick<Config, 'server' | 'grpc'>;
+  readonly config: Pick<Config, 'server' | 'grpc' | 'budgets'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -34,6 +34,7 @@ export interface TransportDeps {
   readonly services: readonly Service[];
   readonly authenticate: OnionPorts['authenticate'];
   readonly holds: OnionPorts['holds'];
+  readonly pay: OnionPorts['pay'];
   /** null: in the clear. */
   readonly tls: () => { readonly grpc: TlsSource | null; readonly http: TlsSource | null };
   /** What is missing before calls can be answered. */
@@ -50,7 +51,7 @@ const serviceNames = (services: readonly Service[]): string[] => [
 
 export const createTransport = (deps: TransportDeps) => {
   const { clock, random, log, metrics } = deps;
-  const { server, grpc } = deps.config;
+  const { server, grpc, budgets } = deps.config;
   const lag = createLagMeter(clock, grpc.shedLag);
   const names = serviceNames(deps.services);
   const health = createHealth(names);
@@ -66,7 +67,13 @@ export const createTransport = (deps: TransportDeps) => {
   const invoker = createInvoker({
     services,
     ports: { ...deps, validate: createValidator(), shed: lag.shed },
-    caps: { inFlight: grpc.maxInFlight, streams: grpc.maxStreams, streamsPerCaller: grpc.maxStreamsPerCaller },
+    caps: {
+      inFlight: grpc.maxInFlight,
+      streams: grpc.maxStreams,
+      streamsPerCaller: grpc.maxStreamsPerCaller,
+      batches: budgets.batches,
+      waits: budgets.waits,
+    },
   });
   metrics.gauge('securityhub_calls_in_flight', 'Unary calls that wait for something.', {}, () => invoker.load.unary);
   metrics.gauge('securityhub_streams_open', 'Streaming calls.', {}, () => invoker.load.streams);

@@ -49,7 +49,7 @@ const assertMay = async (deps: ExchangeDeps, caller: KnownCaller): Promise<void>
 
 /** Good now: signature, time, revocation, tenant and user. INVALID_ARGUMENT with the token's own reason, the field named. */
 const assertGood = async (deps: ExchangeDeps, field: string, text: string, call: Call): Promise<Claims> => {
-  const verified = deps.verifier.verify(text, call.now);
+  const verified = deps.verifier.verify(text, call.now, 0, undefined, call);
   if (!verified.ok) throw badField(field, verified.message, verified.reason);
   const { claims } = verified;
   // Of a tenant that the caller may not name nothing is told.

@@ -55,6 +55,7 @@ export const keyRows = (
     ...operators,
     audit: 'in-transaction',
     limit: 'vital',
+    budget: 'revoke',
     idempotency: 'idempotent',
     async handle({ kid, reason, wait }, call) {
       const told = await tokens.revokeKey(kid, reason, wait === undefined ? 0 : wait.seconds * 1000 + wait.nanos / 1e6, call);

@@ -75,7 +75,7 @@ export const createRevokeForeign = (deps: RevokeDeps & { readonly foreign: Forei
       // Both given is a mistake that our own rules name.
       if (token !== '' && tokenId !== '') return null;
       if (token === '') return byId('token', tenantOf(call.caller, revocation.tenantId), tokenId, reason, wait, call);
-      if (deps.verifier.verify(token, call.now).claims !== null) return null;
+      if (deps.verifier.verify(token, call.now, 0, undefined, call).claims !== null) return null;
       return andThen(deps.foreign.read(token, call), (claims) => (claims === null ? null : shown(claims, revocation, call)));
     },
     /** null where it is no session of theirs. */

@@ -99,6 +99,7 @@ export const tokenService = (tokens: TokensDoor): Service =>
       access: 'known',
       audit: 'in-transaction',
       limit: 'vital',
+      budget: 'revoke',
       deadline: seconds(35),
       idempotency: 'idempotent',
       handle: async (request, call) =>
@@ -121,6 +122,7 @@ export const tokenService = (tokens: TokensDoor): Service =>
       access: 'known',
       audit: 'in-transaction',
       limit: 'vital',
+      budget: 'revoke',
       deadline: seconds(35),
       idempotency: 'idempotent',
       handle: async (request, call) => {
@@ -135,6 +137,7 @@ export const tokenService = (tokens: TokensDoor): Service =>
       access: 'known',
       audit: 'in-transaction',
       limit: 'vital',
+      budget: 'revoke',
       deadline: seconds(35),
       idempotency: 'idempotent',
       handle: async (request, call) => {

@@ -1,5 +1,5 @@
 // Door of the tokens capability: opening sessions, rotating refresh tokens, revoking, verifying.
-import type { Call, MaybePromise } from '../base/call.ts';
+import type { Call, MaybePromise, Payer } from '../base/call.ts';
 import type { Caller, TenantId } from '../base/caller.ts';
 import { unavailable } from '../base/fault.ts';
 import type { Confirmation } from '../base/possession.ts';
@@ -52,8 +52,9 @@ export interface TokensDoor {
   /**
    * Everything that can be said of an access token without I/O: shape, key, signature, issuer, claims, time. Never audience, revocation
    * or binding. `grace` (at most 60 s) keeps an expired one usable that long. Always answers at once.
+   * `payer`: for whom; RESOURCE_EXHAUSTED / RATE_LIMITED where it may cost no more signature checks.
    */
-  verify(token: string, now: Instant, grace?: Millis, digest?: string): Verified;
+  verify(token: string, now: Instant, grace?: Millis, digest?: string, payer?: Payer): Verified;
   /** As it stands in claims: '' stays ''. */
   fingerprintOf(tenantId: TenantId, fingerprint: string): string;
   /** By what a token is known to `verify`, for whoever sees the same one again and again. */
@@ -145,7 +146,7 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     open: openSession(deps),
     terms: (tenantId, userId) => deps.terms(tenantId, userId),
     mint: async (opening) => mint({ ...opening, rsq: await deps.head(opening.tenantId) }),
-    verify: (token, now, grace, digest) => deps.verifier.verify(token, now, grace, digest),
+    verify: (token, now, grace, digest, payer) => deps.verifier.verify(token, now, grace, digest, payer),
     digestOf,
     fingerprintOf,
     revoked(claims) {

@@ -91,6 +91,7 @@ export const createTokensWired = (
     longest,
     capacity: config.verdictCacheSize,
     onSeen: ({ tenantId, sessionId }, at) => activity.note({ tenantId, sessionId, at }),
+    pay: (payer) => platform.pay('cold', payer),
     count: { hit: asked('hit'), refused: asked('refused'), miss: asked('miss') },
   });
   const refreshKeys: RefreshKeys = {

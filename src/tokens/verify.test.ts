@@ -48,6 +48,7 @@ let keyring: Keyring;
 let verifier: Verifier;
 const verifierOf = (ring: Keyring, capacity = 1000): Verifier =>
   createVerifier({
+    pay: () => {},
     count: uncounted,
     keyring: ring,
     issuer: ISSUER,
@@ -107,6 +108,7 @@ describe('verifying an access token', () => {
   it('says that a valid token was seen, once a minute, and never of one that is not valid', () => {
     const seen: number[] = [];
     const by = createVerifier({
+      pay: () => {},
       count: uncounted,
       keyring,
       issuer: ISSUER,
@@ -179,6 +181,7 @@ describe('verifying an access token', () => {
     const counted = { hit: 0, refused: 0, miss: 0 };
     const counter = (name: keyof typeof counted) => ({ inc: () => void counted[name]++ });
     const by = createVerifier({
+      pay: () => {},
       count: { hit: counter('hit'), refused: counter('refused'), miss: counter('miss') },
       keyring: ring,
       issuer: ISSUER,

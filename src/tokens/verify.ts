@@ -1,6 +1,7 @@
 // Verifying an access token: cold with one signature check, warm with one hash. Refusals never push out what is valid.
 import { hash } from 'node:crypto';
 import { boundedMap } from '../base/bounded.ts';
+import type { Payer } from '../base/call.ts';
 import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
 import { ACTIVITY_STEP } from './activity.ts';
 import { ACCESS_TOKEN_TYPE, type Claims, readClaims, timing } from './claims.ts';
@@ -28,13 +29,18 @@ export interface VerifierOptions extends Examiner {
   readonly capacity: number;
   /** A token that is valid now was shown; once a step of ACTIVITY_STEP a token. */
   readonly onSeen?: (claims: Claims, now: Instant) => void;
+  /** Asked for before a signature is checked for somebody; throws where that somebody has used its part up. */
+  readonly pay: (payer: Payer) => void;
   /** Tokens known as good, known as bad, and looked at. */
   readonly count: Readonly<Record<'hit' | 'refused' | 'miss', Count>>;
 }
 
 export interface Verifier {
-  /** `digest`: `digestOf(token)`, where the caller has kept it. */
-  verify(token: string, now: Instant, grace?: Millis, digest?: string): Verified;
+  /**
+   * `digest`: `digestOf(token)`, where the caller has kept it. `payer`: for whom a signature is checked; left out: for ourselves.
+   * RESOURCE_EXHAUSTED / RATE_LIMITED.
+   */
+  verify(token: string, now: Instant, grace?: Millis, digest?: string, payer?: Payer): Verified;
   readonly size: number;
 }
 
@@ -48,13 +54,17 @@ export interface Examiner {
   readonly longest: Millis;
 }
 
-/** Strictly in this order, each step with its own reason; nothing of the payload is read before the signature held. Remembers nothing. */
-export const examine = (token: string, { keyring, issuer, longest }: Examiner): Claims | Refusal => {
+/**
+ * Strictly in this order, each step with its own reason; nothing of the payload is read before the signature held. Remembers nothing.
+ * `beforeCheck` is called once all is done but what costs.
+ */
+export const examine = (token: string, { keyring, issuer, longest }: Examiner, beforeCheck = (): void => {}): Claims | Refusal => {
   const jws = parseJws(token, ACCESS_TOKEN_TYPE);
   if ('reason' in jws) return jws;
   const key = keyring.get(jws.kid);
   if (key === undefined) return { reason: 'KEY_UNKNOWN', message: 'the token names no key that we know' };
   if (key.algorithm !== jws.algorithm) return { reason: 'ALGORITHM_NOT_ALLOWED', message: 'the key is not used with that algorithm' };
+  beforeCheck();
   if (!signatureHolds(key.algorithm, key.key, jws.signed, jws.signature))
     return { reason: 'SIGNATURE_INVALID', message: 'the signature does not hold' };
   const payload = strictJsonObject(jws.payload);
@@ -108,8 +118,10 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
     return verdict;
   };
 
-  const cold = (token: string, digest: string, now: Instant, grace: Millis): Verified => {
-    const claims = examine(token, options);
+  const cold = (token: string, digest: string, now: Instant, grace: Millis, payer: Payer | undefined): Verified => {
+    const claims = examine(token, options, () => {
+      if (payer !== undefined) options.pay(payer);
+    });
     if ('reason' in claims) {
       const verdict = refused(claims);
       // What cost a signature check is worth remembering; an unknown key may become known.
@@ -126,7 +138,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
   };
 
   return {
-    verify(token, now, grace = 0, known) {
+    verify(token, now, grace = 0, known, payer) {
       if (token.length > MAX_TOKEN) return refused({ reason: 'TOKEN_TOO_LARGE', message: `a token has at most ${MAX_TOKEN} bytes` });
       const digest = known ?? digestOf(token);
       const entry = accepted.get(digest, now);
@@ -140,7 +152,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
         return refusal;
       }
       miss.inc();
-      return cold(token, digest, now, grace > MAX_GRACE ? MAX_GRACE : grace);
+      return cold(token, digest, now, grace > MAX_GRACE ? MAX_GRACE : grace, payer);
     },
     get size() {
       return accepted.size;

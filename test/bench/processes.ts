@@ -56,6 +56,10 @@ export const startStores = async (): Promise<Stores> => {
       MIGRATION_POSTGRES_URI: owner.href,
       REDIS_URL: process.env['TEST_REDIS_URL'] ?? '',
       LOG_LEVEL: 'error',
+      // One caller stands for all of them.
+      COLD_VALIDATIONS_PER_SECOND: '0',
+      ISSUES_PER_SECOND: '0',
+      LOGINS_PER_SECOND: '0',
     },
     stop: tearDownStores,
   };

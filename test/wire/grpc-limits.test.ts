@@ -100,6 +100,21 @@ describe('limits', () => {
     for (const one of [second, again]) one.cancel();
   });
 
+  it('whoever watches health finds room when all streams are taken, and takes none of them', async () => {
+    const { client, toy } = await start({ caps: { streams: 1, streamsPerCaller: 1 } });
+    const watch = (): Promise<unknown> =>
+      new Promise((resolve) => {
+        const stream = client.serverStream('/grpc.health.v1.Health/Watch', Buffer.alloc(0));
+        stream.on('data', resolve).on('error', resolve);
+      });
+    expect(await watch()).toBeInstanceOf(Buffer);
+    const tick = client.serverStream('Tick', waitBytes(10)).on('error', () => {});
+    tick.resume();
+    await until(() => toy.invoker.load.streams === 1);
+    expect(faultOf((await watch()) as ServiceError)).toMatchObject({ reason: 'TOO_MANY_STREAMS' });
+    tick.cancel();
+  });
+
   it('a class that is shed is told when to come back', async () => {
     const { client } = await start({ ports: { shed: (limit) => limit === 'manage' } });
     const error = await failed(client.unary('Say', infoBytes('')));

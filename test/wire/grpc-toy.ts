@@ -166,7 +166,7 @@ export const startToy = async (options: ToyOptions = {}) => {
   const metrics = createMetrics('toy');
   const invoker = createInvoker({
     services: [toyRows(seen), health.service],
-    caps: { inFlight: 1000, streams: 100, streamsPerCaller: 100, ...options.caps },
+    caps: { inFlight: 1000, streams: 100, streamsPerCaller: 100, batches: 100, waits: 100, ...options.caps },
     ports: {
       clock: systemClock,
       random: systemRandom,
@@ -180,6 +180,7 @@ export const startToy = async (options: ToyOptions = {}) => {
       authenticate: (): Caller => ({ kind: 'anonymous' }),
       holds: () => false,
       validate: () => [],
+      pay: () => {},
       shed: () => false,
       ...options.ports,
     },

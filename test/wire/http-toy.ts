@@ -66,10 +66,14 @@ export const toyInvoker = async (options: ToyOptions, log: Log) => {
     },
     holds: () => false,
     validate: createValidator(),
+    pay: () => {},
     shed: () => false,
     ...options.ports,
   };
-  return { invoker: createInvoker({ services, caps: { inFlight: 100, streams: 10, streamsPerCaller: 10 }, ports }), metrics };
+  return {
+    invoker: createInvoker({ services, caps: { inFlight: 100, streams: 10, streamsPerCaller: 10, batches: 10, waits: 10 }, ports }),
+    metrics,
+  };
 };
 
 export const startHttp = async (options: ToyOptions = {}) => {

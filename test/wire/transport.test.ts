@@ -42,6 +42,7 @@ const start = async (environment: Record<string, string> = {}, tls: TlsSource | 
       throw new Fault('UNAUTHENTICATED', 'TOKEN_MALFORMED', 'this is no token');
     },
     holds: () => false,
+    pay: () => {},
     tls: () => ({ grpc: tls, http: tls }),
     missing: () => [],
     keys: { jwks: () => ({ json: '{"keys":[]}', maxAge: 300 }), issuer: 'https://hub.example', algorithms: () => ['ES256'] },

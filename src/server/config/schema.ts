@@ -9,6 +9,7 @@ import { issuersConfig } from '../../issuers/issuers.config.ts';
 import { storageConfig } from '../../storage/storage.config.ts';
 import { tokensConfig } from '../../tokens/tokens.config.ts';
 import { grpcConfig } from '../grpc/grpc.config.ts';
+import { budgetsConfig } from '../rpc/budgets.config.ts';
 import { type ConfigOf, load, type Loaded, type Schema, type Sources } from './load.ts';
 import { reservedConfig } from './reserved.config.ts';
 import { serverConfig } from './server.config.ts';
@@ -16,6 +17,7 @@ import { serverConfig } from './server.config.ts';
 export const schema = {
   server: serverConfig,
   grpc: grpcConfig,
+  budgets: budgetsConfig,
   storage: storageConfig,
   tokens: tokensConfig,
   identity: identityConfig,

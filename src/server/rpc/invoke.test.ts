@@ -104,7 +104,7 @@ const setUp = ({ row, caller = anonymous, held = [], ports }: Setup) => {
   ];
   const invoker = createInvoker({
     services,
-    caps: { inFlight: 100, streams: 10, streamsPerCaller: 3 },
+    caps: { inFlight: 100, streams: 10, streamsPerCaller: 3, batches: 2, waits: 1 },
     ports: {
       clock: { now: () => 1_000_000, monotonic: () => 0 },
       random: systemRandom,
@@ -118,6 +118,7 @@ const setUp = ({ row, caller = anonymous, held = [], ports }: Setup) => {
       authenticate: () => caller,
       holds: (_caller, permission) => held.includes(permission),
       validate: () => [],
+      pay: () => {},
       shed: () => false,
       ...ports,
     },
@@ -376,7 +377,11 @@ describe('at start', () => {
     const twice = service(definition, { doIt: row });
     const ports = {} as OnionPorts;
     expect(() =>
-      createInvoker({ services: [twice, twice], caps: { inFlight: 1, streams: 1, streamsPerCaller: 1 }, ports: { ...ports, ...quiet } }),
+      createInvoker({
+        services: [twice, twice],
+        caps: { inFlight: 1, streams: 1, streamsPerCaller: 1, batches: 1, waits: 1 },
+        ports: { ...ports, ...quiet },
+      }),
     ).toThrow(`two rows for ${PATH}`);
   });
 });

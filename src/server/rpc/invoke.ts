@@ -11,6 +11,7 @@ import { fault } from './layers/fault.ts';
 import { observe } from './layers/observe.ts';
 import { read } from './layers/read.ts';
 import { record } from './layers/record.ts';
+import { type Shares, spend } from './layers/spend.ts';
 import { type Incoming, LiveCall, type Route, type Sink } from './live-call.ts';
 import { checkOrder, compose, type Layer, type OnionPorts, type Step } from './onion.ts';
 
@@ -31,7 +32,7 @@ export interface Invoker {
 export interface InvokerDeps {
   readonly services: readonly Service[];
   readonly ports: OnionPorts;
-  readonly caps: Caps;
+  readonly caps: Caps & Shares;
 }
 
 const TYPES = { 'false,false': 'unary', 'true,false': 'client_stream', 'false,true': 'server_stream', 'true,true': 'bidi_stream' } as const;
@@ -64,6 +65,7 @@ export const createInvoker = ({ services, ports, caps }: InvokerDeps): Invoker =
     admit(ports, caps, load),
     read(),
     authorize(ports),
+    spend(ports, caps),
     record(ports),
   ];
   checkOrder(layers);

@@ -5,6 +5,7 @@ import type { FieldViolation } from '../../base/fault.ts';
 import type { Random } from '../../base/random.ts';
 import type { Clock } from '../../base/time.ts';
 import type { Log, Metrics, Recorder } from '../platform.ts';
+import type { Pay } from './budgets.ts';
 import type { LimitClass } from './define.ts';
 import type { LiveCall, Route } from './live-call.ts';
 
@@ -37,6 +38,8 @@ export interface OnionPorts {
   readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
   /** The bounds of the proto. `path` as in `Method.path`. */
   readonly validate: (path: string, request: unknown, bytes: Uint8Array) => readonly FieldViolation[];
+  /** Takes from the caller's own budget; RESOURCE_EXHAUSTED when it is empty. */
+  readonly pay: Pay;
   /** Is this class of calls to be refused for the moment? */
   readonly shed: (limit: LimitClass) => boolean;
 }

@@ -64,13 +64,14 @@ beforeAll(async () => {
   );
   invoker = createInvoker({
     services: [...services, ...encryption.services, calls],
-    caps: { inFlight: 100, streams: 10, streamsPerCaller: 10 },
+    caps: { inFlight: 100, streams: 10, streamsPerCaller: 10, batches: 10, waits: 10 },
     ports: {
       ...platform,
       random: systemRandom,
       recorder,
       holds,
       validate: createValidator(),
+      pay: () => {},
       shed: () => false,
       authenticate: ({ authorization }) => JSON.parse(authorization) as Caller,
     },

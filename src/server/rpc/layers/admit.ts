@@ -68,6 +68,9 @@ const shares = (most: number): ((call: LiveCall) => () => void) => {
 
 export const admit = (ports: Pick<OnionPorts, 'shed'>, caps: Caps, load: Load): Layer => {
   const share = shares(caps.streamsPerCaller);
+  // Apart: whoever watches health finds room however many streams others hold, and takes none of theirs.
+  const shareVital = shares(caps.streamsPerCaller);
+  const vital: Load = { unary: 0, streams: 0 };
   return {
     name: 'admit',
     // Inside deadline: a call whose deadline has passed takes no room. Inside authenticate: who is refused is known to the audit log.
@@ -81,16 +84,17 @@ export const admit = (ports: Pick<OnionPorts, 'shed'>, caps: Caps, load: Load): 
           : limit === 'vital'
             ? Number.POSITIVE_INFINITY
             : Math.max(1, Math.floor(caps.inFlight * (limit === 'stream' ? 1 : SHARE[limit])));
+      const counted = limit === 'vital' && kind === 'streams' ? vital : load;
       const release = (): void => {
-        load[kind]--;
+        counted[kind]--;
       };
 
       const admitted: Step = (call) => {
         if (limit !== 'vital' && ports.shed(limit)) throw busy();
-        if (load[kind] >= cap) throw full();
+        if (counted[kind] >= cap) throw full();
         const answer = inner(call);
         if (!isPromise(answer)) return answer;
-        load[kind]++;
+        counted[kind]++;
         // Freed when the work ends, not when the caller stops waiting: the cap bounds work.
         answer.then(release, release);
         return answer;
@@ -98,7 +102,7 @@ export const admit = (ports: Pick<OnionPorts, 'shed'>, caps: Caps, load: Load): 
       if (kind === 'unary') return admitted;
 
       return async (call) => {
-        const giveBack = share(call);
+        const giveBack = limit === 'vital' ? shareVital(call) : share(call);
         try {
           return await admitted(call);
         } finally {
