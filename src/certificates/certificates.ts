@@ -50,7 +50,7 @@ export interface Certificates {
   bundle(now: Instant): TrustBundle;
   /** The certificate of a connection, or a PEM chain (leaf first): whose it is now, or why it is refused. Cheap when asked again. */
   identify(presented: PeerCertificate | string, now: Instant): MaybePromise<Identified>;
-  /** The same for a chain that somebody shows us of somebody else, who pays for it: RESOURCE_EXHAUSTED / RATE_LIMITED. */
+  /** The same for a chain that somebody shows us of somebody else, who pays for it: RESOURCE_EXHAUSTED / BUDGET_EXHAUSTED. */
   validate(chainPem: string, now: Instant, payer?: Payer): MaybePromise<Identified>;
 }
 

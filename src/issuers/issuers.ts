@@ -56,7 +56,7 @@ export interface IssuersDoor {
   /**
    * Shape, key, signature, issuer, claims, time, in the first of these tenants whose issuer accepts it; never the caller's audience,
    * revocation or binding. null where none of them has anything to do with its issuer. At once when warm.
-   * UNAVAILABLE / ISSUER_KEYS_UNAVAILABLE where its keys cannot be had; RESOURCE_EXHAUSTED / RATE_LIMITED where `payer` may cost no more.
+   * UNAVAILABLE / ISSUER_KEYS_UNAVAILABLE where its keys cannot be had; RESOURCE_EXHAUSTED / BUDGET_EXHAUSTED where `payer` may cost no more.
    */
   verify(token: string, now: Instant, grace: Millis, tenants: readonly TenantId[], payer: Payer): MaybePromise<ForeignVerified | null>;
   /** Is this the id of a subject, session, client or token of an issuer that the tenant trusts? */

@@ -52,7 +52,7 @@ export interface TokensDoor {
   /**
    * Everything that can be said of an access token without I/O: shape, key, signature, issuer, claims, time. Never audience, revocation
    * or binding. `grace` (at most 60 s) keeps an expired one usable that long. Always answers at once.
-   * `payer`: for whom; RESOURCE_EXHAUSTED / RATE_LIMITED where it may cost no more signature checks.
+   * `payer`: for whom; RESOURCE_EXHAUSTED / BUDGET_EXHAUSTED where it may cost no more signature checks.
    */
   verify(token: string, now: Instant, grace?: Millis, digest?: string, payer?: Payer): Verified;
   /** As it stands in claims: '' stays ''. */

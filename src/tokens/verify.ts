@@ -38,7 +38,7 @@ export interface VerifierOptions extends Examiner {
 export interface Verifier {
   /**
    * `digest`: `digestOf(token)`, where the caller has kept it. `payer`: for whom a signature is checked; left out: for ourselves.
-   * RESOURCE_EXHAUSTED / RATE_LIMITED.
+   * RESOURCE_EXHAUSTED / BUDGET_EXHAUSTED.
    */
   verify(token: string, now: Instant, grace?: Millis, digest?: string, payer?: Payer): Verified;
   readonly size: number;

@@ -22,7 +22,7 @@ const outcome = (work: Promise<unknown>): Promise<Fault | null> =>
     () => null,
     (thrown: unknown) => thrown as Fault,
   );
-const LIMITED = { code: 'RESOURCE_EXHAUSTED', reason: 'RATE_LIMITED' };
+const LIMITED = { code: 'RESOURCE_EXHAUSTED', reason: 'BUDGET_EXHAUSTED' };
 
 /** Until refused, at most so often. */
 const exhaust = async (
@@ -31,7 +31,7 @@ const exhaust = async (
 ): Promise<{ readonly given: number; readonly fault: Fault | null }> => {
   for (let given = 0; given < most; given += 1) {
     const fault = await outcome(call(given));
-    if (fault?.reason === 'RATE_LIMITED') return { given, fault };
+    if (fault?.reason === 'BUDGET_EXHAUSTED') return { given, fault };
   }
   return { given: most, fault: null };
 };
@@ -100,9 +100,9 @@ describe('a caller that has used up its part', () => {
     const token = (at: number) => idp.token({}, { ...unknown, kid: `unknown-${at}` });
     const asked = Array.from({ length: 30 }, (_, at) => outcome(validate(token(at), other)));
     const faults = await Promise.all(asked);
-    expect(faults.filter((fault) => fault?.reason === 'RATE_LIMITED' && fault.meta['budget'] === 'key_miss').length).toBeGreaterThanOrEqual(
-      20,
-    );
+    expect(
+      faults.filter((fault) => fault?.reason === 'BUDGET_EXHAUSTED' && fault.meta['budget'] === 'key_miss').length,
+    ).toBeGreaterThanOrEqual(20);
   });
 
   it('REVOKES_PER_SECOND bounds its revocations; those that wait have as many of their own, and those of others go on', async () => {
@@ -110,8 +110,8 @@ describe('a caller that has used up its part', () => {
       hub.ask('TokenService/RevokeSession', { sessionId: 'ses_nobody', ...more }, credential);
     const { given, fault } = await exhaust(100, () => revoke());
     expect([given, fault?.meta['budget']]).toEqual([BURST, 'revoke']);
-    expect((await outcome(revoke({ wait: '0.001s' })))?.reason).not.toBe('RATE_LIMITED');
-    expect((await outcome(revoke({}, other)))?.reason).not.toBe('RATE_LIMITED');
+    expect((await outcome(revoke({ wait: '0.001s' })))?.reason).not.toBe('BUDGET_EXHAUSTED');
+    expect((await outcome(revoke({}, other)))?.reason).not.toBe('BUDGET_EXHAUSTED');
     const waiting = await exhaust(100, () => revoke({ wait: '0.001s' }));
     expect(waiting.fault?.meta['budget']).toBe('revoke_wait');
   });
@@ -121,7 +121,7 @@ describe('a caller that has used up its part', () => {
       hub.ask('SecurityHub/IssueServiceCert', { service: 'billing', namespace: 'default', generateKey: {} }, credential);
     const { given, fault } = await exhaust(100, () => issue());
     expect([given, fault?.meta['budget']]).toEqual([BURST, 'issue']);
-    expect((await outcome(issue(other)))?.reason).not.toBe('RATE_LIMITED');
+    expect((await outcome(issue(other)))?.reason).not.toBe('BUDGET_EXHAUSTED');
   });
 
   it('LOGINS_PER_SECOND bounds the logins of one address', async () => {

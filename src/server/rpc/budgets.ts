@@ -15,7 +15,7 @@ export type Paid = 'cold' | 'key_miss' | 'revoke' | 'revoke_wait' | 'issue' | 'l
 /** Units a second; 0 = without limit. */
 export type Rates = Readonly<Record<Exclude<Paid, 'revoke_wait'>, number>>;
 
-/** RESOURCE_EXHAUSTED / RATE_LIMITED when this caller has used its part up. */
+/** RESOURCE_EXHAUSTED / BUDGET_EXHAUSTED when this caller has used its part up. */
 export type Pay = (what: Paid, payer: Payer) => void;
 
 /** A budget unused for so many seconds is there at once. */
@@ -44,7 +44,7 @@ export const payerName = ({ caller, peer }: Payer): string => {
 };
 
 const spent = (what: Paid, wait: Millis): Fault =>
-  new Fault('RESOURCE_EXHAUSTED', 'RATE_LIMITED', `this caller has used up its part of ${SPENT[what]} here: try again later`, {
+  new Fault('RESOURCE_EXHAUSTED', 'BUDGET_EXHAUSTED', `this caller has used up its part of ${SPENT[what]} here: try again later`, {
     meta: { budget: what, subject: what },
     retryAfter: wait,
   });
