@@ -2,77 +2,14 @@ import { createServer, type IncomingMessage, type Server as HttpServer } from 'n
 import type { AddressInfo } from 'node:net';
 import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Fault } from '../../src/base/fault.ts';
 import { expressGuard } from '../../src/client/express.ts';
 import { type FastifyReply, type FastifyRequest, fastifyGuard } from '../../src/client/fastify.ts';
 import { grpcGuard } from '../../src/client/guard.grpc.ts';
-import { principalOf, type Requirements, type Validating } from '../../src/client/guard.ts';
+import { principalOf, type Requirements } from '../../src/client/guard.ts';
 import type { HttpGuardOptions, HttpRequest } from '../../src/client/http-guard.ts';
 import { SECURITY_HEADERS } from '../../src/client/http-guard.ts';
-import { type DeepPartial, ValidateTokenRequest, ValidateTokenResponse } from '../../src/gen/securityhub/v1/security_hub.ts';
 import { faultOf } from '../../src/server/grpc/status.ts';
-
-const good = ValidateTokenResponse.fromPartial({
-  valid: true,
-  verdict: 1,
-  claims: { subject: 'usr_anna', tenantId: 'acme', scopes: ['orders:read'] },
-  subject: { type: 'user', id: 'usr_anna', tenantId: 'acme', status: 'active', roles: ['member'] },
-});
-const bad = (code: string, stepUp?: object): ValidateTokenResponse =>
-  ValidateTokenResponse.fromPartial({
-    valid: false,
-    verdict: stepUp === undefined ? 2 : 3,
-    reasons: [{ code, message: `because of "${code}"` }],
-    ...(stepUp === undefined ? {} : { stepUp }),
-  });
-
-/** A hub that answers by the token. */
-const answers: Readonly<Record<string, () => ValidateTokenResponse>> = {
-  good: () => good,
-  expired: () => bad('TOKEN_EXPIRED'),
-  weak: () => bad('SCOPE_MISSING'),
-  both: () => ValidateTokenResponse.fromPartial({ verdict: 2, reasons: [{ code: 'IP_MISMATCH' }, { code: 'PERMISSION_MISSING' }] }),
-  stepup: () => bad('MFA_REQUIRED', { acrValues: ['aal2'], methods: ['totp'], maxAge: { seconds: 300, nanos: 0 } }),
-  empty: () => ValidateTokenResponse.fromPartial({}),
-  liar: () => ValidateTokenResponse.fromPartial({ valid: true, verdict: 1 }),
-  away: () => {
-    throw new Fault('UNAVAILABLE', 'HUB_UNREACHABLE', 'nobody there', { retryAfter: 2500 });
-  },
-  unknownSelf: () => {
-    throw new Fault('UNAUTHENTICATED', 'TOKEN_EXPIRED', "the service's own");
-  },
-};
-
-const hub = () => {
-  const asked: ValidateTokenRequest[] = [];
-  const client: Validating = {
-    validateToken: async (request: DeepPartial<ValidateTokenRequest>) => {
-      const full = ValidateTokenRequest.fromPartial(request);
-      asked.push(full);
-      return (answers[full.token] ?? (() => bad('TOKEN_MALFORMED')))();
-    },
-  };
-  return { client, asked };
-};
-
-/** What every guard must answer to which `authorization`. */
-const outcomes = [
-  ['Bearer good', 200, ''],
-  ['bearer good', 200, ''],
-  ['Bearer  good', 200, ''],
-  ['', 401, 'CREDENTIALS_MISSING'],
-  ['Basic Z29vZA==', 401, 'CREDENTIALS_MALFORMED'],
-  ['Bearer', 401, 'CREDENTIALS_MALFORMED'],
-  ['Bearer good more', 401, 'CREDENTIALS_MALFORMED'],
-  ['Bearer expired', 401, 'TOKEN_EXPIRED'],
-  ['Bearer stepup', 401, 'MFA_REQUIRED'],
-  ['Bearer weak', 403, 'SCOPE_MISSING'],
-  ['Bearer both', 401, 'IP_MISMATCH'],
-  ['Bearer empty', 401, 'CLAIM_INVALID'],
-  ['Bearer liar', 401, 'CLAIM_INVALID'],
-  ['Bearer away', 503, 'VERDICT_UNAVAILABLE'],
-  ['Bearer unknownSelf', 503, 'VERDICT_UNAVAILABLE'],
-] as const;
+import { hub, outcomes } from './guarded-hub.ts';
 
 const close: (() => void)[] = [];
 afterEach(() => {

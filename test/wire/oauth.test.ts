@@ -3,6 +3,7 @@ import type { webcrypto } from 'node:crypto';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { allowInsecureRequests, ClientSecretBasic, discovery, tokenIntrospection, tokenRevocation } from 'openid-client';
 import { type Hub, openHub } from '../config/app.ts';
 import { type FreshDatabase, freshDatabase } from '../harness.ts';
 import { jwt, keyPair } from '../rpc/issuers/issuer-server.ts';
@@ -81,6 +82,17 @@ describe('the keys', () => {
     const verify = (over: Uint8Array<ArrayBuffer>) => crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, over, bytes);
     expect(await verify(Uint8Array.from(Buffer.from(signature, 'base64url')))).toBe(true);
     expect(await verify(new Uint8Array(64).fill(1))).toBe(false);
+  });
+
+  it('serve a certified OpenID Connect client: it discovers us, introspects a token and revokes it', async () => {
+    const config = await discovery(new URL(issuer), 'orders', undefined, ClientSecretBasic(hub.bootstrap.api_key), {
+      execute: [allowInsecureRequests],
+    });
+    expect(config.serverMetadata().jwks_uri).toBe(`${issuer}/.well-known/jwks.json`);
+    const { accessToken, sessionId } = await login();
+    expect(await tokenIntrospection(config, accessToken)).toMatchObject({ active: true, sid: sessionId, iss: issuer });
+    await tokenRevocation(config, accessToken);
+    expect(await tokenIntrospection(config, accessToken)).toEqual({ active: false });
   });
 
   it('say how long they may be kept, and are not sent again to whoever has them', async () => {
