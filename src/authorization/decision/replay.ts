@@ -48,6 +48,7 @@ const PAGE = 500;
 const under = (rights: Rights, policies: PolicySet | null): Rights => ({
   ...rights,
   plain: false,
+  rolesAlone: false,
   snapshot: withPolicies(rights.snapshot, policies),
   index: {
     ...rights.index,
