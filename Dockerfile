@@ -19,6 +19,8 @@ WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
+# What belongs to a call dies with it: a small nursery is enough and saves 50 MB.
+ENV NODE_OPTIONS=--max-semi-space-size=8
 ENV NODE_ENV=production
 USER 65532:65532
 EXPOSE 50052 8005

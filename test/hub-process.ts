@@ -52,6 +52,8 @@ export const hubHome = (): { readonly dataDir: string; readonly env: Environment
 const bare = (): Environment => ({
   PATH: process.env['PATH'] ?? '',
   HOME: process.env['HOME'] ?? '',
+  // As the image has it.
+  NODE_OPTIONS: '--max-semi-space-size=8',
   ...(process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] }),
 });
 
