@@ -133,8 +133,8 @@ afterAll(async () => {
   await database.close();
 });
 
-// Who is alive, who does which chore, and what was asked: these go on by themselves.
-const PASSING = ['replica', 'lease', 'outbox'];
+// Who is alive, who does which chore, what was asked and decided: these go on by themselves.
+const PASSING = ['replica', 'lease', 'outbox', 'decision'];
 
 /** What stands in every table of the service but the audit log's. */
 const contents = async (): Promise<Record<string, string>> => {
