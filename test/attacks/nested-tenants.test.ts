@@ -26,6 +26,10 @@ const CHECKED = [
   'Decrypt.context.tenant_id',
   // identity/workloads.rpc.ts: tenantOf with installation:tenants asked.
   'PutWorkload.workload.tenant_id',
+  // issuers/issuers.rpc.ts: likewise.
+  'PutTrustedIssuer.issuer.tenant_id',
+  // authorization/evaluate.ts: nobody can do anything with another tenant's resource.
+  'ListSubjects.resource.tenant_id',
 ];
 
 describe('a tenant_id below the request', () => {
