@@ -106,6 +106,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
       limits: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.limits ?? NO_LIMITS),
       page: (tenantId, kind, after, limit) => identity.door.subjectIds(tenantId, kind, after, limit),
     },
+    enforceDataAccess: (request, call) => hub.enforceDataAccess(request, call),
   });
   const tokens = createTokensWired(platform, config.tokens, {
     user: (tenantId, userId) => identity.door.user(tenantId, userId),

@@ -5,6 +5,7 @@ import { badField } from '../base/fault.ts';
 import type { Pager } from '../base/page.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
 import { type Service, service } from '../server/rpc/define.ts';
+import type { AccessRows } from './access/access.rpc.ts';
 import type { DecisionRows } from './decision/decision.rpc.ts';
 import type { GroupRows } from './groups.rpc.ts';
 import type { ListingRows } from './listing.rpc.ts';
@@ -74,7 +75,7 @@ const ACROSS = true;
 export const authorizationServices = (
   door: Omit<Authorization, 'recorder'>,
   pager: Pager,
-  others: PolicyRows & DecisionRows & GroupRows & ListingRows,
+  others: PolicyRows & DecisionRows & GroupRows & ListingRows & AccessRows,
 ): readonly Service[] => {
   const paged = <T>(
     query: readonly unknown[],

@@ -5,6 +5,7 @@ import { andThen } from '../base/maybe.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock, Instant } from '../base/time.ts';
 import type { Tx, Write } from '../storage/storage.ts';
+import { type Access, createAccess, type MaskKey } from './access/access.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { type ClearanceChanges, createClearanceChanges } from './clear.ts';
 import { requireKnown, roleNotFound } from './change.ts';
@@ -32,6 +33,9 @@ import type { Ruling } from './ruling.ts';
 import { NOWHERE, type Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
 
+export type { KeyedMask } from './access/access.ts';
+export type { RowQuestion } from './access/row.ts';
+export type { Filter } from './condition/filter.ts';
 export type { Step } from './explain.ts';
 export type { StoredDelegation } from './delegate.ts';
 export type { Group, Member } from './group.ts';
@@ -134,6 +138,7 @@ export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly write: Write;
   readonly clock: Clock;
   readonly random: Random;
+  readonly maskKey: MaskKey;
 }
 
 export interface HeldPermissions {
@@ -161,6 +166,8 @@ export interface Authorization
   decide(rights: Rights, limits: Limits, question: Question, situation: Situation | null): Ruling;
   /** Every rule that was looked at, in the order of their authority. */
   explain(rights: Rights, limits: Limits, question: Question, situation: Situation | null): readonly Step[];
+  /** The rows that checks of each one would allow, and the masks of their fields. */
+  access: Access;
   /** Keeps decisions for later, as many as there is room for. */
   readonly recorder: Pick<DecisionRecorder, 'wants' | 'add'>;
   /** All that a subject may do, each with where it comes from, sorted. `resourceType`: '' = all. NOT_FOUND / SUBJECT_UNKNOWN. */
@@ -213,6 +220,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
       ...explain(rights, question, situation ?? NOWHERE),
       ...explainLimits(limits, question),
     ],
+    access: createAccess(deps.maskKey),
     limited: createLimitedRights(),
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,

@@ -3,6 +3,7 @@ import { days, hours, seconds } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
+import { accessRows, type EnforceDataAccess } from './access/access.rpc.ts';
 import type { Tx } from '../storage/storage.ts';
 import { type Authorization, createAuthorization, type Subjects } from './authorization.ts';
 import type { authorizationConfig } from './authorization.config.ts';
@@ -39,6 +40,8 @@ const DECISIONS_PER_TENANT = 100_000;
 
 export interface AuthorizationPorts {
   readonly subjects: Subjects;
+  /** Principals are known to the hub: it answers. */
+  readonly enforceDataAccess: EnforceDataAccess;
 }
 
 export const wireAuthorization = (
@@ -106,6 +109,7 @@ export const wireAuthorization = (
     write: platform.write,
     clock: platform.clock,
     random: platform.random,
+    maskKey: (tenantId, type, field) => platform.sealer.derive(['field-mask', tenantId, type, field].join('\n')),
   });
   const policies = createPolicies({
     store: policyStore,
@@ -148,6 +152,7 @@ export const wireAuthorization = (
     ...decisionRows({ decisions, clock: platform.clock, holds: authorization.holds }),
     ...groupRows(authorization, platform.pager),
     ...listingRows(authorization, platform.pager, () => feed.cursor()),
+    ...accessRows(ports.enforceDataAccess),
   };
   return {
     authorization: { ...authorization, recorder: decisions.recorder },

@@ -18,7 +18,10 @@ export const isOwner = ({ subject, snapshot }: Rights, { type, action, ownerId }
 };
 
 /** What a resource counts as. Whoever is not believed about it cannot make it less secret than its type is, nobody less than a policy says. */
-export const secrecyOf = ({ snapshot }: Rights, { type, classification, believed }: Question): number => {
+export const secrecyOf = (
+  { snapshot }: Rights,
+  { type, classification, believed }: Pick<Question, 'type' | 'classification' | 'believed'>,
+): number => {
   const usual = levelOf(snapshot.type(type)?.defaultClassification ?? '');
   const said = classification === '' ? usual : believed ? levelOf(classification) : Math.max(usual, levelOf(classification));
   const least = snapshot.policies?.classification(type) ?? '';

@@ -19,7 +19,7 @@ export interface Limits {
   readonly scopes: readonly (readonly string[])[];
 }
 
-const BY_ENTRY = allowedBy('workload');
+export const BY_ENTRY = allowedBy('workload');
 const BEYOND_KEY = denied('PERMISSION_MISSING', 'the API key does not carry this permission');
 const BEYOND_SCOPES = denied('SCOPE_MISSING', 'the scopes do not cover this permission');
 
@@ -39,9 +39,13 @@ export const decide = (rights: Rights, limits: Limits, question: Question, situa
   const { type, action } = question;
   const own =
     ruling.open === true && limits.also.length > 0 && listHolds(limits.also, type, action) ? byEntry(rights, question, situation) : ruling;
-  if (!own.allowed) return own;
-  if (limits.cap !== null && !listHolds(limits.cap, type, action)) return BEYOND_KEY;
-  return limits.scopes.length === 0 || withinScopes(limits.scopes, `${type}:${action}`) ? own : BEYOND_SCOPES;
+  return own.allowed ? (beyond(limits, question) ?? own) : own;
+};
+
+/** What the limits say to anything that is otherwise allowed: null = nothing. */
+export const beyond = ({ cap, scopes }: Limits, { type, action }: Pick<Question, 'type' | 'action'>): Ruling | null => {
+  if (cap !== null && !listHolds(cap, type, action)) return BEYOND_KEY;
+  return scopes.length === 0 || withinScopes(scopes, `${type}:${action}`) ? null : BEYOND_SCOPES;
 };
 
 /** Rights as they remain behind an entry or a key; scopes are the credential's and count apart. */

@@ -38,6 +38,7 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.AuthorizationService/ListPolicyVersions',
   'securityhub.v1.AuthorizationService/ExplainDecision',
   'securityhub.v1.AuthorizationService/ReplayPolicies',
+  'securityhub.v1.AuthorizationService/EnforceDataAccess',
   'securityhub.v1.CertificateService/RevokeCertificate',
   'securityhub.v1.CertificateService/ListCertificates',
   'securityhub.v1.CertificateService/GetTrustBundle',

@@ -11,19 +11,35 @@ const CLASSIFICATIONS: readonly string[] = ['', 'public', 'internal', 'confident
 const PARENTS_MAX = 8;
 const NO_PARENTS: Question['parents'] = [];
 
+export const requireParents = (parents: readonly unknown[], field: string): void => {
+  if (parents.length > PARENTS_MAX) throw badField(field, `at most ${PARENTS_MAX}`);
+};
+
 const readParents = ({ parents }: Resource): Question['parents'] => {
-  if (parents.length > PARENTS_MAX) throw badField('resource.parents', `at most ${PARENTS_MAX}`);
+  requireParents(parents, 'resource.parents');
   const bad = parents.findIndex(({ type, id }) => type === '' || id === '');
   if (bad !== -1) throw badField(`resource.parents[${bad}]`, 'names a type and an id');
   return parents;
 };
 
 /** INVALID_ARGUMENT that names the field. A wildcard can be held, never asked for. */
-export const readQuestion = (action: string, resource: Resource | undefined, asker: Asker): Question => {
+export const readWords = (
+  action: string,
+  type: string,
+  classification: string,
+  fields: { readonly type: string; readonly classification: string },
+): void => {
   if (!ACTION.test(action)) throw badField('action', 'a lower-case word such as read');
-  if (resource === undefined || resource.type === '') throw badField('resource.type', 'must name a resource type');
-  if (!CLASSIFICATIONS.includes(resource.classification))
-    throw badField('resource.classification', 'public, internal, confidential, restricted or top_secret');
+  if (type === '') throw badField(fields.type, 'must name a resource type');
+  if (!CLASSIFICATIONS.includes(classification))
+    throw badField(fields.classification, 'public, internal, confidential, restricted or top_secret');
+};
+
+const FIELDS = { type: 'resource.type', classification: 'resource.classification' };
+
+export const readQuestion = (action: string, resource: Resource | undefined, asker: Asker): Question => {
+  readWords(action, resource?.type ?? '', resource?.classification ?? '', FIELDS);
+  if (resource === undefined) throw badField('resource.type', 'must name a resource type');
   const believed = isBelieved(asker, resource.type);
   return {
     type: resource.type,
@@ -40,8 +56,9 @@ export const readQuestion = (action: string, resource: Resource | undefined, ask
 /** NOT_FOUND / RESOURCE_TYPE_UNKNOWN, then PERMISSION_DENIED / RESOURCE_TYPE_FORBIDDEN for a workload not registered for the type. */
 export const requireType = (
   types: { type(name: string): { readonly parentTypes: readonly string[] } | undefined; readonly tenantId: TenantId },
-  question: Question,
+  question: Pick<Question, 'type' | 'parents'>,
   asker: Asker,
+  field = 'resource.parents',
 ): void => {
   if (types.type(question.type) === undefined)
     throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: question.type } });
@@ -53,7 +70,7 @@ export const requireType = (
   let type = question.type;
   for (const [at, parent] of question.parents.entries()) {
     if (types.type(type)?.parentTypes.includes(parent.type) !== true)
-      throw badField(`resource.parents[${at}].type`, `${type} declares no such parent type`);
+      throw badField(`${field}[${at}].type`, `${type} declares no such parent type`);
     type = parent.type;
   }
 };

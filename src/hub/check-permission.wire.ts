@@ -5,6 +5,7 @@ import type { Platform } from '../server/platform.ts';
 import { createBatchCheck } from './batch-check.ts';
 import { createDecisionIds } from './check-permission-id.ts';
 import { createCheckPermission } from './check-permission.ts';
+import { createEnforceDataAccess } from './enforce-data-access.ts';
 import { createPrincipals, type PrincipalPorts } from './principal.ts';
 import { createLiveRights } from './principal-rights.ts';
 import { createStanding, type StandingPorts } from './principal-standing.ts';
@@ -34,6 +35,7 @@ export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metr
   return {
     checkPermission: createCheckPermission(ports),
     batchCheck: createBatchCheck(ports),
+    enforceDataAccess: createEnforceDataAccess(ports),
     /** ValidateToken's port `rights`. */
     liveRights: createLiveRights({ authorization, standing }),
   };

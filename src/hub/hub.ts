@@ -72,5 +72,5 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
     feed: platform.feed,
     audiences: ports.audiences,
   });
-  return { service, authenticate };
+  return { service, authenticate, enforceDataAccess: decisions.enforceDataAccess };
 };

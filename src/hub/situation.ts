@@ -8,7 +8,7 @@ import { type Asker, isBelieved, type Principal } from './principal.ts';
 
 /** What a check says besides subject, action and resource. */
 export interface Surroundings {
-  readonly resource: Resource | undefined;
+  readonly resource: Pick<Resource, 'type' | 'attributes'> | undefined;
   readonly tokenContext: RequestContext | undefined;
   readonly context: Attributes | undefined;
   readonly workload: string;

@@ -353,6 +353,8 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.listPolicyVersions, {});
   plain(Authorization.explainDecision, { decisionId: supplies.decisionId });
   plain(Authorization.replayPolicies, { sources });
+  const principal = { $case: 'subject', value: Subject.fromPartial({ type: 'user', id: warm.userId }) } as const;
+  plain(Authorization.enforceDataAccess, { principal, action: 'read', resourceType: 'conversations' });
 
   plain(Encryption.createKey, { name: `new-${run}` });
   plain(Encryption.listKeys, {});

@@ -17,7 +17,7 @@ const BILLING = {
   name: 'billing',
   audiences: ['security-hub'],
   resourceTypes: ['conversations'],
-  calls: ['ValidateToken', 'CheckPermission', 'BatchCheck', 'Encrypt', 'Decrypt', 'IssueServiceCert'],
+  calls: ['ValidateToken', 'CheckPermission', 'BatchCheck', 'EnforceDataAccess', 'Encrypt', 'Decrypt', 'IssueServiceCert'],
   permissions: ['encryption_key:encrypt', 'encryption_key:decrypt'],
 };
 

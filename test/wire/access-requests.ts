@@ -275,6 +275,11 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.AuthorizationService/ListPolicyVersions`]: ofTenant,
   [`${V1}.AuthorizationService/ExplainDecision`]: async (given) => ({ ...given.tenant, decisionId: await newDecision(given) }),
   [`${V1}.AuthorizationService/ReplayPolicies`]: ({ tenant, unique }) => ({ ...tenant, sources: [policyOf(unique)] }),
+  [`${V1}.AuthorizationService/EnforceDataAccess`]: (given) => {
+    const { subject: who, action } = aboutTheUser(given);
+    return { ...(who === undefined ? {} : { subject: who }), action: action ?? '', resourceType: 'conversations' };
+  },
+  [`${V1}.AuthorizationService/EnforceDataAccess: about oneself`]: () => ({ action: 'read', resourceType: 'conversations' }),
 
   [`${V1}.EncryptionService/CreateKey`]: ({ tenant, unique }) => ({ ...tenant, name: unique }),
   [`${V1}.EncryptionService/ListKeys`]: ofTenant,

@@ -80,7 +80,7 @@ const logical = (operator: 'and' | 'or', operands: readonly Filter[]): Filter =>
   const flat = operands.flatMap((one) => (one.kind === 'call' && one.operator === operator ? one.operands : [one]));
   const decided = flat.find(decides);
   if (decided !== undefined) return decided;
-  const left = flat.filter((one, i) => !neutral(one) && flat.findIndex((other) => same(one, other)) === i);
+  const left = [...new Map(flat.filter((one) => !neutral(one)).map((one) => [JSON.stringify(one), one])).values()];
   const [only] = left;
   if (only === undefined) return operator === 'and' ? TRUE : FALSE;
   return left.length === 1 ? only : call(operator, 'bool', ...left);

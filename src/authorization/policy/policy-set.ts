@@ -33,6 +33,8 @@ export interface PolicySet {
   holds(question: Asked, rights: Rights, situation: Situation | undefined, held: boolean): boolean;
   /** Every rule that was looked at, and what it said. */
   trace(question: Asked, questioned: Questioned): readonly PolicyVerdict[];
+  /** Rules about it that have something to say to this subject in some case. */
+  rules(question: Asked, questioned: Questioned): { readonly denies: readonly CompiledRule[]; readonly allows: readonly CompiledRule[] };
   masks(question: Asked): readonly CompiledMask[];
   /** Resources of the type are at least as secret; '' = as they are. */
   classification(type: string): string;
@@ -197,6 +199,20 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
       each(question, ({ allows }) => search(allows, questioned, look('allow')));
       each(question, ({ requires }) => search(requires, questioned, look('requirement')));
       return verdicts;
+    },
+
+    rules(question, questioned) {
+      const found = { denies: new Set<CompiledRule>(), allows: new Set<CompiledRule>() };
+      if (speakable(question))
+        each(question, (cell) => {
+          for (const part of ['denies', 'allows'] as const)
+            search(cell[part], questioned, (rule: CompiledRule) => {
+              found[part].add(rule);
+              return null;
+            });
+          return null;
+        });
+      return { denies: [...found.denies], allows: [...found.allows] };
     },
 
     masks(question) {

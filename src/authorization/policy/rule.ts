@@ -18,10 +18,20 @@ export interface Questioned {
 /** null: the rule says nothing about it. */
 export type Weigh = (questioned: Questioned) => Ruling | null;
 
+/** What remains to be weighed of a rule that is about the question: its conditions, and what comes of them. */
+export interface Remaining {
+  readonly conditions: readonly Condition[];
+  readonly schema: Schema;
+  readonly met: Ruling;
+  readonly unmet: Ruling | null;
+}
+
 export interface CompiledRule {
   /** `policy:<layer>/<name>@<version>/<rule>`. */
   readonly name: string;
   readonly weigh: Weigh;
+  /** What it says before its conditions are looked at: the same for every resource. */
+  readonly before: (questioned: Questioned) => Ruling | Remaining | null;
   /** Neither time nor situation nor resource matters: what it says holds for a permission as such. */
   readonly lasting: boolean;
 }
@@ -124,15 +134,23 @@ export const compileRule = (rule: Rule, origin: Origin, conditions: readonly Con
     : withheld('DENIED_CONDITION_ERROR', name, 'a condition it needs is not there');
   const test = conditions === null || conditions.length === 0 ? null : testOf(conditions, schema);
 
+  const remaining: Remaining = { conditions: conditions ?? [], schema, met, unmet };
+
+  const before = (questioned: Questioned): Ruling | Remaining | null => {
+    if (!inScope(questioned)) return null;
+    const { now, horizon } = questioned.situation;
+    if (timer !== null && !timer.open(now, horizon)) return early;
+    if (conditions === null) return lost;
+    return test === null ? met : remaining;
+  };
+
   return {
     name,
     lasting: timer === null && test === null && conditions !== null && rule.environments.length + rule.workloads.length === 0,
+    before,
     weigh(questioned) {
-      if (!inScope(questioned)) return null;
-      const { now, horizon } = questioned.situation;
-      if (timer !== null && !timer.open(now, horizon)) return early;
-      if (conditions === null) return lost;
-      if (test === null) return met;
+      const said = before(questioned);
+      if (said !== remaining || test === null) return said as Ruling | null;
       const value = test(questioned);
       return value === true ? met : value === false ? unmet : failed(value);
     },
@@ -152,18 +170,16 @@ export const compileRequirements = (requirements: Requirements, origin: Origin):
   const noPermission = new Map(permissions.map((permission) => [permission, failed('DENIED_CONDITION', `the permission ${permission}`)]));
   const early = failed('DENIED_TIME_WINDOW', 'it is not the time');
   const noFactor = failed('MFA_REQUIRED', 'a second factor', { stepUp: true });
-  return {
-    name,
-    lasting: timer === null && requirements.environments.length + requirements.workloads.length === 0,
-    weigh(questioned) {
-      if (!inScope(questioned)) return null;
-      const { rights, situation } = questioned;
-      if (roles !== null && !overlaps(roles, rights.roles)) return noRole;
-      for (const [permission, ruling] of noPermission) if (!holdsPattern(rights.index, permission, situation, true)) return ruling;
-      if (timer !== null && !timer.open(situation.now, situation.horizon)) return early;
-      return mfa && !situation.mfaVerified ? noFactor : null;
-    },
+  const weigh: Weigh = (questioned) => {
+    if (!inScope(questioned)) return null;
+    const { rights, situation } = questioned;
+    if (roles !== null && !overlaps(roles, rights.roles)) return noRole;
+    for (const [permission, ruling] of noPermission) if (!holdsPattern(rights.index, permission, situation, true)) return ruling;
+    if (timer !== null && !timer.open(situation.now, situation.horizon)) return early;
+    return mfa && !situation.mfaVerified ? noFactor : null;
   };
+  const lasting = timer === null && requirements.environments.length + requirements.workloads.length === 0;
+  return { name, lasting, before: weigh, weigh };
 };
 
 /** Whether a requirement's obligations go with an answer about this question. */

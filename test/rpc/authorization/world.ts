@@ -151,6 +151,7 @@ export const createWorld = async (
             .slice(0, limit),
         active: async (tenantId, ids) => ids.filter((id) => users.get(`${tenantId}/${id}`) === 'active'),
       },
+      enforceDataAccess: (request, call) => decisions.enforceDataAccess(request, call),
     },
   );
   const decisions = wireDecisions(platform, {

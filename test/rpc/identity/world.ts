@@ -55,6 +55,9 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   const identityDoor = (): Identity => late.identity as Identity;
   const { authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
     subjects: { known: () => true, acts: () => true, limits: () => ({ also: [], cap: null, scopes: [] }), page: async () => [] },
+    enforceDataAccess: () => {
+      throw new Error('nobody asks for data here');
+    },
   });
   const tokens = createTokensWired(platform, defaultsOf(tokensConfig), {
     user: (tenantId, userId) => identityDoor().user(tenantId, userId),

@@ -7,8 +7,10 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { Duration } from "../../google/protobuf/duration.ts";
 import { Struct } from "../../google/protobuf/struct.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { FieldMask, LeftOutRule, RowFilter, RowParent, SqlFilter } from "./data_access.ts";
 import {
   ActivatePoliciesRequest,
   ActivatePoliciesResponse,
@@ -26,7 +28,7 @@ import {
   ValidatePoliciesRequest,
   ValidatePoliciesResponse,
 } from "./policy.ts";
-import { AccessWindow, Constraints } from "./token.ts";
+import { AccessWindow, Constraints, RequestContext, StepUp } from "./token.ts";
 
 export const protobufPackage = "securityhub.v1";
 
@@ -1018,6 +1020,105 @@ export interface AbleSubject {
   appliedPolicies: string[];
   /** Conditions that the decision rests on. */
   conditions: string[];
+}
+
+/** Asks which rows of a type, and which of their fields. */
+export interface EnforceDataAccessRequest {
+  /** Who. Unset = the caller itself, for users and API keys; a workload must name it. */
+  principal:
+    | //
+    /** Whoever holds this token, capped by it. */
+    { $case: "token"; value: string }
+    | //
+    /** A subject, without a token. */
+    { $case: "subject"; value: Subject }
+    | undefined;
+  /** Where and how the token was presented, for bound tokens. */
+  tokenContext:
+    | RequestContext
+    | undefined;
+  /** Registered type of the rows. */
+  resourceType: string;
+  /** What: read, write, … */
+  action: string;
+  /** Fields that will be used: masks are told of these; empty = of all. */
+  fields: string[];
+  /** How secret all the rows are; empty = each says so in `classification`, or is of its type's default. */
+  classification: string;
+  /** Tenant of all the rows; empty = each says so in `tenant_id`. */
+  tenantId: string;
+  /** What the rows lie in, nearest first, at most 8; each of a type that the one before declares as a parent. */
+  parents: RowParent[];
+  /**
+   * Attribute → column (`name` or `alias.name`): then the answer has the filter as SQL as well. Further attributes of the type than those
+   * named here no row has. `tenant_id` must be among them, unless it is said above.
+   */
+  columns: { [key: string]: string };
+  /** Workload that the rows are for. */
+  workload: string;
+  /** Environment that the rows are for, such as production. */
+  environment: string;
+  /** Attributes of the environment, for conditions. */
+  context:
+    | { [key: string]: any }
+    | undefined;
+  /** Decide on this revision or a newer one. */
+  minPolicyRevision: number;
+  /** How old our knowledge may be; unset = the server's ceiling. Beyond it the answer is UNAVAILABLE. */
+  maxStaleness: Duration | undefined;
+}
+
+export interface EnforceDataAccessRequest_ColumnsEntry {
+  key: string;
+  value: string;
+}
+
+/** The rows, and the masks of their fields. */
+export interface EnforceDataAccessResponse {
+  /** Whether there can be such rows at all. Without them the filter is false. */
+  allowed: boolean;
+  /** EFFECT_STEP_UP: there will be once the subject has proved itself again. */
+  effect: Effect;
+  /** Words for people; may change. */
+  reason: string;
+  /** Stable code, such as DENIED_DEFAULT. */
+  reasonCode: string;
+  /** True for exactly the rows that may be acted on. Always set. */
+  rowFilter:
+    | RowFilter
+    | undefined;
+  /** The same as SQL; only where columns were named. */
+  sql:
+    | SqlFilter
+    | undefined;
+  /** Fields that may not be shown as they are. */
+  masks: FieldMask[];
+  /** Conditions that the filter is made of. */
+  conditions: string[];
+  /** What the caller must do when it goes on, such as log. */
+  obligations: string[];
+  /** Roles, grants and policies that the filter is made of. */
+  appliedPolicies: string[];
+  /** Rules that no filter can say: CheckPermission may allow rows that are not found. */
+  leftOut: LeftOutRule[];
+  /** With EFFECT_STEP_UP: how to prove again. */
+  stepUp:
+    | StepUp
+    | undefined;
+  /** Nobody may use this answer later. */
+  validUntil:
+    | Timestamp
+    | undefined;
+  /** Id under which the answer is audited. */
+  decisionId: string;
+  /** Revision that it was decided on. */
+  policyRevision: number;
+  /** Instant the answer is about. */
+  asOf:
+    | Timestamp
+    | undefined;
+  /** Age of our knowledge. */
+  staleness: Duration | undefined;
 }
 
 function createBaseSubjectRef(): SubjectRef {
@@ -7664,6 +7765,617 @@ export const AbleSubject: MessageFns<AbleSubject> = {
   },
 };
 
+function createBaseEnforceDataAccessRequest(): EnforceDataAccessRequest {
+  return {
+    principal: undefined,
+    tokenContext: undefined,
+    resourceType: "",
+    action: "",
+    fields: [],
+    classification: "",
+    tenantId: "",
+    parents: [],
+    columns: {},
+    workload: "",
+    environment: "",
+    context: undefined,
+    minPolicyRevision: 0,
+    maxStaleness: undefined,
+  };
+}
+
+export const EnforceDataAccessRequest: MessageFns<EnforceDataAccessRequest> = {
+  encode(message: EnforceDataAccessRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.principal?.$case) {
+      case "token":
+        writer.uint32(10).string(message.principal.value);
+        break;
+      case "subject":
+        Subject.encode(message.principal.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    if (message.tokenContext !== undefined) {
+      RequestContext.encode(message.tokenContext, writer.uint32(26).fork()).join();
+    }
+    if (message.resourceType !== "") {
+      writer.uint32(34).string(message.resourceType);
+    }
+    if (message.action !== "") {
+      writer.uint32(42).string(message.action);
+    }
+    for (const v of message.fields) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.classification !== "") {
+      writer.uint32(58).string(message.classification);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(66).string(message.tenantId);
+    }
+    for (const v of message.parents) {
+      RowParent.encode(v!, writer.uint32(74).fork()).join();
+    }
+    globalThis.Object.entries(message.columns).forEach(([key, value]: [string, string]) => {
+      EnforceDataAccessRequest_ColumnsEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
+    if (message.workload !== "") {
+      writer.uint32(90).string(message.workload);
+    }
+    if (message.environment !== "") {
+      writer.uint32(98).string(message.environment);
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(106).fork()).join();
+    }
+    if (message.minPolicyRevision !== 0) {
+      writer.uint32(112).uint64(message.minPolicyRevision);
+    }
+    if (message.maxStaleness !== undefined) {
+      Duration.encode(message.maxStaleness, writer.uint32(122).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnforceDataAccessRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnforceDataAccessRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.principal = { $case: "token", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.principal = { $case: "subject", value: Subject.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tokenContext = RequestContext.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.resourceType = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fields.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.classification = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.parents.push(RowParent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = EnforceDataAccessRequest_ColumnsEntry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.columns[entry10.key] = entry10.value;
+            }
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.minPolicyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.maxStaleness = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EnforceDataAccessRequest>, I>>(base?: I): EnforceDataAccessRequest {
+    return EnforceDataAccessRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EnforceDataAccessRequest>, I>>(object: I): EnforceDataAccessRequest {
+    const message = createBaseEnforceDataAccessRequest();
+    switch (object.principal?.$case) {
+      case "token": {
+        if (object.principal?.value !== undefined && object.principal?.value !== null) {
+          message.principal = { $case: "token", value: object.principal.value };
+        }
+        break;
+      }
+      case "subject": {
+        if (object.principal?.value !== undefined && object.principal?.value !== null) {
+          message.principal = { $case: "subject", value: Subject.fromPartial(object.principal.value) };
+        }
+        break;
+      }
+    }
+    message.tokenContext = (object.tokenContext !== undefined && object.tokenContext !== null)
+      ? RequestContext.fromPartial(object.tokenContext)
+      : undefined;
+    message.resourceType = object.resourceType ?? "";
+    message.action = object.action ?? "";
+    message.fields = object.fields?.map((e) => e) || [];
+    message.classification = object.classification ?? "";
+    message.tenantId = object.tenantId ?? "";
+    message.parents = object.parents?.map((e) => RowParent.fromPartial(e)) || [];
+    message.columns = (globalThis.Object.entries(object.columns ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.workload = object.workload ?? "";
+    message.environment = object.environment ?? "";
+    message.context = object.context ?? undefined;
+    message.minPolicyRevision = object.minPolicyRevision ?? 0;
+    message.maxStaleness = (object.maxStaleness !== undefined && object.maxStaleness !== null)
+      ? Duration.fromPartial(object.maxStaleness)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEnforceDataAccessRequest_ColumnsEntry(): EnforceDataAccessRequest_ColumnsEntry {
+  return { key: "", value: "" };
+}
+
+export const EnforceDataAccessRequest_ColumnsEntry: MessageFns<EnforceDataAccessRequest_ColumnsEntry> = {
+  encode(message: EnforceDataAccessRequest_ColumnsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnforceDataAccessRequest_ColumnsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnforceDataAccessRequest_ColumnsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EnforceDataAccessRequest_ColumnsEntry>, I>>(
+    base?: I,
+  ): EnforceDataAccessRequest_ColumnsEntry {
+    return EnforceDataAccessRequest_ColumnsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EnforceDataAccessRequest_ColumnsEntry>, I>>(
+    object: I,
+  ): EnforceDataAccessRequest_ColumnsEntry {
+    const message = createBaseEnforceDataAccessRequest_ColumnsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseEnforceDataAccessResponse(): EnforceDataAccessResponse {
+  return {
+    allowed: false,
+    effect: 0,
+    reason: "",
+    reasonCode: "",
+    rowFilter: undefined,
+    sql: undefined,
+    masks: [],
+    conditions: [],
+    obligations: [],
+    appliedPolicies: [],
+    leftOut: [],
+    stepUp: undefined,
+    validUntil: undefined,
+    decisionId: "",
+    policyRevision: 0,
+    asOf: undefined,
+    staleness: undefined,
+  };
+}
+
+export const EnforceDataAccessResponse: MessageFns<EnforceDataAccessResponse> = {
+  encode(message: EnforceDataAccessResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.allowed !== false) {
+      writer.uint32(8).bool(message.allowed);
+    }
+    if (message.effect !== 0) {
+      writer.uint32(16).int32(message.effect);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.reasonCode !== "") {
+      writer.uint32(34).string(message.reasonCode);
+    }
+    if (message.rowFilter !== undefined) {
+      RowFilter.encode(message.rowFilter, writer.uint32(42).fork()).join();
+    }
+    if (message.sql !== undefined) {
+      SqlFilter.encode(message.sql, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.masks) {
+      FieldMask.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.conditions) {
+      writer.uint32(66).string(v!);
+    }
+    for (const v of message.obligations) {
+      writer.uint32(74).string(v!);
+    }
+    for (const v of message.appliedPolicies) {
+      writer.uint32(82).string(v!);
+    }
+    for (const v of message.leftOut) {
+      LeftOutRule.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.stepUp !== undefined) {
+      StepUp.encode(message.stepUp, writer.uint32(98).fork()).join();
+    }
+    if (message.validUntil !== undefined) {
+      Timestamp.encode(message.validUntil, writer.uint32(106).fork()).join();
+    }
+    if (message.decisionId !== "") {
+      writer.uint32(114).string(message.decisionId);
+    }
+    if (message.policyRevision !== 0) {
+      writer.uint32(120).uint64(message.policyRevision);
+    }
+    if (message.asOf !== undefined) {
+      Timestamp.encode(message.asOf, writer.uint32(130).fork()).join();
+    }
+    if (message.staleness !== undefined) {
+      Duration.encode(message.staleness, writer.uint32(138).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnforceDataAccessResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnforceDataAccessResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.allowed = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.effect = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reasonCode = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rowFilter = RowFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.sql = SqlFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.masks.push(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.conditions.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.obligations.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.appliedPolicies.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.leftOut.push(LeftOutRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.stepUp = StepUp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.validUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.decisionId = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.policyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.asOf = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.staleness = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EnforceDataAccessResponse>, I>>(base?: I): EnforceDataAccessResponse {
+    return EnforceDataAccessResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EnforceDataAccessResponse>, I>>(object: I): EnforceDataAccessResponse {
+    const message = createBaseEnforceDataAccessResponse();
+    message.allowed = object.allowed ?? false;
+    message.effect = object.effect ?? 0;
+    message.reason = object.reason ?? "";
+    message.reasonCode = object.reasonCode ?? "";
+    message.rowFilter = (object.rowFilter !== undefined && object.rowFilter !== null)
+      ? RowFilter.fromPartial(object.rowFilter)
+      : undefined;
+    message.sql = (object.sql !== undefined && object.sql !== null) ? SqlFilter.fromPartial(object.sql) : undefined;
+    message.masks = object.masks?.map((e) => FieldMask.fromPartial(e)) || [];
+    message.conditions = object.conditions?.map((e) => e) || [];
+    message.obligations = object.obligations?.map((e) => e) || [];
+    message.appliedPolicies = object.appliedPolicies?.map((e) => e) || [];
+    message.leftOut = object.leftOut?.map((e) => LeftOutRule.fromPartial(e)) || [];
+    message.stepUp = (object.stepUp !== undefined && object.stepUp !== null)
+      ? StepUp.fromPartial(object.stepUp)
+      : undefined;
+    message.validUntil = (object.validUntil !== undefined && object.validUntil !== null)
+      ? Timestamp.fromPartial(object.validUntil)
+      : undefined;
+    message.decisionId = object.decisionId ?? "";
+    message.policyRevision = object.policyRevision ?? 0;
+    message.asOf = (object.asOf !== undefined && object.asOf !== null) ? Timestamp.fromPartial(object.asOf) : undefined;
+    message.staleness = (object.staleness !== undefined && object.staleness !== null)
+      ? Duration.fromPartial(object.staleness)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Administers rights. Every change is felt by all replicas within two seconds; pass its revision as min_policy_revision to be sure.
  *
@@ -8202,6 +8914,27 @@ export const AuthorizationServiceService = {
       Buffer.from(ReplayPoliciesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReplayPoliciesResponse => ReplayPoliciesResponse.decode(value),
   },
+  /**
+   * Which rows of a type the principal may act on, and which of their fields it may see as they are: what CheckPermission would say of each
+   * row to the same caller, as a filter for one query. A rule that no filter can say narrows, and is named in left_out. Every call is audited
+   * before it is answered.
+   * Callers: anyone known about itself; authz:check about others. Owner and attributes of rows count from callers who are believed about the
+   * type, as in CheckPermission.
+   * Reasons: SUBJECT_REQUIRED, RESOURCE_TYPE_UNKNOWN, RESOURCE_TYPE_FORBIDDEN, REVISION_UNKNOWN, AUDIT_UNAVAILABLE; in the answer those of
+   * CheckPermission.
+   * Retry: safe.
+   */
+  enforceDataAccess: {
+    path: "/securityhub.v1.AuthorizationService/EnforceDataAccess" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: EnforceDataAccessRequest): Buffer =>
+      Buffer.from(EnforceDataAccessRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EnforceDataAccessRequest => EnforceDataAccessRequest.decode(value),
+    responseSerialize: (value: EnforceDataAccessResponse): Buffer =>
+      Buffer.from(EnforceDataAccessResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EnforceDataAccessResponse => EnforceDataAccessResponse.decode(value),
+  },
 } as const;
 
 export interface AuthorizationServiceServer extends UntypedServiceImplementation {
@@ -8441,6 +9174,17 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
    * Retry: safe.
    */
   replayPolicies: handleUnaryCall<ReplayPoliciesRequest, ReplayPoliciesResponse>;
+  /**
+   * Which rows of a type the principal may act on, and which of their fields it may see as they are: what CheckPermission would say of each
+   * row to the same caller, as a filter for one query. A rule that no filter can say narrows, and is named in left_out. Every call is audited
+   * before it is answered.
+   * Callers: anyone known about itself; authz:check about others. Owner and attributes of rows count from callers who are believed about the
+   * type, as in CheckPermission.
+   * Reasons: SUBJECT_REQUIRED, RESOURCE_TYPE_UNKNOWN, RESOURCE_TYPE_FORBIDDEN, REVISION_UNKNOWN, AUDIT_UNAVAILABLE; in the answer those of
+   * CheckPermission.
+   * Retry: safe.
+   */
+  enforceDataAccess: handleUnaryCall<EnforceDataAccessRequest, EnforceDataAccessResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
