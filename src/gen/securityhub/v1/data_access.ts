@@ -16,7 +16,7 @@ export const protobufFileName = "securityhub/v1/data_access.proto";
 
 /** How a field is hidden. */
 export const MaskType = {
-  /** MASK_TYPE_UNSPECIFIED - Not said: treat it as MASK_TYPE_NULL. */
+  /** MASK_TYPE_UNSPECIFIED - Not said: show no value. */
   MASK_TYPE_UNSPECIFIED: 0,
   /** MASK_TYPE_FULL - Eight asterisks, whatever the value. */
   MASK_TYPE_FULL: 1,
@@ -134,8 +134,8 @@ export interface FieldMask {
     | RowFilter
     | undefined;
   /**
-   * Key of MASK_TYPE_HASH: the same for a tenant, a resource type and a field at all times. Only for callers who are believed about the
-   * type, since whoever has it can try values; empty = treat it as MASK_TYPE_FULL.
+   * Key of the hash: the same for a tenant, a resource type and a field at all times. Only for callers who are believed about the
+   * type, since whoever has it can try values; empty = show asterisks instead.
    */
   hashKey: Buffer;
 }
