@@ -10,7 +10,7 @@ describe('a bounded map', () => {
     expect(map.size).toBe(0);
   });
 
-  it('drops the least recently used entry at its capacity', () => {
+  it('drops what was not used at its capacity', () => {
     const map = boundedMap<string, number>(2);
     map.set('a', 1, 100);
     map.set('b', 2, 100);
@@ -18,5 +18,32 @@ describe('a bounded map', () => {
     map.set('c', 3, 100);
     expect(map.get('b', 0)).toBeUndefined();
     expect(map.get('a', 0)).toBe(1);
+  });
+
+  it('never holds more than its capacity, also when everything in it was used', () => {
+    const map = boundedMap<number, number>(200);
+    for (let key = 0; key < 1000; key++) {
+      map.set(key, key, 100);
+      map.get(key, 0);
+      expect(map.size).toBeLessThanOrEqual(200);
+    }
+    expect(map.get(999, 0)).toBe(999);
+  });
+
+  it('keeps what is asked for again and again while others pass through', () => {
+    const map = boundedMap<string, number>(1000);
+    map.set('often', 1, 100);
+    for (let key = 0; key < 20_000; key++) {
+      map.set(`once ${key}`, key, 100);
+      expect(map.get('often', 0)).toBe(1);
+    }
+  });
+
+  it('answers for as many as it holds when all are asked in turn', () => {
+    const map = boundedMap<number, number>(5000);
+    for (let key = 0; key < 5000; key++) map.set(key, key, 100);
+    let found = 0;
+    for (let turn = 0; turn < 3; turn++) for (let key = 0; key < 5000; key++) if (map.get(key, 0) === key) found++;
+    expect(found).toBe(15_000);
   });
 });

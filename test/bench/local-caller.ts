@@ -1,23 +1,13 @@
 // A service in local mode: judges tokens as fast as it can, each as a string of its own, as it would come in a header.
 // argv: address of the hub, an access token with token:inspect, file of the signing key, how many tokens, milliseconds.
-import { createHash, createPrivateKey, sign } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as Published from '../../src/client/index.ts';
+import { signTokens } from './sign-tokens.ts';
 
 const [address = '', credential = '', keyPath = '', count = '0', milliseconds = '0'] = process.argv.slice(2);
 const { createClient } = (await import(join(import.meta.dirname, '../../dist/npm/client/index.mjs'))) as typeof Published;
 
-const key = createPrivateKey(readFileSync(keyPath));
-const { crv, kty, x, y } = key.export({ format: 'jwk' });
-const kid = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
-const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const header = part({ alg: 'ES256', typ: 'at+jwt', kid });
-const good = JSON.parse(Buffer.from(credential.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
-const tokens = Array.from({ length: Number(count) }, (_, at) => {
-  const text = `${header}.${part({ ...good, jti: `bench.${at}`, sid: `ses_${at}`, fam: `fam_${at}` })}`;
-  return Buffer.from(`${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`);
-});
+const tokens = signTokens(keyPath, credential, Number(count));
 
 const client = createClient({ address, credential, local: { cacheSize: 120_000 } });
 while (client.localState()?.obstacle !== null) await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,12 +1,10 @@
 // The client's local mode: validations a second of the calling service's own CPU, next to a real hub that tells it everything.
 import { execFileSync, fork } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCaller } from './driver.ts';
 import { pin, startHub } from './processes.ts';
 import { login, type Setting } from './rows.ts';
+import { signingKey } from './sign-tokens.ts';
 
 export interface LocalResult {
   readonly tokens: number;
@@ -31,9 +29,7 @@ const BUDGETS = [
 /** A hub whose signing key is a file, so that as many tokens can be made as are wanted. */
 export const localRates = async (env: Readonly<Record<string, string>>, setting: Omit<Setting, 'grpc'>): Promise<LocalResult[]> => {
   execFileSync(process.execPath, [join(import.meta.dirname, '../../scripts/client.ts')], { stdio: 'inherit' });
-  const keyPath = join(mkdtempSync(join(tmpdir(), 'security-hub-local-')), 'jwt.pem');
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  writeFileSync(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  const keyPath = signingKey();
   const hub = await startHub({ ...env, TLS: 'off', JWT_PRIVATE_KEY_PATH: keyPath });
   const caller = await openCaller(hub.grpc);
   const { accessToken } = await login(caller, { ...setting, grpc: hub.grpc });

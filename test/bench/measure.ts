@@ -33,13 +33,14 @@ export interface Result {
   readonly met: boolean | null;
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-interface Turn extends Measured {
+export interface Turn extends Measured {
   readonly cpu: number;
 }
 
-const turn = async (row: Row, pid: number, url: string, path: string, milliseconds: number): Promise<Turn> => {
+/** The load for a while, with what it cost the process. */
+export const turn = async (row: Row, pid: number, url: string, path: string, milliseconds: number): Promise<Turn> => {
   const before = cpuSeconds(pid);
   const measured = await drive({
     url,

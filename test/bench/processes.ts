@@ -30,12 +30,13 @@ export const residentMiB = (pid: number): number =>
 
 export interface Stores {
   readonly env: Environment;
+  /** Another installation on the same servers: a database, a master key and a corner of Redis of its own. */
+  another(): Promise<Environment>;
   stop(): Promise<void>;
 }
 
-/** A real Postgres with a role for the service alone, a real Redis, a master key. */
-export const startStores = async (): Promise<Stores> => {
-  await setUpStores();
+/** A database with a role for the service alone, a master key. */
+const installation = async (redis: string): Promise<Environment> => {
   const admin = process.env['TEST_POSTGRES_URI'] ?? '';
   const name = `bench_${randomBytes(4).toString('hex')}`;
   const client = new pg.Client({ connectionString: admin });
@@ -50,17 +51,26 @@ export const startStores = async (): Promise<Stores> => {
   service.password = name;
   const home = hubHome();
   return {
-    env: {
-      ...home.env,
-      POSTGRES_URI: service.href,
-      MIGRATION_POSTGRES_URI: owner.href,
-      REDIS_URL: process.env['TEST_REDIS_URL'] ?? '',
-      LOG_LEVEL: 'error',
-      // One caller stands for all of them.
-      COLD_VALIDATIONS_PER_SECOND: '0',
-      ISSUES_PER_SECOND: '0',
-      LOGINS_PER_SECOND: '0',
-    },
+    ...home.env,
+    POSTGRES_URI: service.href,
+    MIGRATION_POSTGRES_URI: owner.href,
+    REDIS_URL: redis,
+    LOG_LEVEL: 'error',
+    // One caller stands for all of them.
+    COLD_VALIDATIONS_PER_SECOND: '0',
+    ISSUES_PER_SECOND: '0',
+    LOGINS_PER_SECOND: '0',
+  };
+};
+
+/** A real Postgres and a real Redis. */
+export const startStores = async (): Promise<Stores> => {
+  await setUpStores();
+  const redis = process.env['TEST_REDIS_URL'] ?? '';
+  let corner = 0;
+  return {
+    env: await installation(redis),
+    another: () => installation(new URL(`/${++corner}`, redis).href),
     stop: tearDownStores,
   };
 };

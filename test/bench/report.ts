@@ -11,9 +11,9 @@ export interface Whole {
   readonly local: readonly LocalResult[];
 }
 
-const number = (value: number, digits = 0): string =>
+export const number = (value: number, digits = 0): string =>
   value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const mark = (met: boolean | null): string => (met === null ? '' : met ? 'yes' : 'NO');
+export const mark = (met: boolean | null): string => (met === null ? '' : met ? 'yes' : 'NO');
 
 const line = ({ row, perSecond, perCpuSecond, cpuMicros, p50, p99, ratio, failed, met }: Result): string => {
   const budget = row.ratio !== undefined ? `ratio ≥ ${row.ratio}` : row.rate !== undefined ? `≥ ${number(row.rate)}/s a core` : '';

@@ -40,7 +40,7 @@ export const login = async (caller: Caller, setting: Setting): Promise<Tokens> =
 const CHAINS = 8;
 
 /** Distinct access tokens, by logging in a few times and refreshing each session many times. */
-const accessTokens = async (caller: Caller, setting: Setting, count: number): Promise<string[]> => {
+export const accessTokens = async (caller: Caller, setting: Setting, count: number): Promise<string[]> => {
   const chain = async (): Promise<string[]> => {
     let { refreshToken } = await login(caller, setting);
     const found: string[] = [];
