@@ -7,6 +7,7 @@ const root = join(import.meta.dirname, '..');
 const out = process.argv[2] ?? join(root, 'dist/npm/client');
 const WIRE = '@bufbuild/protobuf/wire';
 const MAIN = './client/index';
+const KYSELY = './client/row-filter.kysely';
 
 rmSync(out, { recursive: true, force: true });
 execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.client.json', '--outDir', out], { cwd: root, stdio: 'inherit' });
@@ -43,8 +44,10 @@ const used = (first: string, ending: string, pattern: RegExp): ReadonlySet<strin
   return found;
 };
 const kept = new Set([
-  ...used('client/index.js', '.js', /require\("(\.[^"]+)"\)/g),
-  ...used('client/index.d.ts', '.d.ts', /(?:from|import\()\s*['"](\.[^'"]+)['"]/g),
+  ...[MAIN, KYSELY].flatMap((name) => [
+    ...used(join(`${name}.js`), '.js', /require\("(\.[^"]+)"\)/g),
+    ...used(join(`${name}.d.ts`), '.d.ts', /(?:from|import\()\s*['"](\.[^'"]+)['"]/g),
+  ]),
 ]);
 for (const file of globSync('**/*.{js,d.ts}', { cwd: out })) if (!kept.has(file)) rmSync(join(out, file));
 
@@ -66,6 +69,7 @@ const published = {
       import: { types: './index.d.mts', default: './index.mjs' },
       require: { types: `${MAIN}.d.ts`, default: `${MAIN}.js` },
     },
+    './kysely': { types: `${KYSELY}.d.ts`, default: `${KYSELY}.js` },
     './package.json': './package.json',
   },
   sideEffects: false,

@@ -2,43 +2,46 @@
 // A value that a row does not have is no value: `unknown` runs through and, or and not as NULL does in SQL and errors do in CEL.
 import type { Constant } from './tree.ts';
 
-export type FilterType = 'bool' | 'int' | 'double' | 'string' | 'bytes' | 'timestamp' | 'duration';
+export const TYPES = ['bool', 'int', 'double', 'string', 'bytes', 'timestamp', 'duration'] as const;
+export type FilterType = (typeof TYPES)[number];
 
-export type Operator =
-  | 'and'
-  | 'or'
-  | 'not'
+export const OPERATORS = [
+  'and',
+  'or',
+  'not',
   /** test, value, other value. */
-  | 'if'
+  'if',
   /** Whether it is false for certain: neither true nor unknown. */
-  | 'is_false'
+  'is_false',
   /** Whether the row has the attribute at all. */
-  | 'is_present'
+  'is_present',
   /** Whether there is a value: present and, of an enum, one of its values. */
-  | 'has_value'
-  | 'eq'
-  | 'ne'
-  | 'lt'
-  | 'le'
-  | 'gt'
-  | 'ge'
+  'has_value',
+  'eq',
+  'ne',
+  'lt',
+  'le',
+  'gt',
+  'ge',
   /** item, list. */
-  | 'in'
+  'in',
   /** list, list: whether an item stands in both. */
-  | 'overlaps'
-  | 'contains'
-  | 'starts_with'
-  | 'ends_with'
-  | 'size'
-  | 'add'
-  | 'subtract'
-  | 'multiply'
-  | 'divide'
-  | 'modulo'
-  | 'negate'
+  'overlaps',
+  'contains',
+  'starts_with',
+  'ends_with',
+  'size',
+  'add',
+  'subtract',
+  'multiply',
+  'divide',
+  'modulo',
+  'negate',
   /** list, condition over its `element`s. */
-  | 'exists'
-  | 'all';
+  'exists',
+  'all',
+] as const;
+export type Operator = (typeof OPERATORS)[number];
 
 export type Filter =
   /** `value` of a list: its items. Timestamps and durations as texts, bytes as base64. */

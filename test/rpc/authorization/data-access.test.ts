@@ -1,7 +1,8 @@
 // EnforceDataAccess on a real Postgres: filters that find what checks allow, masks, and who is told what.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/base/caller.ts';
-import { Effect, type EnforceDataAccessRequest, type EnforceDataAccessResponse } from '../../../src/gen/securityhub/v1/authorization.ts';
+import { rowFilterSql } from '../../../src/client/row-filter.ts';
+import { Effect, type EnforceDataAccessRequest, EnforceDataAccessResponse } from '../../../src/gen/securityhub/v1/authorization.ts';
 import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
 import { MaskType } from '../../../src/gen/securityhub/v1/data_access.ts';
 import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
@@ -155,6 +156,12 @@ describe('the rows', () => {
     expect(sql).toBeUndefined();
     expect(rowFilter?.node).toMatchObject({ $case: 'call', value: { operator: 'and', type: 'bool' } });
     expect(JSON.stringify(rowFilter)).toContain('"name":"tenant_id"');
+  });
+
+  it('come as a tree that a client renders to the same SQL', async () => {
+    const answer = await enforce({ principal: subject('usr_plain'), action: 'write', parents: [...PARENTS] });
+    const wired = EnforceDataAccessResponse.decode(EnforceDataAccessResponse.encode(answer).finish());
+    expect(rowFilterSql(wired, ALL)).toEqual({ text: answer.sql?.text, parameters: answer.sql?.parameters });
   });
 
   it('are none for somebody whom nothing allows anything, and the answer says so', async () => {
