@@ -43,12 +43,12 @@ const used = (first: string, ending: string, pattern: RegExp): ReadonlySet<strin
   follow(first);
   return found;
 };
-const kept = new Set([
-  ...[MAIN, KYSELY].flatMap((name) => [
+const kept = new Set(
+  [MAIN, KYSELY].flatMap((name) => [
     ...used(join(`${name}.js`), '.js', /require\("(\.[^"]+)"\)/g),
     ...used(join(`${name}.d.ts`), '.d.ts', /(?:from|import\()\s*['"](\.[^'"]+)['"]/g),
   ]),
-]);
+);
 for (const file of globSync('**/*.{js,d.ts}', { cwd: out })) if (!kept.has(file)) rmSync(join(out, file));
 
 // Node finds the names of a CommonJS module by reading it; ours are stated, so that nothing is left to guessing.

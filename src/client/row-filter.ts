@@ -71,11 +71,12 @@ const HIDDEN = 4;
 
 const textOf = (value: unknown): string => {
   if (value instanceof Date) return value.toISOString();
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (typeof value === 'string') return value;
+  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
 };
 
 const partial = (text: string): string => {
-  const letters = [...text];
+  const letters = Array.from(text);
   return letters.length < 2 * HIDDEN ? '*'.repeat(letters.length) : '*'.repeat(letters.length - HIDDEN) + letters.slice(-HIDDEN).join('');
 };
 
