@@ -164,6 +164,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     standing,
     audiences: config.tokens.audience.split(','),
     decisionTtl: config.authorization.decisionTtl,
+    extAuthzMode: config.hub.extAuthzMode,
     encrypt: encryptHandler(encryption),
     decrypt: decryptHandler(encryption),
     issueServiceCert: certificates.issueServiceCert,
@@ -187,7 +188,7 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     metrics,
     recorder: audit.recorder,
     services: [
-      hub.service,
+      ...hub.services,
       ...identity.services,
       ...tokens.services,
       ...apiKeys.services,

@@ -10,6 +10,8 @@ import type { Service } from '../server/rpc/define.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
 import { type AuthenticatePorts, createAuthenticate } from './authenticate.ts';
 import { wireDecisions } from './check-permission.wire.ts';
+import { createExtAuthz, type ExtAuthzPorts } from './ext-authz.ts';
+import { extAuthzService } from './ext-authz.rpc.ts';
 import { type Handlers, hubService } from './hub.rpc.ts';
 import { createNotice } from './notice.ts';
 import { createPresent } from './present.ts';
@@ -27,6 +29,7 @@ export interface HubPorts {
   readonly standing: StandingOf;
   readonly audiences: readonly string[];
   readonly decisionTtl: Millis;
+  readonly extAuthzMode: ExtAuthzPorts['mode'];
   readonly encrypt: Handlers['encrypt'];
   readonly decrypt: Handlers['decrypt'];
   readonly issueServiceCert: Handlers['issueServiceCert'];
@@ -72,5 +75,9 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
     feed: platform.feed,
     audiences: ports.audiences,
   });
-  return { service, authenticate, enforceDataAccess: decisions.enforceDataAccess };
+  const { checkPermission } = decisions;
+  const extAuthz = extAuthzService(
+    createExtAuthz({ validateToken, checkPermission, attest: tokens.attest, holds, metrics: platform.metrics, mode: ports.extAuthzMode }),
+  );
+  return { services: [service, extAuthz], authenticate, enforceDataAccess: decisions.enforceDataAccess };
 };

@@ -5,6 +5,7 @@ import { unavailable } from '../base/fault.ts';
 import type { Confirmation } from '../base/possession.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Change, Tx } from '../storage/storage.ts';
+import { createAttest, type Statement } from './attest.ts';
 import { checkAuthority, confirmationFor, shownBy } from './bind.ts';
 import type { CheckProof } from './check-proof.ts';
 import { type Exchange, type ExchangeDeps, exchangeToken } from './exchange.ts';
@@ -24,6 +25,7 @@ import { digestOf, type Verified } from './verify.ts';
 import type { KeysMessage } from './watch-keys.ts';
 import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch-revocations.ts';
 
+export type { Statement } from './attest.ts';
 export type { PeerContext } from './bind.ts';
 export type { CheckProof, ProofUse } from './check-proof.ts';
 export type { Claims } from './claims.ts';
@@ -77,6 +79,8 @@ export interface TokensDoor {
    * INVALID_ARGUMENT with the token's own reason where one shown is not good.
    */
   exchange(asked: Exchange, call: Call): Promise<Tokens>;
+  /** Says in our name, for one upstream, who calls: a JWS of the type `subject+jwt`. The same one for a while. */
+  attest(statement: Statement, now: Instant): Promise<string>;
   /** By whoever shows the token, by its user, or with `token:revoke`. */
   revoke(revocation: Revocation, call: Call): Promise<Revoked>;
   revokeSession(tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
@@ -155,6 +159,7 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     },
     refresh: refreshTokens(deps),
     exchange: exchangeToken(deps),
+    attest: createAttest(deps),
     bind: async ({ binding, context }, call) => confirmationFor(binding, await shownBy(deps)(context, call)),
     checkProof: deps.checkProof,
     checkAuthority: (call) => checkAuthority(deps, call),

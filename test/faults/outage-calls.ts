@@ -25,6 +25,8 @@ import { type Tokens, TokenServiceService as TokenService } from '../../src/gen/
 import { UserServiceService as Users } from '../../src/gen/securityhub/v1/user.ts';
 import { TrustedIssuer, TrustedIssuerServiceService as Issuers } from '../../src/gen/securityhub/v1/trusted_issuer.ts';
 import { Workload, WorkloadServiceService as Workloads } from '../../src/gen/securityhub/v1/workload.ts';
+import { AuthorizationService as ExtAuthz, type CheckResponse } from '../../src/gen/envoy/service/auth/v3/external_auth.ts';
+import { AttributeContext } from '../../src/gen/envoy/service/auth/v3/attribute_context.ts';
 import { HealthCheckResponse_ServingStatus as Serving, HealthService as Health } from '../../src/gen/grpc/health/v1/health.ts';
 import type { Caller, Rpc, Said } from './caller.ts';
 
@@ -200,6 +202,13 @@ const checks = [PermissionCheck.fromPartial({ id: '1', action: 'read', resource:
 const verdict = ({ valid, reasons }: ValidateTokenResponse): string => (valid ? 'valid' : reasons.map(({ code }) => code).join());
 const batchSaid = ({ results }: BatchCheckResponse): string => results.map((result) => result.reasonCode).join();
 
+const envoySaid = ({ dynamicMetadata }: CheckResponse): string => String(dynamicMetadata?.['reason']);
+const throughEnvoy = (accessToken: string, contextExtensions: Readonly<Record<string, string>>): AttributeContext =>
+  AttributeContext.fromPartial({
+    request: { http: { method: 'GET', path: '/conversations/c1', headers: { authorization: `Bearer ${accessToken}` } } },
+    contextExtensions,
+  });
+
 /** Name of a row: the method without its package, and the case. */
 export const rowName = (method: string, of: string): string => (of === '' ? method : `${method}, ${of}`);
 
@@ -230,7 +239,7 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
     show: (answer: S) => string = () => '',
     by: { readonly bearer?: string; readonly caller?: Caller } = {},
   ): void => {
-    rows.set(rowName(rpc.path.replace(/^\/(securityhub|grpc\.health)\.v1\./, ''), of), async () => {
+    rows.set(rowName(rpc.path.replace(/^\/(securityhub\.v1|grpc\.health\.v1|envoy\.service\.auth\.v3)\./, ''), of), async () => {
       const said: Said<S> = await (by.caller ?? caller).tell(rpc, request, by.bearer);
       const detail = said.answer === null ? said.reason : show(said.answer);
       return { said: detail === '' ? said.code : `${said.code} ${detail}`, milliseconds: said.milliseconds };
@@ -246,6 +255,9 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
     const subject = Subject.fromPartial({ type: 'user', id: things.userId });
     const principal = { $case: 'subject', value: subject } as const;
     row(Hub.validateToken, `${of} token`, { token: things.accessToken, audience: 'security-hub' }, verdict);
+    const mode = { enforced: {}, 'in shadow': { mode: 'shadow' } };
+    for (const [how, says] of Object.entries(mode))
+      row(ExtAuthz.check, `${of} token ${how}`, { attributes: throughEnvoy(things.accessToken, says) }, envoySaid);
     row(Hub.validateToken, `${of} API key`, { token: things.apiKey }, verdict);
     row(Hub.validateToken, `${of} certificate`, { certificateChain: things.certificate }, verdict);
     row(Hub.checkPermission, `${of} subject`, { principal, action: 'read', resource: conversation }, ({ reasonCode }) => reasonCode);

@@ -39,12 +39,15 @@ interface Answer {
   readonly allowed?: boolean;
   readonly reasonCode?: string;
   readonly results?: readonly Answer[];
+  /** Of Envoy's answer. */
+  readonly dynamicMetadata?: { readonly allowed: boolean; readonly reason: string };
 }
 
 /** What an answer that is no error says when it says no. */
 const verdict = (answer: Answer): string => {
   if (answer.valid === false) return answer.reasons?.[0]?.code ?? '';
   if (answer.allowed === false) return answer.reasonCode ?? '';
+  if (answer.dynamicMetadata?.allowed === false) return answer.dynamicMetadata.reason;
   return answer.results?.[0] === undefined ? '' : verdict(answer.results[0]);
 };
 /** The request with another value at that place. */

@@ -98,6 +98,10 @@ const apiKeyAbroad = async ({ world, unique }: Given): Promise<JsonObject> => {
 
 /** Keys are `<service>/<method>`, with `: <variant>` where one RPC has several rows. */
 export const REQUESTS: Readonly<Record<string, Build>> = {
+  'envoy.service.auth.v3.Authorization/Check': async ({ world }) => {
+    const headers = { authorization: `Bearer ${text((await world.newSession())['accessToken'])}` };
+    return { attributes: { request: { http: { method: 'GET', path: '/conversations/c1', headers } } } };
+  },
   'grpc.health.v1.Health/Check': nothing,
   'grpc.health.v1.Health/List': nothing,
   'grpc.health.v1.Health/Watch': nothing,

@@ -4,6 +4,7 @@ import { auditConfig } from '../../audit/audit.config.ts';
 import { authorizationConfig } from '../../authorization/authorization.config.ts';
 import { certificatesConfig } from '../../certificates/certificates.config.ts';
 import { encryptionConfig } from '../../encryption/encryption.config.ts';
+import { hubConfig } from '../../hub/hub.config.ts';
 import { identityConfig } from '../../identity/identity.config.ts';
 import { issuersConfig } from '../../issuers/issuers.config.ts';
 import { storageConfig } from '../../storage/storage.config.ts';
@@ -20,6 +21,7 @@ export const schema = {
   budgets: budgetsConfig,
   storage: storageConfig,
   tokens: tokensConfig,
+  hub: hubConfig,
   identity: identityConfig,
   apiKeys: apiKeysConfig,
   authorization: authorizationConfig,
