@@ -4,7 +4,7 @@ import { type Chance, pick } from './history-clients.ts';
 import type { World } from './history-world.ts';
 
 /** As the driver sends it: type, length, text. */
-const COMMIT = Buffer.from('Q\0\0\0\x0bCOMMIT\0', 'latin1');
+export const COMMIT = Buffer.from('Q\0\0\0\x0bCOMMIT\0', 'latin1');
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

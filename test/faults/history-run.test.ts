@@ -76,6 +76,8 @@ describe('a history of three replicas', () => {
           verdict === 'valid' &&
           revokes.some((one) => one.seq > 0 && one.token.sessionId === token.sessionId && one.scope === 'session' && one.end < begin),
       ).length,
+      'verdicts refused beyond the ceiling': verdicts.filter(({ reason, maxStaleness }) => reason === 'FEED_STALE' && maxStaleness === 0)
+        .length,
       'verdicts too old for their caller': verdicts.filter(({ verdict, maxStaleness }) => verdict === null && maxStaleness > 0).length,
       refreshes: refreshes.filter(({ issued }) => issued !== null).length,
       'pairs given again':

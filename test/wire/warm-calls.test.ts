@@ -1,0 +1,111 @@
+// What a warm verdict costs the stores: nothing. Counted on the wires of the built server, less what it says in an idle time as long.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuthenticationServiceService as Authentication } from '../../src/gen/securityhub/v1/authentication.ts';
+import { Resource } from '../../src/gen/securityhub/v1/authorization.ts';
+import { CheckPermissionRequest, SecurityHubService as Hub } from '../../src/gen/securityhub/v1/security_hub.ts';
+import { UserServiceService as Users } from '../../src/gen/securityhub/v1/user.ts';
+import { type Caller, openCaller, report } from '../faults/caller.ts';
+import { type FreshDatabase, freshDatabase, redisUrl } from '../harness.ts';
+import { type HubProcess, hubHome, startHub } from '../hub-process.ts';
+import { type TcpProxy, tcpProxy, through } from '../storage/tcp-proxy.ts';
+
+const PASSWORD = 'correct-horse-battery-1';
+const CALLS = 1000;
+/** Longer than the calls take. */
+const WINDOW = 4000;
+/** Polls and jobs that fall into one window and not into the other: far below one for every call, or for every hundredth. */
+const ODDS = 20;
+
+interface Counts {
+  readonly sql: number;
+  readonly redis: number;
+}
+
+let database: FreshDatabase;
+let hub: HubProcess;
+let caller: Caller;
+let wires: readonly TcpProxy[] = [];
+const said = { sql: 0, redis: 0 };
+
+/** Messages of Postgres' protocol that carry out a statement: a simple query, or the execution of a prepared one. */
+const countSql = (chunk: Buffer): void => {
+  for (let at = 0; at + 5 <= chunk.length; ) {
+    const type = String.fromCharCode(chunk[at] as number);
+    const length = chunk.readInt32BE(at + 1);
+    // A start-up message has no type, the rest of a long one neither.
+    if (length < 4 || at + 1 + length > chunk.length) return;
+    if (type === 'Q' || type === 'E') said.sql += 1;
+    at += 1 + length;
+  }
+};
+const countRedis = (chunk: Buffer): void => {
+  said.redis += chunk.toString('latin1').match(/\*\d+\r\n\$\d+\r\n/g)?.length ?? 0;
+};
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  const proxyOf = (uri: string): Promise<TcpProxy> => tcpProxy(new URL(uri).hostname, Number(new URL(uri).port));
+  const [postgres, redis] = await Promise.all([proxyOf(database.uri), proxyOf(redisUrl())]);
+  wires = [postgres, redis];
+  postgres.watch(countSql);
+  redis.watch(countRedis);
+  hub = await startHub({
+    ...hubHome().env,
+    POSTGRES_URI: through(postgres, database.uri),
+    REDIS_URL: through(redis, redisUrl()),
+    REDIS_PREFIX: `${new URL(database.uri).pathname.slice(1)}:`,
+  });
+  caller = openCaller(hub.grpc, hub.bootstrap().access_token);
+}, 30_000);
+afterAll(async () => {
+  caller?.close();
+  await hub?.stop();
+  await Promise.all(wires.map((wire) => wire.close()));
+  await database?.close();
+});
+
+const during = async (work: () => Promise<void>): Promise<Counts> => {
+  const { sql, redis } = said;
+  const end = performance.now() + WINDOW;
+  await work();
+  expect(performance.now()).toBeLessThan(end);
+  await new Promise((resolve) => setTimeout(resolve, end - performance.now()));
+  return { sql: said.sql - sql, redis: said.redis - redis };
+};
+
+const login = async (username: string): Promise<string> => {
+  await caller.ask(Users.createUser, { username, password: PASSWORD, roles: ['member'] });
+  const { tokens } = await caller.ask(Authentication.login, { tenantId: 'dev', username, password: PASSWORD }, '');
+  return tokens?.accessToken ?? '';
+};
+
+const validates = async (token: string): Promise<boolean> => (await caller.ask(Hub.validateToken, { token })).valid;
+const checks = async (token: string): Promise<boolean> => {
+  const resource = Resource.fromPartial({ type: 'conversations', id: 'c1' });
+  const request = CheckPermissionRequest.fromPartial({ principal: { $case: 'token', value: token }, action: 'read', resource });
+  return (await caller.ask(Hub.checkPermission, request)).allowed;
+};
+
+describe('on the wires to the stores', () => {
+  it.each([
+    ['ValidateToken', validates],
+    ['CheckPermission', checks],
+  ] as const)(
+    `${CALLS} warm calls of %s say nothing`,
+    async (name, ask) => {
+      const token = await login(`user-of-${name.toLowerCase()}`);
+      for (const _ of [1, 2]) expect(await ask(token)).toBe(true);
+      const idle = await during(async () => {});
+      const warm = await during(async () => {
+        for (let done = 0; done < CALLS; done += 50)
+          expect(await Promise.all(Array.from({ length: 50 }, () => ask(token)))).toEqual(Array.from({ length: 50 }, () => true));
+      });
+      report(`${name}: idle ${idle.sql} SQL, ${idle.redis} Redis; ${CALLS} warm calls ${warm.sql} SQL, ${warm.redis} Redis`);
+      // The wires are heard: polls come by both.
+      expect(Math.min(idle.sql, idle.redis)).toBeGreaterThan(0);
+      expect(warm.sql - idle.sql).toBeLessThan(ODDS);
+      expect(warm.redis - idle.redis).toBeLessThan(ODDS);
+    },
+    30_000,
+  );
+});
