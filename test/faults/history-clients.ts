@@ -108,7 +108,7 @@ export const createClients = (world: World, chance: Chance): Clients => {
     const replica = anywhere();
     const { said, begin, end } = await timed(at(replica).tell(Authentication.login, { tenantId: 'dev', username, password: PASSWORD }, ''));
     const pair = show(pairOf(said.answer?.tokens));
-    history.push({ kind: 'login', replica, begin, end, issued: issuedOf(pair) });
+    history.push({ kind: 'login', replica, begin, end, issued: issuedOf(pair), reason: REFUSED.includes(said.code) ? said.reason : '' });
     return pair;
   };
 
@@ -220,7 +220,7 @@ export const createClients = (world: World, chance: Chance): Clients => {
       // Long used up: a thief, or a client that lost count.
       const old = pairs.at(-3);
       if (old !== undefined) await refresh(old);
-    } else if (what < 0.87) {
+    } else if (what < 0.88) {
       await loseRefresh(newest);
       return 'is over';
     } else if (what < 0.95) {

@@ -32,6 +32,7 @@ const login = (at: number, over: Partial<Login> = {}): Login => ({
   begin: at,
   end: at + 1,
   issued: pair(1),
+  reason: '',
   ...over,
 });
 const refresh = (at: number, presented: Issued, issued: Issued | null, over: Partial<Refresh> = {}): Refresh => ({
@@ -104,6 +105,7 @@ describe('reported is', () => {
     ['a refusal of what nobody has ended', 'refused without a cause', [refused(1000)]],
     ['a refusal for a reason that nobody gave', 'refused without a cause', [revoke(900), refused(1000, { reason: 'SIGNATURE_INVALID' })]],
     ['a refusal of the first use of a refresh token', 'refused without a cause', [login(0), refresh(1000, pair(1), null, REUSED)]],
+    ['a refusal of the right password', 'refused without a cause', [login(0, { issued: null, reason: 'CREDENTIALS_INVALID' })]],
     ['one refresh token with two successors', 'two successors', [refresh(0, pair(1), pair(2)), refresh(5, pair(1), pair(2, 'shr_other'))]],
     [
       'one successor with two access tokens',
@@ -145,6 +147,7 @@ describe('not reported is', () => {
     ['one of a login that had seen the end of its user', [revoke(1000, { scope: 'user' }), valid(9000, { token: token(1, { rsq: 11 }) })]],
     ['one of the next token, where one was revoked alone', [revoke(1000, { scope: 'token' }), valid(9000, { token: token(2) })]],
     ['no answer, which is no verdict', [valid(1000, { verdict: null, reason: 'FEED_STALE' }), valid(1001)]],
+    ['a login without an answer', [login(0, { issued: null })]],
     ['no answer after a revocation', [revoke(1000), valid(9000, { verdict: null, reason: 'STORE_UNAVAILABLE' })]],
     ['a refusal after a revocation that nobody acknowledged', [revoke(900, unanswered), refused(1000)]],
     ['a refusal after a refresh of which nothing is known', [refresh(900, pair(1), null), refused(1000)]],

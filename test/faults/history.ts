@@ -29,6 +29,8 @@ export interface Login extends Asked {
   readonly kind: 'login';
   /** null: not told. */
   readonly issued: Issued | null;
+  /** Of a refusal; everybody here knows the password. */
+  readonly reason: string;
 }
 
 export interface Refresh extends Asked {
@@ -222,6 +224,9 @@ const judgeRefreshes = (known: Known, refreshes: readonly Refresh[], lost: reado
   return found;
 };
 
+const judgeLogins = (logins: readonly Login[]): readonly Violation[] =>
+  logins.filter(({ reason }) => reason !== '').map((entry) => ({ rule: 'refused without a cause', entry, by: null }));
+
 /** The first use of the newest token of a family that nobody has touched. */
 const judgeRefused = (known: Known, refreshes: readonly Refresh[], lost: readonly Lost[]): readonly Violation[] =>
   refreshes
@@ -280,6 +285,7 @@ export const check = (history: readonly Entry[], bounds: Bounds): readonly Viola
     ),
     ...[...grouped(verdicts, ({ token }) => token.tokenId).values()].flatMap(judgeAgain),
     ...[...byFamily.values()].flatMap((some) => [...judgeRefreshes(known, some, lost), ...judgeRefused(known, some, lost)]),
+    ...judgeLogins(logins),
     ...judgeChanges(away, [...logins, ...refreshes, ...revokes]),
   ];
 };
