@@ -1,6 +1,6 @@
 // A real Postgres for one machine: a child process in the data directory, on loopback, stopped with us.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -44,14 +44,19 @@ const SETTINGS = [
 const failed = (message: string, cause?: unknown): Fault =>
   new Fault('FAILED_PRECONDITION', 'EMBEDDED_POSTGRES_FAILED', message, cause === undefined ? {} : { cause });
 
-export const freePort = (): Promise<number> =>
-  new Promise((done, fail) => {
-    const probe = createServer().on('error', fail);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
-    });
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((done) => {
+    const probe = createServer().once('error', () => done(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
   });
+
+/** Outside the ports that systems give to outgoing connections (Linux: from 32,768), or one of those could take it before it is used. */
+export const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = randomInt(12_000, 32_000);
+    if (await isFree(port)) return port;
+  }
+};
 
 const alive = (pid: number): boolean => {
   try {
