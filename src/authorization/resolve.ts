@@ -32,6 +32,8 @@ export const subjectKey = (subject: Subject): string => `${subject.type}:${subje
 
 /** Passes over cold caches before we say that changes come faster than we can read: a subject, its groups, and each further hand. */
 const PASSES = 12;
+/** So many cold subjects are read at once: a long batch takes its turns with everybody else who waits for a connection. */
+const AT_ONCE = 64;
 /** Hands that a right may pass through: the depth of a delegation ends at two. */
 const HANDS = 3;
 
@@ -159,13 +161,14 @@ export const createResolve = ({ snapshots, subjects, cursor, applied, acts }: Re
     for (const { tenantId, subject } of wanted) {
       const rights = assemble(tenantId, subject, 0, now, waiting);
       if (rights !== undefined) found.push(rights);
+      else if (waiting.length >= AT_ONCE) break;
     }
     return { found, waiting };
   };
 
   const settle = async (wanted: readonly Wanted[], now: Instant, first: readonly Promise<unknown>[]): Promise<readonly Rights[]> => {
     let waiting = first;
-    for (let count = 0; count < PASSES; count += 1) {
+    for (let left = PASSES * Math.ceil(wanted.length / AT_ONCE); left > 0; left -= 1) {
       await Promise.all(waiting);
       const next = pass(wanted, now);
       if (next.waiting.length === 0) return next.found;

@@ -38,6 +38,31 @@ describe('the principals of a batch', () => {
     expect(createCallPrincipals({ name: named })(asked(3), asker, call)).toMatchObject({ slots: [0, 1, 2] });
   });
 
+  it('are looked up a few dozen at a time, so that a long batch does not keep every connection to itself', async () => {
+    let [running, most] = [0, 0];
+    const name = async (): Promise<Named> => {
+      most = Math.max(most, (running += 1));
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      return named();
+    };
+    const { names } = await createCallPrincipals({ name })(asked(1000), asker, call);
+    await Promise.all(names.map(async (one) => one));
+    expect({ count: names.length, most }).toEqual({ count: 1000, most: 64 });
+  });
+
+  it('fail together, without asking for the rest, when a store is away', async () => {
+    let count = 0;
+    const name = (): Promise<Named> => {
+      count += 1;
+      return Promise.reject(new Fault('UNAVAILABLE', 'STORE_UNAVAILABLE', 'away'));
+    };
+    await expect(async () => createCallPrincipals({ name })(asked(1000), asker, call)).rejects.toMatchObject({
+      reason: 'STORE_UNAVAILABLE',
+    });
+    expect(count).toBe(64);
+  });
+
   it('leave no failed look-up unheard when a later one fails at once', async () => {
     const unavailable = new Fault('UNAVAILABLE', 'STORE_UNAVAILABLE', 'away');
     const unheard: unknown[] = [];

@@ -28,6 +28,8 @@ const keyOf = (given: Given, context: RequestContext | undefined): string => {
 
 /** Nothing holds the event loop longer (milliseconds): a token never seen before costs a signature check. */
 const SLICE = 2;
+/** So many unknown principals are looked up at once: a long batch takes its turns with everybody else who waits for a connection. */
+const AT_ONCE = 64;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -55,12 +57,16 @@ export const createCallPrincipals = ({ name }: Pick<Principals, 'name'>) => {
     const slots: Slot[] = [];
     const names: MaybePromise<Named | Ruling>[] = [];
     const byKey = new Map<string, Slot>();
+    const pending: Promise<unknown>[] = [];
     let common: Slot | undefined;
 
     const add = (given: Given | undefined, context: RequestContext | undefined, whole: boolean): Slot => {
       const named = attempt(() => name(given, context, asker, call), whole);
       // Heard when all are awaited; until then nobody else may take it for forgotten.
-      if (isPromise(named)) named.catch(() => {});
+      if (isPromise(named)) {
+        named.catch(() => {});
+        pending.push(named);
+      }
       return names.push(named) - 1;
     };
 
@@ -87,7 +93,7 @@ export const createCallPrincipals = ({ name }: Pick<Principals, 'name'>) => {
         slots.push(slotOf(checks[slots.length] as PermissionCheck));
         if (names.length === known) continue;
         known = names.length;
-        if (performance.now() - began > SLICE) return slots.length === checks.length;
+        if (pending.length >= AT_ONCE || performance.now() - began > SLICE) return slots.length === checks.length;
       }
       return true;
     };
@@ -95,8 +101,11 @@ export const createCallPrincipals = ({ name }: Pick<Principals, 'name'>) => {
     const named = { slots, names };
     if (slice()) return named;
     return (async () => {
-      do await nextTurn();
-      while (!slice());
+      do {
+        // One that fails for all of them ends the batch here, not after the time of every turn.
+        if (pending.length >= AT_ONCE) await Promise.all(pending.splice(0));
+        await nextTurn();
+      } while (!slice());
       return named;
     })();
   };
