@@ -108,7 +108,7 @@ export const bearerRows = async (setting: Setting): Promise<readonly Row[]> => {
         bytes(BatchCheckRequest.encode(BatchCheckRequest.fromPartial({ checks: Array.from({ length: 1000 }, (_, id) => check(id)) }))),
       ],
       headers,
-      rate: 300_000,
+      rate: 600_000,
       per: 1000,
       connections: 2,
       streams: 4,

@@ -7,6 +7,7 @@ import { pin, residentMiB, startHub, startStores } from './processes.ts';
 import { report } from './report.ts';
 import { bearerRows, type Setting } from './rows.ts';
 import { mtlsRow } from './mtls.ts';
+import { conditionRow } from './conditions.ts';
 import { localRates } from './local.ts';
 import { refreshRate } from './refresh.ts';
 
@@ -39,6 +40,8 @@ try {
     results.push(await measure(row, hub));
   }
   const refresh = await refreshRate(setting, hub.pid);
+  // Last: from its policy on no check of the tenant is plain any more.
+  if ('BatchCheck with conditions'.includes(only)) results.push(await conditionRow(setting, hub));
   const peak = residentMiB(hub.pid);
   await hub.stop();
   if ('mTLS'.includes(only) || only === '') results.push(await mtlsRow(production, setting));

@@ -1,0 +1,81 @@
+// A policy changed through one replica of a tenant with many: when the other obeys it, and what its checks notice meanwhile.
+import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
+import { CheckPermissionRequest, CheckPermissionResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
+import type { Caller } from '../driver.ts';
+import { EMPLOYEE, pad } from './leave.ts';
+import { play, type Playing, type Stage } from './stage.ts';
+
+export interface ChangeResult {
+  /** Milliseconds from the answer of the apply until the other replica decides by it; the slowest. */
+  readonly activeIn: number;
+  /** Milliseconds of the checks asked from the beginning of the first apply to the end of the last. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly checks: number;
+}
+
+const CHANGES = 6;
+/** Milliseconds between two checks: a load, not a flood. */
+const PACE = 2;
+
+const policy = (effect: 'allow' | 'deny'): string => `apiVersion: securityhub/v1
+kind: ResourcePolicy
+metadata: { name: changing }
+spec:
+  resource: employee_record_${pad(0)}
+  rules:
+    - { name: rule, effect: ${effect}, actions: [edit] }
+`;
+
+const bytes = (message: { finish(): Uint8Array }): Buffer => Buffer.from(message.finish());
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const apply = (caller: Caller, token: string, effect: 'allow' | 'deny'): Promise<Buffer> => {
+  const sources = [{ name: 'changing', content: policy(effect) }];
+  const request = ApplyPoliciesRequest.encode(ApplyPoliciesRequest.fromPartial({ sources, acknowledgeRisk: true }));
+  return caller.call('/securityhub.v1.AuthorizationService/ApplyPolicies', bytes(request), token);
+};
+
+export const changeRow = async (stage: Stage, reader: Playing): Promise<ChangeResult> => {
+  const writer = await play(stage);
+  const principal = { $case: 'subject' as const, value: { type: 'user', id: EMPLOYEE } };
+  const asked = { principal, action: 'edit', resource: { type: `employee_record_${pad(0)}`, id: 'e1' } };
+  const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));
+  const check = async (): Promise<boolean> =>
+    CheckPermissionResponse.decode(await reader.caller.call('/securityhub.v1.SecurityHub/CheckPermission', request, reader.token)).allowed;
+
+  const times: number[] = [];
+  const waits: number[] = [];
+  let allowed = false;
+  let asking = true;
+  const one = async (): Promise<void> => {
+    const sent = performance.now();
+    allowed = await check();
+    times.push(performance.now() - sent);
+  };
+  const load = (async () => {
+    const open: Promise<void>[] = [];
+    for (; asking; await pause(PACE)) open.push(one());
+    await Promise.all(open);
+  })();
+  try {
+    for (let at = 0; at < CHANGES; at += 1) {
+      const wanted = at % 2 === 0;
+      await apply(writer.caller, writer.token, wanted ? 'allow' : 'deny');
+      const answered = performance.now();
+      while (allowed !== wanted) {
+        if (performance.now() - answered > 10_000) throw new Error('the change is not active after 10 s');
+        await pause(1);
+      }
+      waits.push(performance.now() - answered);
+      await pause(200);
+    }
+  } finally {
+    asking = false;
+    await load;
+    await writer.stop();
+  }
+  times.sort((a, b) => a - b);
+  const share = (part: number): number => times[Math.floor(times.length * part)] ?? 0;
+  return { activeIn: Math.max(...waits), p50: share(0.5), p99: share(0.99), checks: times.length };
+};

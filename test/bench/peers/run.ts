@@ -1,0 +1,40 @@
+// `npm run bench:peers [casbin|load|users]`: the hub beside node-casbin and Cerbos, measured in the same run. Writes docs/benchmarks-peers.md.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pin, startStores } from '../processes.ts';
+import { casbinCases } from './casbin.ts';
+import { fetchPeers } from './fetch.ts';
+import { loadRows } from './load.ts';
+import { casbinSection, HEAD, loadSection, replaceSection, usersSection } from './report.ts';
+import { openStage, type Stage } from './stage.ts';
+import { userRows } from './users.ts';
+
+const only = process.argv[2] ?? '';
+const file = join(import.meta.dirname, '../../../docs/benchmarks-peers.md');
+const peers = fetchPeers();
+pin(process.pid, 1);
+
+const keep = (section: string): void => {
+  console.log(section);
+  writeFileSync(file, replaceSection(existsSync(file) ? readFileSync(file, 'utf8') : HEAD, section));
+};
+
+const onStage = async (section: (stage: Stage) => Promise<string>): Promise<void> => {
+  const stores = await startStores();
+  try {
+    keep(await section(await openStage(stores)));
+  } finally {
+    await stores.stop();
+  }
+};
+
+try {
+  if (only === '' || only === 'casbin') keep(casbinSection(await casbinCases(peers.casbin.path), peers.casbin.version));
+  if (only === '' || only === 'load') await onStage(async (stage) => loadSection(await loadRows(stage, peers), peers));
+  if (only === '' || only === 'users') await onStage(async (stage) => usersSection(await userRows(stage)));
+  process.exit(0);
+} catch (error) {
+  // Whatever still runs must not keep the machine busy.
+  console.error(error);
+  process.exit(1);
+}
