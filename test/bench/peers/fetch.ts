@@ -25,7 +25,7 @@ export const fetchPeers = (): Peers => {
     execFileSync('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', '--ignore-scripts', '--silent', ...names]);
   }
   return {
-    casbin: { version: VERSIONS.casbin, path: at('casbin/lib/esm/index.js') },
+    casbin: { version: VERSIONS.casbin, path: at('casbin/lib/cjs/index.js') },
     cerbos: hasCerbos ? { version: VERSIONS['@cerbos/cerbos-linux-x64'], path: binary } : null,
   };
 };
