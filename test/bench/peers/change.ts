@@ -3,7 +3,7 @@ import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts'
 import { CheckPermissionRequest, CheckPermissionResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Caller } from '../driver.ts';
 import { EMPLOYEE, pad } from './leave.ts';
-import { play, type Playing, type Stage } from './stage.ts';
+import { play, type Stage } from './stage.ts';
 
 export interface ChangeResult {
   /** Milliseconds from the answer of the apply until the other replica decides by it; the slowest. */
@@ -24,7 +24,8 @@ metadata: { name: changing }
 spec:
   resource: employee_record_${pad(0)}
   rules:
-    - { name: rule, effect: ${effect}, actions: [edit] }
+    - { name: given, effect: allow, actions: [edit], principals: ["user:${EMPLOYEE}"] }
+    - { name: taken, effect: deny, actions: [${effect === 'deny' ? 'edit' : 'defer'}], principals: ["user:${EMPLOYEE}"] }
 `;
 
 const bytes = (message: { finish(): Uint8Array }): Buffer => Buffer.from(message.finish());
@@ -36,8 +37,9 @@ const apply = (caller: Caller, token: string, effect: 'allow' | 'deny'): Promise
   return caller.call('/securityhub.v1.AuthorizationService/ApplyPolicies', bytes(request), token);
 };
 
-export const changeRow = async (stage: Stage, reader: Playing): Promise<ChangeResult> => {
-  const writer = await play(stage);
+/** After the load test: on its companies. */
+export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
+  const [reader, writer] = [await play(stage), await play(stage)];
   const principal = { $case: 'subject' as const, value: { type: 'user', id: EMPLOYEE } };
   const asked = { principal, action: 'edit', resource: { type: `employee_record_${pad(0)}`, id: 'e1' } };
   const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));
@@ -74,6 +76,7 @@ export const changeRow = async (stage: Stage, reader: Playing): Promise<ChangeRe
     asking = false;
     await load;
     await writer.stop();
+    await reader.stop();
   }
   times.sort((a, b) => a - b);
   const share = (part: number): number => times[Math.floor(times.length * part)] ?? 0;

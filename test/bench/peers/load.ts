@@ -1,7 +1,6 @@
 // The load test on both engines, one after the other on the same core, and what more policies do to the same requests.
 import { measure, type Result, type Row } from '../measure.ts';
 import * as cerbos from './cerbos.ts';
-import { changeRow, type ChangeResult } from './change.ts';
 import type { Peers } from './fetch.ts';
 import { DECISIONS, type Page, PAGES, pad, POLICIES_PER_UNIT } from './leave.ts';
 import { applyLeave, BATCH, requestOf, seedLeave, verifyLeave } from './leave-hub.ts';
@@ -18,12 +17,6 @@ export interface LoadResult {
   readonly cerbos: Result | null;
   /** The two requests of the first company alone. */
   readonly same: Result;
-}
-
-export interface Loaded {
-  readonly results: readonly LoadResult[];
-  /** With the most policies. */
-  readonly change: ChangeResult;
 }
 
 const PER = (DECISIONS[0] ?? 0) + (DECISIONS[1] ?? 0);
@@ -66,13 +59,12 @@ const grow = async ({ hub, caller, token, headers }: Playing, peers: Peers): Pro
   return results;
 };
 
-export const loadRows = async (stage: Stage, peers: Peers): Promise<Loaded> => {
+export const loadRows = async (stage: Stage, peers: Peers): Promise<LoadResult[]> => {
   const most = Math.max(...SIZES);
   await stage.fill(seedLeave(stage.tenantId, most));
   const playing = await play(stage);
   try {
-    const results = await grow(playing, peers);
-    return { results, change: await changeRow(stage, playing) };
+    return await grow(playing, peers);
   } finally {
     await playing.stop();
   }

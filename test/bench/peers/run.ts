@@ -3,9 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pin, startStores } from '../processes.ts';
 import { casbinCases } from './casbin.ts';
+import { changeRow } from './change.ts';
 import { fetchPeers } from './fetch.ts';
 import { loadRows } from './load.ts';
-import { casbinSection, HEAD, loadSection, replaceSection, usersSection } from './report.ts';
+import { casbinSection, changeSection, HEAD, loadSection, replaceSection, usersSection } from './report.ts';
 import { openStage, type Stage } from './stage.ts';
 import { userRows } from './users.ts';
 
@@ -19,10 +20,10 @@ const keep = (section: string): void => {
   writeFileSync(file, replaceSection(existsSync(file) ? readFileSync(file, 'utf8') : HEAD, section));
 };
 
-const onStage = async (section: (stage: Stage) => Promise<string>): Promise<void> => {
+const onStage = async (work: (stage: Stage) => Promise<void>): Promise<void> => {
   const stores = await startStores();
   try {
-    keep(await section(await openStage(stores)));
+    await work(await openStage(stores));
   } finally {
     await stores.stop();
   }
@@ -30,8 +31,12 @@ const onStage = async (section: (stage: Stage) => Promise<string>): Promise<void
 
 try {
   if (only === '' || only === 'casbin') keep(casbinSection(await casbinCases(peers.casbin.path), peers.casbin.version));
-  if (only === '' || only === 'load') await onStage(async (stage) => loadSection(await loadRows(stage, peers), peers));
-  if (only === '' || only === 'users') await onStage(async (stage) => usersSection(await userRows(stage)));
+  if (only === '' || only === 'load')
+    await onStage(async (stage) => {
+      keep(loadSection(await loadRows(stage, peers), peers));
+      keep(changeSection(await changeRow(stage)));
+    });
+  if (only === '' || only === 'users') await onStage(async (stage) => keep(usersSection(await userRows(stage))));
   process.exit(0);
 } catch (error) {
   // Whatever still runs must not keep the machine busy.
