@@ -49,6 +49,7 @@ export const apiKeyService = (apiKeys: Door, holds: (call: Call, permission: str
       ...COLUMNS,
       access: { permission: 'api_keys:write' },
       audit: 'in-transaction',
+      inPerson: true,
       idempotency: 'keyed',
       async handle(request, call): Promise<CreateApiKeyResponse> {
         const { name, description, permissions, scopes, metadata = {}, idempotencyKey } = request;

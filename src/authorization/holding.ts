@@ -66,6 +66,9 @@ const UNVERIFIED = bareSituation(0);
 
 type Held = 'holds' | 'owns';
 
+/** Who acts for a user by a token that names no scopes may do what the user may, but gives nothing of it away: that would outlast the token. */
+const mayGive = ({ delegated, scopes }: Extract<Caller, { kind: 'user' }>): boolean => delegated !== true || scopes.length > 0;
+
 /**
  * User: rights ∩ scopes, with a second factor where one is needed. API key: the owner's rights ∩ the key's permissions ∩ its scopes.
  * Workload: entry ∪ rights, minus denies.
@@ -74,6 +77,7 @@ const callerHas = (caller: Caller, rights: Rights, permission: string, how: Held
   switch (caller.kind) {
     case 'user':
       return (
+        (how === 'holds' || mayGive(caller)) &&
         rights[how](permission, caller.mfaVerified ? VERIFIED : UNVERIFIED) &&
         scopeAllows(caller.scopes, permission) &&
         caller.secondFactor?.neededFor(permission) !== true

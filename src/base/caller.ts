@@ -99,6 +99,12 @@ export const lacks = (caller: Caller, permission: string): Fault =>
       })
     : new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `this call needs the permission ${permission}`, { meta: { permission } });
 
+/** PERMISSION_DENIED / IN_PERSON_ONLY for whoever acts for a user by an exchanged token. */
+export const refuseDelegated = (caller: Caller): void => {
+  if (caller.kind !== 'user' || caller.delegated !== true) return;
+  throw new Fault('PERMISSION_DENIED', 'IN_PERSON_ONLY', 'who acts for somebody else makes no credentials in his name');
+};
+
 export const known = (caller: Caller): KnownCaller => {
   if (caller.kind === 'anonymous')
     throw new Fault('UNAUTHENTICATED', 'CREDENTIALS_MISSING', 'this call needs a certificate, an access token or an API key');

@@ -160,6 +160,7 @@ export const certificateServices = (door: Certificates): readonly Service[] => [
       audit: 'in-transaction',
       limit: 'manage',
       deadline: seconds(5),
+      inPerson: true,
       idempotency: 'keyed',
       async handle(request, call) {
         const tenantId = tenantOf(call.caller, request.tenantId, true);

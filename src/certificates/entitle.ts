@@ -1,6 +1,15 @@
 // Who may have a certificate for whom: a service for itself, a right within the own tenant, or an attestation.
 import type { Call, MaybePromise } from '../base/call.ts';
-import { type Caller, known, type KnownCaller, subjectOf, type TenantId, tenantOf, type WorkloadEntry } from '../base/caller.ts';
+import {
+  type Caller,
+  known,
+  type KnownCaller,
+  refuseDelegated,
+  subjectOf,
+  type TenantId,
+  tenantOf,
+  type WorkloadEntry,
+} from '../base/caller.ts';
 import type { AuditEntry } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Millis } from '../base/time.ts';
@@ -121,6 +130,7 @@ export const createEntitle =
     const caller = known(call.caller);
     const { type, id } = subjectOf(caller);
     const on = { issuedBy: `${type}:${id}`, actor: null, attestation: '' } as const;
+    refuseDelegated(caller);
     const own = itself(caller, who);
     if (own !== null) return admission.admit(caller.tenantId, own, { ...on, anyInNamespace: false });
     checkCalls(caller);

@@ -139,6 +139,7 @@ export const userService = (identity: Door): Service => {
       ...CHANGE,
       access: { across: true },
       limit: 'login',
+      inPerson: true,
       idempotency: 'none',
       async handle(request, call): Promise<SetPasswordResponse> {
         const tenantId = await tenantNamed(request.tenantId, call);

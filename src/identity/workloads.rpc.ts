@@ -47,6 +47,7 @@ export const workloadService = (identity: Door, trustDomain: string): Service =>
       ...COLUMNS,
       access: WRITE,
       audit: 'in-transaction',
+      inPerson: true,
       idempotency: 'idempotent',
       async handle(request, call): Promise<PutWorkloadResponse> {
         const given = request.workload;

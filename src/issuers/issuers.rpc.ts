@@ -82,6 +82,7 @@ export const trustedIssuerService = (issuers: Pick<IssuersDoor, 'put' | 'list' |
       ...COLUMNS,
       access: WRITE,
       audit: 'in-transaction',
+      inPerson: true,
       idempotency: 'idempotent',
       async handle(request, call): Promise<PutTrustedIssuerResponse> {
         if (request.issuer === undefined) throw badField('issuer', 'is needed');

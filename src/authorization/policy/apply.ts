@@ -9,7 +9,7 @@ import { changeOf, makerOf } from '../change.ts';
 import { requireHeld } from '../escalation.ts';
 import { INSTALLATION } from './document.ts';
 import type { Applied, Draft, NewPolicy, Policies, PolicyDeps, SetVersion } from './policy.ts';
-import { type Coming, lacking, type Plan, planOf, POLICIES_MAX, repeated } from './plan.ts';
+import { type Coming, lacking, leaningOn, type Plan, planOf, POLICIES_MAX, repeated } from './plan.ts';
 import { type PolicyProblem, PROBLEMS_SHOWN, readPolicies, type ReadPolicy, type Vocabulary } from './read-policies.ts';
 import { inSlices } from './slices.ts';
 
@@ -107,7 +107,9 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
     const problems = lacking(policies, rest);
     const stored = await store.bodies(tx, tenantId, [...[...given].filter((name) => there.has(name)), ...deleted]);
     const before = new Map(stored.map(({ name, content, body }) => [name, { content, document: body.document }]));
-    return { problems, plan: planOf({ policies, deleted, standing, before, installation: tenantId === INSTALLATION }) };
+    const { names } = leaningOn({ policies, before }, rest);
+    const leaning = names.length === 0 ? [] : (await store.bodies(tx, tenantId, names)).map(({ body }) => body.document);
+    return { problems, plan: planOf({ policies, deleted, standing, before, leaning, installation: tenantId === INSTALLATION }) };
   };
 
   const change = <T>(tenantId: TenantId, work: Parameters<typeof write<T>>[1]) =>

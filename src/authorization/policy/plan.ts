@@ -3,7 +3,7 @@ import type { PolicyDocument } from './document.ts';
 import { layerOf } from './document.ts';
 import type { Condition } from '../condition/condition.ts';
 import type { PolicyProblem, ReadPolicy } from './read-policies.ts';
-import { allowedBy, assess, type Level, type PolicyChange, worst } from './risk.ts';
+import { allowedBy, allowedThrough, alteredConditions, assess, type Level, type PolicyChange, worst } from './risk.ts';
 
 export const POLICIES_MAX = 10_000;
 
@@ -114,9 +114,25 @@ export interface PlanInput {
   /** Active ones that are replaced or deleted. */
   readonly before: ReadonlyMap<string, { readonly content: string; readonly document: PolicyDocument }>;
   readonly installation: boolean;
+  /** Active ones that stay as they are, but lean on a condition that changes. */
+  readonly leaning: readonly PolicyDocument[];
 }
 
-export const planOf = ({ policies, deleted, standing, before, installation }: PlanInput): Plan => {
+/** Named conditions that the change alters, and who among those that stay leans on one. */
+export const leaningOn = (
+  { policies, before }: Pick<PlanInput, 'policies' | 'before'>,
+  rest: readonly Standing[],
+): { readonly altered: ReadonlySet<string>; readonly names: readonly string[] } => {
+  const altered = alteredConditions(
+    [...before.values()].map(({ document }) => document),
+    policies.map(({ document }) => document),
+  );
+  const names =
+    altered.size === 0 ? [] : rest.filter(({ needs }) => needs.some((need) => altered.has(nameOf(need)))).map(({ name }) => name);
+  return { altered, names };
+};
+
+export const planOf = ({ policies, deleted, standing, before, installation, leaning }: PlanInput): Plan => {
   // What is there already, word for word, is no change.
   const fresh = policies.filter((policy) => before.get(policy.document.name)?.content !== policy.content);
   const changes = [
@@ -133,7 +149,12 @@ export const planOf = ({ policies, deleted, standing, before, installation }: Pl
     going: [...replaced, ...deleted],
     changes,
     level: worst(changes.map(({ level }) => level)),
-    allowed: [...new Set(fresh.flatMap(({ document }) => allowedBy(before.get(document.name)?.document ?? null, document)))],
+    allowed: [
+      ...new Set([
+        ...fresh.flatMap(({ document }) => allowedBy(before.get(document.name)?.document ?? null, document)),
+        ...allowedThrough(leaningOn({ policies, before }, []).altered, [...leaning, ...policies.map(({ document }) => document)]),
+      ]),
+    ],
     count: standing.length - replaced.length - deleted.length + fresh.length,
   };
 };

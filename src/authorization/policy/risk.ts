@@ -191,10 +191,23 @@ export const assess = (before: PolicyDocument | null, after: PolicyDocument | nu
   };
 };
 
+const permissionsOf = (rules: readonly Rule[]): readonly string[] =>
+  rules.filter(({ effect }) => effect === 'allow').flatMap(({ resource, actions }) => actions.map((action) => `${resource}:${action}`));
+
+/** Named conditions that say something else afterwards, or nothing. */
+export const alteredConditions = (before: readonly PolicyDocument[], after: readonly PolicyDocument[]): ReadonlySet<string> => {
+  const now = new Map(after.flatMap(({ named: offered }) => Object.entries(offered)));
+  return new Set(
+    before.flatMap(({ named: offered }) => Object.entries(offered).flatMap(([name, source]) => (now.get(name) === source ? [] : [name]))),
+  );
+};
+
+/** What rules that lean on altered conditions allow: to change a rule's condition is to change the rule. */
+export const allowedThrough = (altered: ReadonlySet<string>, documents: readonly PolicyDocument[]): readonly string[] =>
+  permissionsOf(documents.flatMap(({ rules: all }) => all.filter(({ conditions }) => conditions.some((name) => altered.has(name)))));
+
 /** Permissions that the change newly allows to anybody: whoever applies it must hold them. */
 export const allowedBy = (before: PolicyDocument | null, after: PolicyDocument | null): readonly string[] => {
   const old = new Map((before?.rules ?? []).map((rule) => [rule.name, rule]));
-  return (after?.rules ?? [])
-    .filter((rule) => rule.effect === 'allow' && !same(old.get(rule.name), rule))
-    .flatMap((rule) => rule.actions.map((action) => `${rule.resource}:${action}`));
+  return permissionsOf((after?.rules ?? []).filter((rule) => !same(old.get(rule.name), rule)));
 };

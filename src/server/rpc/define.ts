@@ -30,6 +30,8 @@ export interface Columns {
   /** Our cap; the caller's own deadline counts when it is sooner. */
   readonly deadline: Millis;
   readonly idempotency: 'safe' | 'idempotent' | 'keyed' | 'none';
+  /** Makes a credential that outlives the call: not for whoever acts for a user by an exchanged token. */
+  readonly inPerson?: true;
   /** What of its own each caller pays with; left out: that of its limit class, where that has one. */
   readonly budget?: 'revoke';
 }

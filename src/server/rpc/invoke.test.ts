@@ -202,6 +202,12 @@ describe('access to a row', () => {
     expect(await outcome(() => call({ tenantId }))).toBe(wanted);
   });
 
+  it('a row for callers in person is closed to who acts for a user', async () => {
+    const row = { access: 'known', inPerson: true } as const;
+    expect(await outcome(setUp({ row, caller: { ...user, delegated: true } }).call)).toBe('PERMISSION_DENIED IN_PERSON_ONLY');
+    expect(await outcome(setUp({ row, caller: user }).call)).toBe('OK');
+  });
+
   it('names the permission that is missing', () => {
     const { call } = setUp({ row: { access: play }, caller: user });
     expect(() => call()).toThrow(expect.objectContaining({ meta: { permission: 'toy:play' } }));

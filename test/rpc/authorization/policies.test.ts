@@ -182,6 +182,23 @@ describe('applying policies', () => {
     expect((await apply(files(billing), { acknowledgeRisk: true })).level).toBe('critical');
   });
 
+  it('lets nobody widen, by the condition it leans on, what he does not hold', async () => {
+    await wipe();
+    const document = (kind: string, name: string, spec: object) =>
+      JSON.stringify({ apiVersion: 'securityhub/v1', kind, metadata: { name }, spec });
+    const shared = (condition: string, about = 'shared') => document('ConditionSet', about, { conditions: { 'after-hours': condition } });
+    const rule = { name: 'pay', effect: 'allow', resource: 'admin', actions: ['billing'], conditions: ['after-hours'] };
+    const billing = document('PrincipalPolicy', 'billing', { principals: ['user:usr_admin'], rules: [rule] });
+    await apply(files(shared('false'), billing), { acknowledgeRisk: true });
+    const asAdmin = (sources: readonly string[], over: object = {}) =>
+      faultOf(apply(files(...sources), { acknowledgeRisk: true, ...over }, admin));
+    expect(await asAdmin([shared('true')])).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await asAdmin([shared('true', 'another')], { deleteNames: ['shared'] })).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await asAdmin([shared('true'), `${billing} `])).toBe('PERMISSION_DENIED/ESCALATION');
+    await apply(files(shared('true')), { acknowledgeRisk: true });
+    expect(await names()).toEqual(['billing', 'shared']);
+  });
+
   it('deletes by name, and says when there is no such policy', async () => {
     await wipe();
     await apply(files(policy('short-lived')));

@@ -1,7 +1,7 @@
 // Roles, assignments, grants and types on a real Postgres: what is stored decides, and the guards hold.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as proto from '../../../src/gen/securityhub/v1/authorization.ts';
-import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
 import { apiKey, createWorld, faultOf, seed, user, workload, type World } from './world.ts';
 
 let database: FreshDatabase;
@@ -146,6 +146,15 @@ describe('nobody', () => {
   ];
   for (const [what, method, request] of escalations)
     it(what, async () => expect(await faultOf(world.call(method, request, user('usr_roles')))).toBe('PERMISSION_DENIED/ESCALATION'));
+
+  it('gives anything away for a user whose token names no scopes, or beyond those it names', async () => {
+    const acting = (scopes: readonly string[]) => userCaller('acme', 'usr_owner', { delegated: true, scopes });
+    const grant = grantOf('usr_viewer', 'users:read');
+    expect(await faultOf(world.call('PutGrant', grant, acting([])))).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await faultOf(world.call('AssignRole', assignment('usr_viewer', 'admin'), acting([])))).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await faultOf(world.call('PutGrant', grant, acting(['users:roles', 'audit:read'])))).toBe('PERMISSION_DENIED/ESCALATION');
+    await world.call('PutGrant', grant, acting(['users:roles', 'users:read']));
+  });
 
   it('gives, as an admin, what only owners have', async () => {
     expect(await faultOf(world.call('AssignRole', assignment('usr_admin', 'owner'), admin))).toBe('PERMISSION_DENIED/ESCALATION');

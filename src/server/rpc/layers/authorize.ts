@@ -1,6 +1,6 @@
 // May this caller use this row, for this tenant? Decided before anything is loaded; no is the default.
 import type { MaybePromise } from '../../../base/call.ts';
-import { type Caller, type KnownCaller, known, lacks } from '../../../base/caller.ts';
+import { type Caller, type KnownCaller, known, lacks, refuseDelegated } from '../../../base/caller.ts';
 import { Fault } from '../../../base/fault.ts';
 import type { LiveCall, Route } from '../live-call.ts';
 import { andThen } from '../../../base/maybe.ts';
@@ -76,7 +76,7 @@ export const authorize = (ports: Pick<OnionPorts, 'holds'>): Layer => ({
   // Inside authenticate for the caller, inside read for the tenant the request names.
   after: ['authenticate', 'read'],
   wrap(route, inner) {
-    const { access } = route.row;
+    const { access, inPerson = false } = route.row;
     if (access === 'anonymous') return inner;
     const permission = typeof access === 'object' ? (access.permission ?? '') : '';
     const checkRequest = route.wire.requestStream ? () => null : requestCheck(route, ports.holds);
@@ -84,6 +84,7 @@ export const authorize = (ports: Pick<OnionPorts, 'holds'>): Layer => ({
     return (call) => {
       const caller = knownCaller(call);
       if (access !== 'holder') checkCalls(caller, route);
+      if (inPerson) refuseDelegated(caller);
       return andThen(permission === '' || ports.holds(caller, permission), (held) => {
         if (!held) throw lacks(caller, permission);
         return andThen(checkRequest(caller, call.request), () => inner(call));
