@@ -125,7 +125,12 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
     platform,
     config.identity,
     { trustDomain: config.certificates.trustDomain, longestTokenLife: tokens.longest },
-    { authorization, tokens: tokens.door, methodNames: () => transport.methods },
+    {
+      authorization,
+      tokens: tokens.door,
+      methodNames: () => transport.methods,
+      endService: (...one) => certificates.door.endService(...one),
+    },
   );
   const apiKeys = wireApiKeys(platform, config.apiKeys, { authorization, identity: identity.door });
   const terms = createTerms({ ...identity.door, rights: authorization.rights });
@@ -152,7 +157,14 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
   const certificates = wireCertificates(
     platform,
     { ...config.certificates, serviceName: server.serviceName },
-    { ...identity.door, holds: authorization.holds },
+    {
+      ...identity.door,
+      holds: authorization.holds,
+      outranks: (caller, tenantId, { namespace, service }) =>
+        andThen(identity.door.workload(namespace, service), (entry) =>
+          authorization.outranks(caller, tenantId, { type: 'service', id: `${namespace}/${service}` }, entry?.permissions),
+        ),
+    },
   );
   const hub = createHub(platform, {
     tokens: tokens.door,

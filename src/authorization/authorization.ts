@@ -181,8 +181,8 @@ export interface Authorization
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
   /** All that a caller may do now, for several questions at one moment. */
   holding(caller: Caller): MaybePromise<Holding>;
-  /** Does the caller hold all that this user holds? Whoever runs the installation does. */
-  outranks(caller: Caller, tenantId: TenantId, userId: string): MaybePromise<boolean>;
+  /** Does the caller hold all that this subject holds, and `more`? Whoever runs the installation does. */
+  outranks(caller: Caller, tenantId: TenantId, subject: Subject, more?: readonly string[]): MaybePromise<boolean>;
   /** NOT_FOUND / ROLE_NOT_FOUND for a role that is none; PERMISSION_DENIED / ESCALATION for one that gives more than the caller holds. */
   mayGive(caller: Caller, tenantId: TenantId, roles: readonly string[]): MaybePromise<void>;
   /** Roles given directly and in force, from the database; users without any are left out. */
@@ -224,9 +224,9 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     limited: createLimitedRights(),
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,
-    outranks: (caller, tenantId, userId) =>
+    outranks: (caller, tenantId, subject, more = []) =>
       andThen(holding(caller), (held) =>
-        andThen(one(tenantId, { type: 'user', id: userId }, deps.clock.now()), ({ permissions }) => outranks(held, permissions)),
+        andThen(one(tenantId, subject, deps.clock.now()), ({ permissions }) => outranks(held, [...permissions, ...more])),
       ),
     mayGive: (caller, tenantId, roles) =>
       andThen(holding(caller), (held) =>

@@ -50,11 +50,11 @@ export const createAttest = (deps: AttestDeps) => {
       return key;
     },
 
-    /** Whom the token is for. It stays unused until `use`. */
-    async byJoinToken(key: JoinTokenKey, who: WhoFor): Promise<Entitlement> {
+    /** Whom the token is for. It stays unused until `use`. `again`: may one that is spent be a retry of the call that spent it? */
+    async byJoinToken(key: JoinTokenKey, who: WhoFor, again: boolean): Promise<Entitlement> {
       const { tenantId, tokenId } = key;
       const found = await deps.db.tenant(tenantId, (tx) => deps.joinTokens.find(tx, key));
-      if (found === null) throw invalid();
+      if (found === null || (found.spent && !again)) throw invalid();
       assertSame(who, tenantId, found.name);
       return admission.admit(tenantId, found.name, {
         issuedBy: `join_token:${tokenId}`,

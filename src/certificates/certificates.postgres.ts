@@ -151,6 +151,20 @@ export const certificateStore = (db: Database): CertificateStore => ({
     return rows.map(certificateOf);
   },
 
+  async revokeService(tx, tenantId, { namespace, service }, now, reason) {
+    const rows = await tx
+      .tables<Tables>()
+      .updateTable('certificates')
+      .set({ revoked_at: new Date(now), revocation_reason: reason })
+      .where('tenant_id', '=', tenantId)
+      .where('namespace', '=', namespace)
+      .where('service', '=', service)
+      .where('revoked_at', 'is', null)
+      .returningAll()
+      .execute();
+    return rows.map(certificateOf);
+  },
+
   sweep: (before, limit) =>
     db.jobs(async (tx) => {
       await sql`DELETE FROM certificates WHERE (tenant_id, serial_number) IN

@@ -15,7 +15,7 @@ import type { Keeper } from './keep-authority.ts';
 import { createList, type ListRequest } from './list.ts';
 import { createRenew, type RenewRequest } from './renew.ts';
 import type { Revocations } from './revocations.ts';
-import { createRevoke, type RevokedCertificate, type RevokeRequest } from './revoke.ts';
+import { createEndService, createRevoke, type RevokedCertificate, type RevokeRequest } from './revoke.ts';
 import type { CertificateStore, JoinTokenStore } from './stores.ts';
 import { certificatePem, type Codec } from './x509.ts';
 
@@ -41,6 +41,8 @@ export interface Certificates {
   renew(request: RenewRequest, call: Call): Promise<Issued>;
   /** NOT_FOUND / CERTIFICATE_NOT_FOUND for what is not there, or another's. Again: the same answer. */
   revoke(request: RevokeRequest, call: Call): Promise<RevokedCertificate>;
+  /** Inside the change that deletes a service: revokes what was issued for it, join tokens included; what the writer adds to its changes. */
+  endService: ReturnType<typeof createEndService>;
   /** Newest first. */
   list(
     request: ListRequest,
@@ -88,6 +90,7 @@ export const createCertificates = (deps: CertificatesDeps): Certificates => {
     issue,
     renew: createRenew({ codec: deps.codec, identify, admission, renew }),
     revoke: createRevoke(deps),
+    endService: createEndService(deps),
     list: createList(deps.certificates, deps.pager),
     createJoinToken: createCreateJoinToken({ ...deps, admission }),
     bundle(now) {

@@ -45,6 +45,7 @@ export const createCreateJoinToken =
   async (request: JoinTokenRequest, call: Call): Promise<CreatedJoinToken> => {
     const { tenantId, name, idempotencyKey } = request;
     await deps.admission.admitName(tenantId, name);
+    await deps.admission.requireReach(call.caller, tenantId, name);
     const ttl = request.ttl ?? DEFAULT_LIFE;
     const token = makeJoinToken(deps.joinTokenKey, tenantId, deps.random.id('jt'), deps.random.bytes(SECRET_BYTES));
     const { type, id } = subjectOf(call.caller);

@@ -22,6 +22,8 @@ export interface EntitlementPorts {
   tenant(tenantId: TenantId): MaybePromise<{ readonly status: string } | null>;
   /** null where nobody registered it. */
   workload(namespace: string, name: string): MaybePromise<Pick<WorkloadEntry, 'dnsNames' | 'certificateTtlSeconds'> | null>;
+  /** Does the caller hold all that the service may do? */
+  outranks(caller: Caller, tenantId: TenantId, name: ServiceName): MaybePromise<boolean>;
   /** Does the caller hold the permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
@@ -97,7 +99,13 @@ export const createAdmission = (deps: EntitleDeps) => {
       ttl: { default: registeredLife > 0 ? most : Math.min(life.default, most), most },
     };
   };
-  return { admitName, admit };
+  /** To take a service's identity is to take its rights. A registered workload issues for others by its office, people by what they hold. */
+  const requireReach = async (caller: Caller, tenantId: TenantId, name: ServiceName): Promise<void> => {
+    if (caller.kind === 'workload' || (await deps.outranks(caller, tenantId, name))) return;
+    throw new Fault('PERMISSION_DENIED', 'ESCALATION', 'the service may do more than the caller', { meta: { service: name.service } });
+  };
+
+  return { admitName, admit, requireReach };
 };
 
 export type Admission = ReturnType<typeof createAdmission>;
@@ -143,5 +151,8 @@ export const createEntitle =
     const namespace = who.namespace || (caller.kind === 'workload' ? caller.namespace : '');
     if (namespace === '') throw badField('namespace', 'must be set: this caller has none of its own');
     if (who.service === '') throw badField('service', 'must be set: this caller is not a service');
-    return admission.admit(tenantId, { namespace, service: who.service }, { ...on, anyInNamespace: true });
+    const name = { namespace, service: who.service };
+    const entitlement = await admission.admit(tenantId, name, { ...on, anyInNamespace: true });
+    await admission.requireReach(caller, tenantId, name);
+    return entitlement;
   };

@@ -274,7 +274,8 @@ export const createIssue = (deps: IssueDeps) => {
 
   const byJoinToken = async (token: string, request: IssueRequest, call: Call): Promise<Issued> => {
     const key = attest.openJoinToken(token);
-    const entitlement = await attest.byJoinToken(key, request);
+    // A retry gets its certificate again, never a key: for a spent token none is made.
+    const entitlement = await attest.byJoinToken(key, request, request.idempotencyKey !== '' && request.generate === null);
     const subject = await subjectOf(request);
     return inTransaction(entitlement, subject, wishOf(entitlement, request), call, (tx, serial) => attest.use(tx, key, serial));
   };

@@ -44,12 +44,12 @@ export const joinTokenStore = (db: Database): JoinTokenStore => ({
     const row = await tx
       .tables<Tables>()
       .selectFrom('join_tokens')
-      .select(['namespace', 'service', 'expires_at'])
+      .select(['namespace', 'service', sql<boolean>`used_at IS NOT NULL OR expires_at <= clock_timestamp()`.as('spent')])
       .where('tenant_id', '=', tenantId)
       .where('token_id', '=', tokenId)
       .where('secret_hash', '=', secretHash)
       .executeTakeFirst();
-    return row === undefined ? null : { name: { namespace: row.namespace, service: row.service }, expiresAt: row.expires_at.getTime() };
+    return row === undefined ? null : { name: { namespace: row.namespace, service: row.service }, spent: row.spent };
   },
 
   async expiry(tx, tenantId, tokenId) {
@@ -76,6 +76,18 @@ export const joinTokenStore = (db: Database): JoinTokenStore => ({
       .returning('token_id')
       .executeTakeFirst();
     return row !== undefined;
+  },
+
+  async spendAll(tx, tenantId, { namespace, service }) {
+    await tx
+      .tables<Tables>()
+      .updateTable('join_tokens')
+      .set({ used_at: sql<Date>`clock_timestamp()` })
+      .where('tenant_id', '=', tenantId)
+      .where('namespace', '=', namespace)
+      .where('service', '=', service)
+      .where('used_at', 'is', null)
+      .execute();
   },
 
   sweep: (before, limit) =>

@@ -55,6 +55,8 @@ const isOwn = (name: string, own: OwnNames): boolean => {
 const mayCarryDns = (text: string, { name, registered, anyInNamespace, development, own }: Permitted): boolean => {
   if (text === 'localhost') return development;
   if (isOwn(text, own)) return false;
+  // A name of one label means another service in every namespace, and by a wildcard all of them.
+  if (!text.replace('*.', '').includes('.')) return false;
   if (registered.includes(text) || clusterNames(name).includes(text)) return true;
   return anyInNamespace && !text.startsWith('*') && ZONES.some((zone) => text.endsWith(`.${name.namespace}.${zone}`));
 };

@@ -4,9 +4,10 @@ import { type Caller, type KnownCaller, known, type TenantId, tenantOf } from '.
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Instant, seconds } from '../base/time.ts';
-import type { Change, Database, Write } from '../storage/storage.ts';
+import type { Change, Database, Tx, Write } from '../storage/storage.ts';
 import { REVOCATION_REASONS, type StoredCertificate } from './certificate.ts';
-import type { CertificateStore } from './stores.ts';
+import type { ServiceName } from './spiffe-id.ts';
+import type { CertificateStore, JoinTokenStore } from './stores.ts';
 import { canonicalSerial } from './x509.ts';
 
 export interface RevokeDeps {
@@ -34,6 +35,14 @@ const PROPAGATION = seconds(2);
 
 const notFound = (): Fault => new Fault('NOT_FOUND', 'CERTIFICATE_NOT_FOUND', 'no such certificate');
 
+const change = ({ tenantId, serialNumber, notAfter, revocationReason }: StoredCertificate): Change => ({
+  kind: 'certificate',
+  tenantId,
+  key: serialNumber,
+  until: notAfter + 1000,
+  detail: revocationReason,
+});
+
 const holdsIt = (caller: KnownCaller, one: StoredCertificate): boolean =>
   caller.kind === 'workload' && caller.tenantId === one.tenantId && caller.namespace === one.namespace && caller.name === one.service;
 
@@ -42,14 +51,6 @@ export const createRevoke = ({ db, write, certificates, holds }: RevokeDeps) => 
     if (caller.kind === 'workload' && !caller.entry?.calls.includes('RevokeCertificate')) return false;
     return holds(caller, REVOKE);
   };
-
-  const change = ({ tenantId, serialNumber, notAfter, revocationReason }: StoredCertificate): Change => ({
-    kind: 'certificate',
-    tenantId,
-    key: serialNumber,
-    until: notAfter + 1000,
-    detail: revocationReason,
-  });
 
   const find = (tenantId: TenantId, serial: string): Promise<StoredCertificate | null> =>
     db.tenant(tenantId, (tx) => certificates.find(tx, tenantId, serial));
@@ -90,3 +91,17 @@ export const createRevoke = ({ db, write, certificates, holds }: RevokeDeps) => 
     return { certificate: result, revision, effectiveBy: call.now + PROPAGATION };
   };
 };
+
+export interface EndServiceDeps {
+  readonly certificates: Pick<CertificateStore, 'revokeService'>;
+  readonly joinTokens: Pick<JoinTokenStore, 'spendAll'>;
+}
+
+/** Inside the change that deletes a service: nothing that was issued for it proves anything from then on. Answers what the writer adds. */
+export const createEndService =
+  ({ certificates, joinTokens }: EndServiceDeps) =>
+  async (tx: Tx, tenantId: TenantId, name: ServiceName, call: Call): Promise<readonly Change[]> => {
+    await joinTokens.spendAll(tx, tenantId, name);
+    const ended = await certificates.revokeService(tx, tenantId, name, call.now, 'cessationOfOperation');
+    return ended.filter(({ notAfter }) => notAfter > call.now).map(change);
+  };

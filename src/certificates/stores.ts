@@ -22,6 +22,8 @@ export interface CertificateStore {
   revoke(tx: Tx, tenantId: TenantId, serialNumber: string, now: Instant, reason: string): Promise<readonly StoredCertificate[]>;
   /** All that were issued for a key. */
   revokeKey(tx: Tx, tenantId: TenantId, spkiSha256: string, now: Instant, reason: string): Promise<readonly StoredCertificate[]>;
+  /** All that a service has, living or not. */
+  revokeService(tx: Tx, tenantId: TenantId, name: ServiceName, now: Instant, reason: string): Promise<readonly StoredCertificate[]>;
   /** Forgets some that ended before. */
   sweep(before: Instant, limit: number): Promise<void>;
 }
@@ -34,10 +36,12 @@ export interface NewJoinToken extends JoinTokenKey {
 export interface JoinTokenStore {
   /** When it ends. */
   insert(tx: Tx, token: NewJoinToken, ttl: Millis): Promise<Instant>;
-  /** Whom it is for, used or not; null for a wrong secret as well. */
-  find(tx: Tx, key: JoinTokenKey): Promise<{ readonly name: ServiceName; readonly expiresAt: Instant } | null>;
+  /** Whom it is for, used or not; null for a wrong secret as well. `spent`: it was used, or its time is over. */
+  find(tx: Tx, key: JoinTokenKey): Promise<{ readonly name: ServiceName; readonly spent: boolean } | null>;
   expiry(tx: Tx, tenantId: TenantId, tokenId: string): Promise<Instant | null>;
   /** True for one caller, once, before its end. */
   use(tx: Tx, key: JoinTokenKey, serialNumber: string): Promise<boolean>;
+  /** Spends all that were made for a service. */
+  spendAll(tx: Tx, tenantId: TenantId, name: ServiceName): Promise<void>;
   sweep(before: Instant, limit: number): Promise<void>;
 }

@@ -17,7 +17,7 @@ import { listTenants, listUsers, listWorkloads, subjectIds } from './list.ts';
 import { login } from './login.ts';
 import { createLookUps } from './look-up.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
-import { deleteWorkload, putWorkload } from './put-workload.ts';
+import { deleteWorkload, type EndService, putWorkload } from './put-workload.ts';
 import { createStanding } from './standing.ts';
 import { setPassword } from './set-password.ts';
 import type { AttemptLimits, Attempts, LoginPlaces, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
@@ -41,6 +41,8 @@ export { spiffeIdOf, type NewWorkload, type Workload } from './workload.ts';
 export interface IdentityPorts {
   readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser'>;
   readonly authorization: Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
+  /** Inside the deletion of a workload: ends what was issued for it. */
+  readonly endService: EndService;
   /** Names of all methods there are, such as `ValidateToken`. */
   readonly methodNames: () => ReadonlySet<string>;
 }

@@ -3,7 +3,7 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
-import type { Write } from '../storage/storage.ts';
+import type { Change, Tx, Write } from '../storage/storage.ts';
 import type { WorkloadStore } from './stores.ts';
 import { newWorkload, type NewWorkload, type Workload, workloadChanges, workloadKey, workloadNotFound } from './workload.ts';
 
@@ -15,6 +15,13 @@ interface Ports {
   readonly methodNames: () => ReadonlySet<string>;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
 }
+
+export type EndService = (
+  tx: Tx,
+  tenantId: TenantId,
+  name: { readonly namespace: string; readonly service: string },
+  call: Call,
+) => Promise<readonly Change[]>;
 
 const lacking = (permission: string): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `registering this needs ${permission}`, { meta: { permission } });
@@ -60,7 +67,7 @@ export const putWorkload =
   };
 
 export const deleteWorkload =
-  ({ write, workloads }: Pick<Ports, 'write' | 'workloads'>) =>
+  ({ write, workloads, endService }: Pick<Ports, 'write' | 'workloads'> & { readonly endService: EndService }) =>
   async (
     key: { readonly tenantId: TenantId; readonly namespace: string; readonly name: string },
     call: Call,
@@ -68,10 +75,13 @@ export const deleteWorkload =
     const { tenantId, namespace, name } = key;
     const { revision } = await write(tenantId, async (tx) => {
       if (!(await workloads.remove(tx, tenantId, namespace, name))) throw workloadNotFound();
+      // Whoever still has a certificate of it would renew it for ever.
+      const ended = await endService(tx, tenantId, { namespace, service: name }, call);
+      const said = { level: 'warning', details: { certificates_revoked: ended.length } } as const;
       return {
         result: null,
-        changes: workloadChanges(key),
-        events: [eventOf(call, tenantId, 'workload.deleted', `workload:${workloadKey(namespace, name)}`, { level: 'warning' })],
+        changes: [...workloadChanges(key), ...ended],
+        events: [eventOf(call, tenantId, 'workload.deleted', `workload:${workloadKey(namespace, name)}`, said)],
       };
     });
     return { revision };

@@ -33,7 +33,8 @@ export const workloadChanges = ({
   return [{ kind: 'workload', tenantId, key: key.length <= 256 ? key : '', until: null }];
 };
 
-const DNS_NAME = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** Two labels at least: one alone means another service in every namespace. */
+const DNS_NAME = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 const PERMISSION = /^(?:\*|[a-z][a-z0-9_.-]{0,63}):(?:\*|[a-z][a-z0-9_.-]{0,63})$/;
 const RESOURCE_TYPE = /^[a-z][a-z0-9_.-]{0,63}$/;
@@ -58,7 +59,12 @@ export const newWorkload = (given: NewWorkload, calls: ReadonlySet<string>): New
     calls: each('calls', given.calls, (text) => calls.has(text), 'must be the name of a method, such as ValidateToken'),
     permissions: each('permissions', given.permissions, (text) => PERMISSION.test(text), 'must be <resource type>:<action>'),
     keyNames: each('key_names', given.keyNames, filled, 'must be the name of a key'),
-    dnsNames: each('dns_names', given.dnsNames, (text) => text.length <= 253 && DNS_NAME.test(text), 'must be a lower-case DNS name'),
+    dnsNames: each(
+      'dns_names',
+      given.dnsNames,
+      (text) => text.length <= 253 && DNS_NAME.test(text),
+      'must be a lower-case DNS name of two labels or more',
+    ),
     exchangeAudiences: each('exchange_audiences', given.exchangeAudiences ?? [], filled, 'must be an audience'),
     asserts: each('asserts', given.asserts, filled, 'must be the name of an attribute'),
     owner: readable('workload.owner', given.owner),

@@ -321,6 +321,17 @@ const CASES: readonly Case[] = [
     request: () => ({ ...good(), dnsNames: ['security-hub.shop.svc'] }),
     wanted: 'PERMISSION_DENIED/IDENTITY_FORBIDDEN',
   },
+  {
+    title: 'a service that may do more than its caller',
+    request: () => ({ ...good(), service: 'mighty' }),
+    wanted: 'PERMISSION_DENIED/ESCALATION',
+  },
+  {
+    title: 'a registered name of one label, which is another service in every namespace',
+    caller: billing,
+    request: () => ({ csr: csrPem(p256()), dnsNames: ['billing'] }),
+    wanted: 'PERMISSION_DENIED/IDENTITY_FORBIDDEN',
+  },
   { title: 'no namespace from a user', request: () => ({ ...good(), namespace: '' }), wanted: 'INVALID_ARGUMENT/REQUEST_INVALID' },
   { title: 'no service from a user', request: () => ({ ...good(), service: '' }), wanted: 'INVALID_ARGUMENT/REQUEST_INVALID' },
   { title: 'a DNS name of its namespace', request: () => ({ ...good(), dnsNames: ['a.b.shop.svc.cluster.local'] }), wanted: 'OK' },

@@ -264,6 +264,20 @@ describe('a join token', () => {
     expect(count).toEqual({ n: 2 });
   });
 
+  it('that is spent is refused before a key is made or a request looked at', async () => {
+    const { joinToken } = await created();
+    expect(await refusal(join(joinToken, { csr: Buffer.from('x') }))).toBe('INVALID_ARGUMENT/CSR_INVALID');
+    await join(joinToken);
+    expect(await refusal(join(joinToken, { csr: Buffer.from('x') }))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    // Both are a mistake that is found where a key would be made.
+    const both = { generateKey: { type: 3 }, idempotencyKey: 'again' };
+    expect(await refusal(join(joinToken, both))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+  });
+
+  it('is for no service that may do more than its maker', async () => {
+    expect(await refusal(created({ name: { namespace: 'shop', service: 'mighty' } }))).toBe('PERMISSION_DENIED/ESCALATION');
+  });
+
   it('is not spent by a bad request', async () => {
     const { joinToken } = await created();
     expect(await refusal(join(joinToken, { csr: Buffer.from('x') }))).toBe('INVALID_ARGUMENT/CSR_INVALID');

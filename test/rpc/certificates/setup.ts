@@ -33,7 +33,8 @@ const entry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
   calls: [],
   permissions: [],
   keyNames: [],
-  dnsNames: ['billing.example.com'],
+  // The last as it may stand in entries of earlier releases.
+  dnsNames: ['billing.example.com', 'billing'],
   certificateTtlSeconds: 0,
   asserts: [],
   ...over,
@@ -132,6 +133,7 @@ export const createGround = async (options: GroundOptions): Promise<Ground> => {
       namespaceOwner: (namespace) => owners[namespace] ?? null,
       tenant: () => ({ status: options.suspended?.() === true ? 'suspended' : 'active' }),
       workload: (namespace, name) => (namespace === 'shop' && name === 'billing' ? entry() : null),
+      outranks: (_caller, _tenantId, { service }) => service !== 'mighty',
       holds: (caller) => caller.kind === 'user' && caller.userId === 'usr_operator',
     },
   );

@@ -64,6 +64,8 @@ describe('registering a workload', () => {
     { over: { name: 'Billing' }, field: 'workload.name' },
     { over: { name: 'a/b' }, field: 'workload.name' },
     { over: { dnsNames: ['-bad.internal'] }, field: 'workload.dns_names[0]' },
+    { over: { dnsNames: ['payments'] }, field: 'workload.dns_names[0]' },
+    { over: { dnsNames: ['ok.internal', '*.internal'] }, field: 'workload.dns_names[1]' },
     { over: { tenants: ['No'] }, field: 'workload.tenants[0]' },
     { over: { resourceTypes: ['*'] }, field: 'workload.resource_types[0]' },
     { over: { audiences: [''] }, field: 'workload.audiences[0]' },
