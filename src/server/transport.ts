@@ -83,7 +83,13 @@ export const createTransport = (deps: TransportDeps) => {
   const missing = (): readonly string[] => (draining ? ['this replica is shutting down'] : deps.missing());
   const probes = probeRoutes({ missing, metrics });
   const withheld = server.environment === 'production' && !server.httpSixCalls ? [SIX_CALLS] : [];
-  const common = { log, host: server.httpHost, hosts: server.httpHosts, makeRequestId: () => random.id('req') };
+  const common = {
+    log,
+    host: server.httpHost,
+    hosts: server.httpHosts,
+    recognises: invoker.recognises,
+    makeRequestId: () => random.id('req'),
+  };
   // Made at their start: the certificate they begin with is there only then.
   const createGrpc = () =>
     createGrpcServer({

@@ -1,6 +1,6 @@
 // The HTTP side port over TLS: beyond loopback it serves everything, knows its callers' certificates, and renews its own.
 import { request } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../src/base/call.ts';
 import type { ServerIdentity, TlsSource } from '../../src/server/grpc/credentials.ts';
@@ -94,5 +94,21 @@ describe('the HTTP side port over TLS', () => {
   it('does not answer in the clear', async () => {
     const { port } = await start({ tls: turning(hub).source });
     await expect(fetch(`http://127.0.0.1:${port}/livez`)).rejects.toThrow();
+  });
+
+  it.each([
+    ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
+    ['ECDHE-RSA-AES128-SHA256', 'refused'],
+    ['AES128-GCM-SHA256', 'refused'],
+  ])('of TLS 1.2 speaks %s: %s, as the gRPC port does', async (ciphers, wanted) => {
+    const { port } = await start({ tls: turning(hub).source });
+    const spoken = await new Promise<string>((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port, ca: hub.ca, maxVersion: 'TLSv1.2', ciphers, rejectUnauthorized: false }, () => {
+        resolve(socket.getCipher().name);
+        socket.destroy();
+      });
+      socket.on('error', () => resolve('refused'));
+    });
+    expect(spoken).toBe(wanted);
   });
 });

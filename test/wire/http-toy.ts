@@ -87,6 +87,7 @@ export const startHttp = async (options: ToyOptions = {}) => {
     tls: options.tls ?? null,
     hosts: options.hosts ?? [],
     makeRequestId: () => 'made-here',
+    recognises: invoker.recognises,
     routes: [
       ...probeRoutes({ missing: options.missing ?? (() => []), metrics }),
       ...publicRoutes({

@@ -234,6 +234,16 @@ describe('a stranger', () => {
     else expect(['EPIPE', 'ECONNRESET']).toContain(answered.code);
   });
 
+  it('that shows a credential that is none may send no more than one without', async () => {
+    const { port } = await start();
+    const headers = { ...json, authorization: 'Bearer junk' };
+    const answered = await ask(port, VALIDATE, { method: 'POST', headers, body: Buffer.alloc(300_000, 0x20) }).catch(
+      (error: { code: string }) => error,
+    );
+    if ('status' in answered) expect(answered.status).toBe(413);
+    else expect(['EPIPE', 'ECONNRESET']).toContain(answered.code);
+  });
+
   it('that shows a credential may send a mebibyte of plaintext', async () => {
     const { port } = await start();
     const plaintext = Buffer.alloc(1024 * 1024).toString('base64');

@@ -21,8 +21,8 @@ export interface TlsSource {
   onChange(listener: () => void): () => void;
 }
 
-/** Node is given all of them again at each change: what is left out falls back to its default. */
-const contextOf = ({ key, chain, ca }: ServerIdentity): SecureContextOptions => ({
+/** Of both ports. Node is given all of them again at each change: what is left out falls back to its default. */
+export const contextOf = ({ key, chain, ca }: ServerIdentity): SecureContextOptions => ({
   key,
   cert: chain,
   ca,

@@ -36,13 +36,15 @@ export const headerOf =
     return (Array.isArray(value) ? value[0] : value) ?? '';
   };
 
-/** null when it is larger than we take. */
-const bodyOf = async (message: IncomingMessage, largest: number): Promise<Buffer | null> => {
+/** null when it is larger than we take; `more` is asked once how much that is where it passes what strangers may send. */
+const bodyOf = async (message: IncomingMessage, more: () => Promise<number>): Promise<Buffer | null> => {
+  let largest = LARGEST_OF_STRANGERS;
   const chunks: Buffer[] = [];
   let size = 0;
   // Not destroyed on return: the refusal still has to go out over this socket.
   for await (const chunk of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
+    if (size > largest && largest === LARGEST_OF_STRANGERS) largest = await more();
     if (size > largest) return null;
     chunks.push(chunk);
   }
@@ -75,8 +77,11 @@ const findRoutes = (routes: readonly HttpRoute[]): ((path: string) => readonly H
 
 export type Answer = (message: IncomingMessage, response: ServerResponse, requestId: string) => Promise<Reply>;
 
+/** Does what is shown prove who asks? Throws where nobody can know. */
+export type Recognises = (request: Pick<HttpRequest, 'peer' | 'header'>) => Promise<boolean>;
+
 /** Throws what the route throws. */
-export const answering = (served: readonly HttpRoute[], hosts: readonly string[]): Answer => {
+export const answering = (served: readonly HttpRoute[], hosts: readonly string[], recognises: Recognises): Answer => {
   const find = findRoutes(served);
   return async (message, response, requestId) => {
     const header = headerOf(message);
@@ -91,11 +96,13 @@ export const answering = (served: readonly HttpRoute[], hosts: readonly string[]
       return { ...reply, headers: { ...reply.headers, allow } };
     }
     const peer = peerOf(message);
+    // What is shown is believed only once it has been looked at, and that is done only for those who send much.
     const largest = header('authorization') === '' && peer.certificate === null ? LARGEST_OF_STRANGERS : LARGEST_BODY;
+    const more = async () => (peer.certificate !== null || (await recognises({ peer, header })) ? largest : LARGEST_OF_STRANGERS);
     const refusal = refusalOf(route, header, hosts, largest);
     if (refusal !== null) return faultReply(refusal[1], requestId, refusal[0]);
-    const body = route.method === 'POST' ? await bodyOf(message, largest) : Buffer.alloc(0);
-    if (body === null) return faultReply(tooLarge(largest), requestId, 413);
+    const body = route.method === 'POST' ? await bodyOf(message, more) : Buffer.alloc(0);
+    if (body === null) return faultReply(tooLarge(LARGEST_OF_STRANGERS), requestId, 413);
     const onCancel = (listener: () => void): void => {
       response.once('close', () => {
         if (!response.writableFinished) listener();

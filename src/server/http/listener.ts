@@ -1,11 +1,10 @@
 // The listening socket of the side port: its limits, and TLS whose certificate is replaced while connections live.
-import { constants } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { kib } from '../../base/bytes.ts';
 import { seconds } from '../../base/time.ts';
-import type { ServerIdentity, TlsSource } from '../grpc/credentials.ts';
+import { contextOf, type TlsSource } from '../grpc/credentials.ts';
 import type { Log } from '../platform.ts';
 
 export interface Listener {
@@ -13,15 +12,6 @@ export interface Listener {
   /** Ends the watch over the certificate. */
   readonly stop: () => void;
 }
-
-const contextOf = ({ key, chain, ca }: ServerIdentity): SecureContextOptions => ({
-  key,
-  cert: chain,
-  ca,
-  minVersion: 'TLSv1.2',
-  // A resumed session would carry a client's certificate past the handshake that checks it.
-  secureOptions: constants.SSL_OP_NO_TICKET,
-});
 
 const limit = (server: Server): void => {
   server.headersTimeout = seconds(10);

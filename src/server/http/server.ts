@@ -6,7 +6,7 @@ import type { TlsSource } from '../grpc/credentials.ts';
 import { isLoopback } from '../grpc/peer.ts';
 import type { Log } from '../platform.ts';
 import { givenRequestId } from '../rpc/live-call.ts';
-import { answering, headerOf } from './answer.ts';
+import { answering, headerOf, type Recognises } from './answer.ts';
 import { faultReply } from './faults.ts';
 import { createListener } from './listener.ts';
 import type { HttpRoute, Reply } from './route.ts';
@@ -22,6 +22,7 @@ export interface HttpServerDeps {
   /** Names that Host may carry besides the loopback ones. */
   readonly hosts: readonly string[];
   readonly makeRequestId: () => string;
+  readonly recognises: Recognises;
 }
 
 export interface HttpServer {
@@ -49,7 +50,7 @@ export const createHttpServer = (deps: HttpServerDeps): HttpServer => {
   const { log, makeRequestId } = deps;
   const open = deps.tls === null && !isLoopback(deps.host);
   const served = deps.routes.filter((route) => !open || route.exposure !== 'guarded');
-  const answer = answering(served, deps.hosts);
+  const answer = answering(served, deps.hosts, deps.recognises);
   let closing = false;
 
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {

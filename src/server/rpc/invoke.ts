@@ -24,6 +24,11 @@ export interface Invoker {
   stream(path: string, input: Uint8Array | AsyncIterable<Uint8Array>, incoming: Incoming, sink: Sink): Promise<void>;
   /** A method that takes a stream of requests and answers once. */
   collect(path: string, input: AsyncIterable<Uint8Array>, incoming: Incoming): Promise<Buffer>;
+  /**
+   * Is what is shown good, whatever is asked? A DPoP proof is left for the call itself: it counts once.
+   * UNAVAILABLE where nobody can know, RESOURCE_EXHAUSTED where the sender may cost no more.
+   */
+  recognises(shown: Pick<Incoming, 'peer' | 'header'>): Promise<boolean>;
   readonly load: Readonly<Load>;
   /** From now on streams are refused and those that run end with UNAVAILABLE / DRAINING. Unary calls go on. */
   endStreams(): void;
@@ -107,6 +112,18 @@ export const createInvoker = ({ services, ports, caps }: InvokerDeps): Invoker =
       await run(path, input, incoming, sink);
     },
     collect: async (path, input, incoming) => run(path, input, incoming, null),
+    async recognises({ peer, header }) {
+      const authorization = header('authorization');
+      if (authorization === '' && peer.certificate === null) return false;
+      try {
+        const now = ports.clock.now();
+        const { kind } = await ports.authenticate({ authorization, peer, now, requestId: '', dpop: '', target: '' });
+        return kind !== 'anonymous';
+      } catch (thrown) {
+        if (!(thrown instanceof Fault) || thrown.code !== 'UNAUTHENTICATED') throw thrown;
+        return thrown.reason === 'BINDING_MISSING';
+      }
+    },
     endStreams() {
       ending = true;
       for (const end of running) end(draining());

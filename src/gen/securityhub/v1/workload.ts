@@ -1025,7 +1025,7 @@ export const WorkloadServiceService = {
     responseDeserialize: (value: Buffer): ListWorkloadsResponse => ListWorkloadsResponse.decode(value),
   },
   /**
-   * Deletes an entry. Its certificates live on but may do nothing.
+   * Deletes an entry, and revokes what was issued for it: certificates and join tokens.
    * Callers: workloads:write.
    * Reasons: WORKLOAD_NOT_FOUND.
    * Retry: safe; a second delete answers WORKLOAD_NOT_FOUND.
@@ -1066,7 +1066,7 @@ export interface WorkloadServiceServer extends UntypedServiceImplementation {
    */
   listWorkloads: handleUnaryCall<ListWorkloadsRequest, ListWorkloadsResponse>;
   /**
-   * Deletes an entry. Its certificates live on but may do nothing.
+   * Deletes an entry, and revokes what was issued for it: certificates and join tokens.
    * Callers: workloads:write.
    * Reasons: WORKLOAD_NOT_FOUND.
    * Retry: safe; a second delete answers WORKLOAD_NOT_FOUND.
