@@ -248,7 +248,9 @@ describe('one hub with everything set otherwise', () => {
       const { results } = await hub.ask('SecurityHub/BatchCheck', { checks });
       expect((results as JsonObject[]).filter((one) => one['allowed'] !== true)).toEqual([]);
     }
-    expect(await hub.metric('securityhub_rights_cached')).toBe(2000);
+    // Room is made for a few at a time.
+    const kept = await hub.metric('securityhub_rights_cached');
+    expect([kept > 1900, kept <= 2000]).toEqual([true, true]);
   });
 
   it('VERDICT_CACHE_SIZE bounds the verified tokens in memory', async () => {
