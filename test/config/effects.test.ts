@@ -256,7 +256,8 @@ describe('one hub with everything set otherwise', () => {
   it('VERDICT_CACHE_SIZE bounds the verified tokens in memory', async () => {
     const opening = { ...owner, tenantId: 'dev', userId: await hub.app.identity.userIdOf('dev', 'admin') };
     for (let count = 0; count < 1100; count += 1) hub.app.tokens.verify((await hub.app.tokens.mint(opening)).accessToken, clock.now());
-    expect(await hub.metric('securityhub_verified_tokens')).toBe(1000);
+    const kept = await hub.metric('securityhub_verified_tokens');
+    expect([kept > 900, kept <= 1000]).toEqual([true, true]);
   });
 
   it('SESSION_TIMEOUT_MINUTES ends a session that is not used', async () => {
@@ -339,7 +340,9 @@ describe('what is kept in memory when nothing changes', () => {
     const cleo = await reader('cleo');
     await database.sql(`UPDATE role SET permissions = '{}' WHERE name = 'reader'`);
     expect(await allowed(cleo)).toBe(true);
-    for (const olga of others) await hub.ask('SecurityHub/CheckPermission', { action: 'read', resource: { type: 'users' } }, olga);
+    // Twice: what was asked for is spared once.
+    for (const olga of [...others, ...others])
+      await hub.ask('SecurityHub/CheckPermission', { action: 'read', resource: { type: 'users' } }, olga);
     expect(await allowed(cleo)).toBe(false);
   });
 });

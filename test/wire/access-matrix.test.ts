@@ -159,8 +159,11 @@ describe('a certificate for billing', () => {
     const services = /^securityhub\.v1\.(?!SecurityHub|AuthenticationService)/;
     const managing = rows.filter(({ rpc, anonymous }) => services.test(rpc) && anonymous !== 'OK');
     const allowed = managing.filter(({ workload }) => workload.startsWith('OK')).map(({ rpc }) => rpc);
-    // Its own certificate again.
-    expect(allowed).toEqual(['securityhub.v1.CertificateService/RenewServiceCert']);
+    // A decision like the others, which its entry lists, and its own certificate again.
+    expect(allowed).toEqual([
+      'securityhub.v1.AuthorizationService/EnforceDataAccess',
+      'securityhub.v1.CertificateService/RenewServiceCert',
+    ]);
   });
 
   it('gets a certificate for itself, and none for payments', async () => {
@@ -171,13 +174,13 @@ describe('a certificate for billing', () => {
       expect(said(await world.call('workload', `${HUB}/IssueServiceCert`, wish))).toBe('PERMISSION_DENIED PERMISSION_MISSING');
   });
 
-  it('may do nothing once its entry is deleted', async () => {
+  it('may do nothing once its entry is deleted, for its certificates are revoked', async () => {
     await world.make('securityhub.v1.WorkloadService/PutWorkload', {
       workload: { namespace: NAMESPACE, name: 'gone', calls: ['ValidateToken'] },
     });
     const gone = world.mtls(await world.make(`${HUB}/IssueServiceCert`, { namespace: NAMESPACE, service: 'gone', generateKey: {} }));
     expect(said(await gone.call(`${HUB}/ValidateToken`, { token: 'x' }))).toBe('OK TOKEN_MALFORMED');
     await world.make('securityhub.v1.WorkloadService/DeleteWorkload', { namespace: NAMESPACE, name: 'gone' });
-    expect(said(await gone.call(`${HUB}/ValidateToken`, { token: 'x' }))).toBe('PERMISSION_DENIED WORKLOAD_UNKNOWN');
+    expect(said(await gone.call(`${HUB}/ValidateToken`, { token: 'x' }))).toBe('UNAUTHENTICATED TOKEN_REVOKED');
   });
 });
