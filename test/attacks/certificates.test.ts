@@ -16,7 +16,6 @@ const FOREIGN = [
   'payments.victim-ns.svc.k8s.corp',
   'payments.victim-ns',
   '*.victim-ns.svc',
-  '*.svc',
   '*.svc.cluster.local',
   'payments.nobodys-ns.svc',
 ];
@@ -28,6 +27,11 @@ describe("another tenant's names", () => {
   beforeAll(async () => {
     const workload = { namespace: 'evil-ns', name: 'shop', dnsNames: [...FOREIGN, 'shop.example.com', '*.evil-ns.svc'] };
     expect((await world.evil('WorkloadService/PutWorkload', { workload })).status).toBe(200);
+  });
+
+  it.each(['*.svc', 'payments', '*'])('cannot be registered where they belong to every namespace: %s', async (name) => {
+    const answer = await world.evil('WorkloadService/PutWorkload', { workload: { namespace: 'evil-ns', name: 'wide', dnsNames: [name] } });
+    expect([answer.status, reasonOf(answer)]).toEqual([400, 'REQUEST_INVALID']);
   });
 
   it.each(FOREIGN)('are not certified because somebody registered them: %s', async (name) => {

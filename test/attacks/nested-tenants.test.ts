@@ -17,6 +17,7 @@ const below = (message: DescMessage, path: string, seen: readonly string[]): rea
 const CHECKED = [
   // hub/principal.ts: another tenant's subject is an unknown one; hub/check-permission-question.ts: another tenant's resource is denied.
   'CheckPermission.subject.tenant_id',
+  'EnforceDataAccess.subject.tenant_id',
   'CheckPermission.resource.tenant_id',
   'BatchCheck.subject.tenant_id',
   'BatchCheck.checks.subject.tenant_id',
