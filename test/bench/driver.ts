@@ -11,7 +11,6 @@ export interface Load {
   readonly connections: number;
   /** Calls in flight on each connection. */
   readonly streams: number;
-  readonly milliseconds: number;
 }
 
 export interface Measured {
@@ -40,9 +39,9 @@ const headerOf = (headers: IncomingHttpHeaders, name: string): string | undefine
 const percentile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 
-const open = (load: Load): Promise<ClientHttp2Session> =>
+const open = (url: string, tls: SecureClientSessionOptions = {}): Promise<ClientHttp2Session> =>
   new Promise((resolve, reject) => {
-    const session = connect(load.url, { ...load.tls, settings: { enablePush: false, initialWindowSize: 1 << 20 } });
+    const session = connect(url, { ...tls, settings: { enablePush: false, initialWindowSize: 1 << 20 } });
     session.once('connect', () => {
       session.setLocalWindowSize(1 << 24);
       resolve(session);
@@ -50,50 +49,65 @@ const open = (load: Load): Promise<ClientHttp2Session> =>
     session.once('error', reject);
   });
 
-/** Drives a closed loop: as many calls in flight as told, for as long as told. */
-export const drive = async (load: Load): Promise<Measured> => {
+export interface Driver {
+  /** A closed loop for so long: as many calls in flight as told. */
+  drive(milliseconds: number): Promise<Measured>;
+  close(): void;
+}
+
+/** Its connections stay open between the turns, as those of sidecars do: what a server's connections gather is measured too. */
+export const openDriver = async (load: Load): Promise<Driver> => {
   const messages = load.requests.map(framed);
-  const sessions = await Promise.all(Array.from({ length: load.connections }, () => open(load)));
+  const sessions = await Promise.all(Array.from({ length: load.connections }, () => open(load.url, load.tls)));
   const headers = { ':method': 'POST', ':path': load.path, 'content-type': 'application/grpc', te: 'trailers', ...load.headers };
-  const failed: Record<string, number> = {};
-  const times: number[] = [];
-  let answer: Buffer = Buffer.alloc(0);
-  let ok = 0;
   let next = 0;
-  const begin = performance.now();
-  const end = begin + load.milliseconds;
 
-  const one = (session: ClientHttp2Session): Promise<void> =>
-    new Promise((resolve) => {
-      const sent = performance.now();
-      const stream = session.request(headers);
-      let status = 'none';
-      const read = (got: IncomingHttpHeaders): void => {
-        status = headerOf(got, 'grpc-status') ?? status;
-      };
-      stream.on('response', read);
-      stream.on('trailers', read);
-      if (answer.length === 0) stream.on('data', (chunk: Buffer) => (answer = answer.length === 0 ? chunk.subarray(5) : answer));
-      else stream.resume();
-      stream.on('error', () => (status = 'reset'));
-      stream.on('close', () => {
-        if (status === '0') {
-          ok += 1;
-          times.push(performance.now() - sent);
-        } else failed[status] = (failed[status] ?? 0) + 1;
-        resolve();
+  const drive = async (milliseconds: number): Promise<Measured> => {
+    const failed: Record<string, number> = {};
+    const times: number[] = [];
+    let answer: Buffer = Buffer.alloc(0);
+    let ok = 0;
+    const begin = performance.now();
+    const end = begin + milliseconds;
+
+    const one = (session: ClientHttp2Session): Promise<void> =>
+      new Promise((resolve) => {
+        const sent = performance.now();
+        const stream = session.request(headers);
+        let status = 'none';
+        const read = (got: IncomingHttpHeaders): void => {
+          status = headerOf(got, 'grpc-status') ?? status;
+        };
+        stream.on('response', read);
+        stream.on('trailers', read);
+        if (answer.length === 0) stream.on('data', (chunk: Buffer) => (answer = answer.length === 0 ? chunk.subarray(5) : answer));
+        else stream.resume();
+        stream.on('error', () => (status = 'reset'));
+        stream.on('close', () => {
+          if (status === '0') {
+            ok += 1;
+            times.push(performance.now() - sent);
+          } else failed[status] = (failed[status] ?? 0) + 1;
+          resolve();
+        });
+        stream.end(messages[next++ % messages.length]);
       });
-      stream.end(messages[next++ % messages.length]);
-    });
 
-  const loop = async (session: ClientHttp2Session): Promise<void> => {
-    while (performance.now() < end && !session.closed) await one(session);
+    const loop = async (session: ClientHttp2Session): Promise<void> => {
+      while (performance.now() < end && !session.closed) await one(session);
+    };
+    await Promise.all(sessions.flatMap((session) => Array.from({ length: load.streams }, () => loop(session))));
+    const elapsed = (performance.now() - begin) / 1000;
+    times.sort((a, b) => a - b);
+    return { ok, failed, seconds: elapsed, p50: percentile(times, 0.5), p99: percentile(times, 0.99), answer };
   };
-  await Promise.all(sessions.flatMap((session) => Array.from({ length: load.streams }, () => loop(session))));
-  const elapsed = (performance.now() - begin) / 1000;
-  for (const session of sessions) session.close();
-  times.sort((a, b) => a - b);
-  return { ok, failed, seconds: elapsed, p50: percentile(times, 0.5), p99: percentile(times, 0.99), answer };
+
+  return {
+    drive,
+    close: () => {
+      for (const session of sessions) session.close();
+    },
+  };
 };
 
 export interface Caller {
@@ -104,7 +118,7 @@ export interface Caller {
 
 /** One connection for calls one by one: setting the stage, and loops that need their answers. */
 export const openCaller = async (grpc: string): Promise<Caller> => {
-  const session = await open({ url: `http://${grpc}`, path: '', requests: [], connections: 1, streams: 1, milliseconds: 0 });
+  const session = await open(`http://${grpc}`);
   return {
     call: (path, request, token = '') =>
       new Promise((resolve, reject) => {

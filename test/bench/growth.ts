@@ -3,8 +3,8 @@ import pg from 'pg';
 import { ValidateTokenResponse } from '../../src/gen/securityhub/v1/security_hub.ts';
 import { RevokeTokenRequest } from '../../src/gen/securityhub/v1/token.ts';
 import type { Environment, HubProcess } from '../hub-process.ts';
-import { type Caller, drive, openCaller } from './driver.ts';
-import { median, type Row, turn } from './measure.ts';
+import { type Caller, openCaller, openDriver } from './driver.ts';
+import { median, openTurns, type Row, type Turn } from './measure.ts';
 import { residentMiB, startHub } from './processes.ts';
 import { accessTokens, login, type Setting, validate } from './rows.ts';
 import { signTokens } from './sign-tokens.ts';
@@ -81,35 +81,33 @@ export const flatness = async (few: Subject, million: Subject, many: Subject, ke
   const tokens = { few: await loginOnce(few.setting), million: await loginOnce(million.setting), many: await loginOnce(many.setting) };
   // The caller's own token is one of them: the cache holds as many as are asked about.
   const all = [tokens.many, ...signTokens(keyPath, tokens.many, TOKENS - 1).map((token) => token.toString('latin1'))];
-  const asked = [
+  const subjects = [
     { subject: few, row: rowOf('1 token', tokens.few, [validate(tokens.few)]) },
     { subject: million, row: rowOf('1,000,000 revocations', tokens.million, [validate(tokens.million)]) },
     { subject: many, row: rowOf('100,000 tokens', tokens.many, all.map(validate)) },
   ];
-  const ask = async ({ subject, row }: (typeof asked)[number], milliseconds: number, from: number) => {
-    const requests = [...row.requests.slice(from), ...row.requests.slice(0, from)];
-    const one = await turn({ ...row, requests }, subject.hub.pid, `http://${subject.hub.grpc}`, VALIDATE, milliseconds);
+  const asked = await Promise.all(
+    subjects.map(async ({ subject: { hub }, row }) => ({ row, turns: await openTurns(row, hub.pid, `http://${hub.grpc}`, VALIDATE) })),
+  );
+  const ask = async ({ row, turns }: (typeof asked)[number]): Promise<Turn> => {
+    const one = await turns.turn(TURN);
     if (one.ok === 0 || Object.keys(one.failed).length > 0) throw new Error(`${row.name}: grpc-status ${JSON.stringify(one.failed)}`);
     return one;
   };
   for (const each of asked) {
     let done = 0;
-    do done += (await ask(each, TURN, done % each.row.requests.length)).ok;
+    do done += (await ask(each)).ok;
     while (done < each.row.requests.length);
   }
   await settle();
   const verdictsMiB = residentMiB(many.hub.pid) - many.idle;
   const rounds: number[][] = [];
-  let from = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const cpus: number[] = [];
-    for (const each of asked) {
-      const { cpu, ok } = await ask(each, TURN, from % each.row.requests.length);
-      cpus.push(cpu * 1e6);
-      if (each.subject === many) from = (from + ok) % TOKENS;
-    }
+    for (const each of asked) cpus.push((await ask(each)).cpu * 1e6);
     rounds.push(cpus);
   }
+  for (const { turns } of asked) turns.close();
   const at = (index: number): number => median(rounds.map((cpus) => cpus[index] ?? 0));
   const ratio = (index: number): number => median(rounds.map((cpus) => (cpus[index] ?? 0) / (cpus[0] ?? 1)));
   return { base: at(0), revocations: at(1), tokens: at(2), revocationsRatio: ratio(1), tokensRatio: ratio(2), verdictsMiB };
@@ -134,17 +132,16 @@ export const propagation = async (here: Subject, there: Subject): Promise<Propag
   const tokens = await accessTokens(near, here.setting, REVOKED);
   const times: number[] = [];
   let loaded = true;
+  const crowd = await openDriver({
+    url: `http://${there.hub.grpc}`,
+    path: VALIDATE,
+    requests: [validate(accessToken)],
+    headers: { authorization: `Bearer ${accessToken}` },
+    connections: 5,
+    streams: 16,
+  });
   const load = (async () => {
-    while (loaded)
-      await drive({
-        url: `http://${there.hub.grpc}`,
-        path: VALIDATE,
-        requests: [validate(accessToken)],
-        headers: { authorization: `Bearer ${accessToken}` },
-        connections: 5,
-        streams: 16,
-        milliseconds: 500,
-      });
+    while (loaded) await crowd.drive(500);
   })();
   const one = async (token: string): Promise<void> => {
     const question = validate(token);
@@ -162,6 +159,7 @@ export const propagation = async (here: Subject, there: Subject): Promise<Propag
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   loaded = false;
   await load;
+  crowd.close();
   near.close();
   far.close();
   times.sort((a, b) => a - b);

@@ -1,6 +1,6 @@
 // One row: the hub and the echo in turn, under the same load; what counts is the server's CPU for a good answer.
 import type { SecureClientSessionOptions } from 'node:http2';
-import { drive, type Measured } from './driver.ts';
+import { type Measured, openDriver } from './driver.ts';
 import { cpuSeconds, startEcho } from './processes.ts';
 
 export interface Row {
@@ -39,43 +39,62 @@ export interface Turn extends Measured {
   readonly cpu: number;
 }
 
-/** The load for a while, with what it cost the process. */
-export const turn = async (row: Row, pid: number, url: string, path: string, milliseconds: number): Promise<Turn> => {
-  const before = cpuSeconds(pid);
-  const measured = await drive({
+/** A row's load on one server. */
+export const openTurns = async (row: Row, pid: number, url: string, path: string) => {
+  const driver = await openDriver({
     url,
     path,
     requests: row.requests,
     connections: row.connections ?? 5,
     streams: row.streams ?? 16,
-    milliseconds,
     ...(row.headers === undefined ? {} : { headers: row.headers }),
     ...(row.tls === undefined ? {} : { tls: row.tls }),
   });
-  return { ...measured, cpu: (cpuSeconds(pid) - before) / Math.max(1, measured.ok) };
+  return {
+    /** The load for a while, with what it cost the process. */
+    turn: async (milliseconds: number): Promise<Turn> => {
+      const before = cpuSeconds(pid);
+      const measured = await driver.drive(milliseconds);
+      return { ...measured, cpu: (cpuSeconds(pid) - before) / Math.max(1, measured.ok) };
+    },
+    close: driver.close,
+  };
 };
 
-const ROUNDS = 3;
+const ROUNDS = 5;
+const WARM = 1500;
+
+const openEcho = async (row: Row, scheme: string, answerBytes: number) => {
+  const echo = await startEcho(answerBytes, row.echoTls);
+  const turns = await openTurns(row, echo.pid, `${scheme}://127.0.0.1:${echo.port}`, '/bench.Echo/Call');
+  await turns.turn(WARM);
+  return {
+    turn: turns.turn,
+    stop: () => {
+      turns.close();
+      echo.stop();
+    },
+  };
+};
 
 export const measure = async (row: Row, hub: { readonly pid: number; readonly grpc: string }): Promise<Result> => {
   const scheme = row.tls === undefined ? 'http' : 'https';
-  const url = `${scheme}://${hub.grpc}`;
-  let warm = await turn(row, hub.pid, url, row.path, 1500);
+  const own = await openTurns(row, hub.pid, `${scheme}://${hub.grpc}`, row.path);
+  let warm = await own.turn(WARM);
   if (warm.ok === 0) throw new Error(`${row.name}: no good answer, grpc-status ${JSON.stringify(warm.failed)}`);
   // Warm: every request has been asked at least once.
-  for (let asked = warm.ok; asked < row.requests.length; asked += warm.ok) warm = await turn(row, hub.pid, url, row.path, 1500);
-  const echo = row.ratio === undefined ? null : await startEcho(warm.answer.length, row.echoTls);
-  const milliseconds = (row.seconds ?? 2) * 1000;
-  if (echo !== null) await turn(row, echo.pid, `${scheme}://127.0.0.1:${echo.port}`, '/bench.Echo/Call', 1500);
+  for (let asked = warm.ok; asked < row.requests.length; asked += warm.ok) warm = await own.turn(WARM);
+  const echo = row.ratio === undefined ? null : await openEcho(row, scheme, warm.answer.length);
+  const milliseconds = (row.seconds ?? 1.5) * 1000;
   const ours: Turn[] = [];
   const ratios: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const own = await turn(row, hub.pid, url, row.path, milliseconds);
-    ours.push(own);
-    if (echo !== null)
-      ratios.push((await turn(row, echo.pid, `${scheme}://127.0.0.1:${echo.port}`, '/bench.Echo/Call', milliseconds)).cpu / own.cpu);
+    const turn = await own.turn(milliseconds);
+    ours.push(turn);
+    if (echo !== null) ratios.push((await echo.turn(milliseconds)).cpu / turn.cpu);
   }
   echo?.stop();
+  own.close();
   const cpu = median(ours.map((one) => one.cpu));
   const ratio = echo === null ? null : median(ratios);
   const perCpuSecond = (row.per ?? 1) / cpu;

@@ -28,7 +28,8 @@ export const report = (results: readonly Result[], whole: Whole): string =>
 
 Written by \`npm run bench\` (${whole.machine}). The built server in production configuration, on real Postgres and Redis, authentication, metrics and audit on,
 pinned to one core; the load comes from another. The echo is a bare grpc-js server with the same options and message sizes, measured in turn with each row
-under the same load. **Ratio** = CPU of the echo for an answer ÷ CPU of the hub for an answer. Calls are counted by \`grpc-status\`. Absolute numbers are this machine's.
+under the same load, each over connections that stay open; the median of five rounds. One caller stands for all of them, so the budgets per caller
+(COLD_VALIDATIONS_PER_SECOND, ISSUES_PER_SECOND, LOGINS_PER_SECOND) are off. **Ratio** = CPU of the echo for an answer ÷ CPU of the hub for an answer. Calls are counted by \`grpc-status\`. Absolute numbers are this machine's.
 
 | what | a second | a second of CPU | CPU µs | p50 ms | p99 ms | ratio to echo | failed | budget | met |
 |---|---|---|---|---|---|---|---|---|---|
