@@ -1,10 +1,8 @@
 // An API key: a long-lived credential that acts for its owner, and when it is refused.
 import type { TenantId } from '../base/caller.ts';
-import { canonicalJson } from '../base/canonical.ts';
 import { badField, Fault } from '../base/fault.ts';
+import type { Metadata } from '../base/metadata.ts';
 import type { Instant, Millis } from '../base/time.ts';
-
-export type Metadata = Readonly<Record<string, unknown>>;
 
 export interface ApiKey {
   readonly tenantId: TenantId;
@@ -66,16 +64,6 @@ export const endOf = (ttl: Millis | null, expiresAt: Instant | null, maxLife: Mi
   // What neither a Date nor a timestamptz can hold.
   if (end > 253_402_300_799_999) throw wrongExpiry(field, 'must lie before the year 10000');
   return end;
-};
-
-const MAX_METADATA = 16_384;
-
-/** Free data of bounded size. A NUL character has no place in a JSON document of Postgres. */
-export const newMetadata = (metadata: Metadata): Metadata => {
-  const text = canonicalJson(metadata);
-  if (Buffer.byteLength(text) > MAX_METADATA) throw badField('metadata', `must not be larger than ${MAX_METADATA} bytes as JSON`);
-  if (text.includes('\\u0000')) throw badField('metadata', 'must not hold NUL characters');
-  return metadata;
 };
 
 /** Text that people read: no control characters but line breaks and tabs in descriptions. */

@@ -2,7 +2,8 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { ApiKey, Metadata } from './api-key.ts';
+import type { Metadata } from '../base/metadata.ts';
+import type { ApiKey } from './api-key.ts';
 import type { ApiKeyStore } from './api-keys.ts';
 
 interface Row {

@@ -1,8 +1,8 @@
 // Keeps the log's monthly partitions: made two months ahead, dropped whole once the retention has passed.
+import { ownEvent } from '../base/event.ts';
 import type { Instant } from '../base/time.ts';
 import type { Recorder } from '../server/platform.ts';
 import type { AuditDeps } from './audit.ts';
-import { installationEvent } from './record.ts';
 
 /** The first day of the month `ahead` months after that of `now`, in UTC: `2026-11-01`. */
 export const monthOf = (now: Instant, ahead: number): string => {
@@ -19,7 +19,7 @@ export const createPartitionKeeper =
     const dropped = await store.dropBefore(now - settings.retention);
     for (const name of dropped)
       await recorder.required(
-        installationEvent('audit.partition_dropped', {
+        ownEvent('', 'audit.partition_dropped', {
           resource: `partition:${name}`,
           details: { retention_days: settings.retention / 86_400_000 },
         }),

@@ -1,6 +1,5 @@
 // Records events by class: with the change, before the answer, counted, or sampled (design §6, audit classes).
-import type { TenantId } from '../base/caller.ts';
-import type { AuditEntry } from '../base/event.ts';
+import { type AuditEntry, ownEvent } from '../base/event.ts';
 import { toFault, unavailable } from '../base/fault.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Recorder } from '../server/platform.ts';
@@ -22,33 +21,11 @@ const refusalKind = (e: AuditEntry): string => {
   return `${e.tenantId}\0${e.actor.type}\0${e.actor.id}\0${e.method}\0${e.reason}\0${e.ipAddress}\0${e.type}\0${about}`;
 };
 
-const nobody = { type: 'installation', id: '', tenantId: '' };
-
-const entryOf = (tenantId: TenantId, type: string, over: Partial<AuditEntry>): AuditEntry => ({
-  tenantId,
-  type,
-  actor: nobody,
-  resource: '',
-  action: type.slice(type.indexOf('.') + 1),
-  result: 'success',
-  reason: '',
-  level: 'info',
-  method: '',
-  ipAddress: '',
-  sessionId: '',
-  requestId: '',
-  details: {},
-  ...over,
-});
-
-/** An event of the installation itself: no caller stands behind it. */
-export const installationEvent = (type: string, over: Partial<AuditEntry> = {}): AuditEntry => entryOf('', type, over);
-
 const gapOf = ({ tenantId }: AuditEntry): AuditEntry =>
-  entryOf(tenantId, 'audit.gap', { result: 'error', level: 'warning', reason: 'OVERLOAD' });
+  ownEvent(tenantId, 'audit.gap', { result: 'error', level: 'warning', reason: 'OVERLOAD' });
 
 const otherRefusals = ({ tenantId }: AuditEntry): AuditEntry =>
-  entryOf(tenantId, 'call.refused', { result: 'failure', level: 'warning', reason: 'OTHER', action: 'refused' });
+  ownEvent(tenantId, 'call.refused', { result: 'failure', level: 'warning', reason: 'OTHER', action: 'refused' });
 
 const within = (work: Promise<void>, limit: Millis): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -49,3 +49,21 @@ export const eventOf = (
     ...over,
   };
 };
+
+/** The event of the hub's own doing: no caller stands behind it. */
+export const ownEvent = (tenantId: TenantId, type: string, over: Partial<AuditEntry> = {}): AuditEntry => ({
+  tenantId,
+  type,
+  actor: { type: 'installation', id: '', tenantId: '' },
+  resource: '',
+  action: type.slice(type.indexOf('.') + 1),
+  result: 'success',
+  reason: '',
+  level: 'info',
+  method: '',
+  ipAddress: '',
+  sessionId: '',
+  requestId: '',
+  details: {},
+  ...over,
+});

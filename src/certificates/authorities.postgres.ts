@@ -1,5 +1,5 @@
 // Authorities in Postgres: certificates in the clear, private keys sealed.
-import type { AuditEntry } from '../base/event.ts';
+import { type AuditEntry, ownEvent } from '../base/event.ts';
 import type { Database, WriteInstallation } from '../storage/storage.ts';
 import type { AuthorityKind } from './authority.ts';
 import type { AuthorityStore, StoredAuthority } from './keep-authority.ts';
@@ -18,21 +18,12 @@ interface Tables {
   };
 }
 
-const madeEvent = ({ kind, generation, authorityId, notAfter }: StoredAuthority): AuditEntry => ({
-  tenantId: '',
-  type: 'authority.created',
-  actor: { type: 'installation', id: '', tenantId: '' },
-  resource: `authority:${authorityId}`,
-  action: 'created',
-  result: 'success',
-  reason: '',
-  level: 'warning',
-  method: '',
-  ipAddress: '',
-  sessionId: '',
-  requestId: '',
-  details: { kind, generation, not_after: new Date(notAfter).toISOString() },
-});
+const madeEvent = ({ kind, generation, authorityId, notAfter }: StoredAuthority): AuditEntry =>
+  ownEvent('', 'authority.created', {
+    resource: `authority:${authorityId}`,
+    level: 'warning',
+    details: { kind, generation, not_after: new Date(notAfter).toISOString() },
+  });
 
 export const authorityStore = (db: Database, writeInstallation: WriteInstallation): AuthorityStore => ({
   load: (trustDomain) =>

@@ -1,14 +1,14 @@
 // Makes a key with its first version: by request, or on the first use of a default key.
 import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { type AuditEntry, eventOf } from '../base/event.ts';
+import { type AuditEntry, eventOf, ownEvent } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
 import type { Millis } from '../base/time.ts';
 import type { Outcome, Tx } from '../storage/storage.ts';
 import type { Encryption, EncryptionDeps, NewKey } from './encryption.ts';
 import { type Algorithm, ALGORITHMS, isAlgorithm } from './envelope.ts';
 import { type EncryptionKey, SECRET_SIZE, wrapDataKey } from './key.ts';
-import { notFound, ownEvent } from './said.ts';
+import { notFound, resourceOf } from './said.ts';
 import { TENANT_KEY } from './tenant-key.ts';
 
 /** More is a mistake in a loop, not a design. */
@@ -84,7 +84,11 @@ export const makeKey = async (
   const key = newKey(deps, tenantId, { name, purpose: 'default', rotationPeriod: deps.defaultRotation }, 'XAES-256-GCM');
   await deps.write(tenantId, async (tx) =>
     (await insert(deps, tx, key))
-      ? made(key, null, ownEvent(key, 'encryption_key.created', { ...about(key), reason: 'first use' }))
+      ? made(
+          key,
+          null,
+          ownEvent(tenantId, 'encryption_key.created', { resource: resourceOf(key), details: { ...about(key), reason: 'first use' } }),
+        )
       : { result: null },
   );
 };

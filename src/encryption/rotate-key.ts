@@ -1,12 +1,12 @@
 // Gives a key a new version that seals from now on; older versions still open. By hand, by schedule, or before a limit is reached.
 import type { TenantId } from '../base/caller.ts';
-import { type AuditEntry, eventOf } from '../base/event.ts';
+import { type AuditEntry, eventOf, ownEvent } from '../base/event.ts';
 import { toFault } from '../base/fault.ts';
 import type { Outcome, Tx } from '../storage/storage.ts';
 import { sealedVersion } from './create-key.ts';
 import type { Encryption, EncryptionDeps, KeyName } from './encryption.ts';
 import type { EncryptionKey } from './key.ts';
-import { notFound, notUsable, ownEvent, resourceOf } from './said.ts';
+import { notFound, notUsable, resourceOf } from './said.ts';
 
 /** Keys rotated in one turn of the schedule. */
 const TURN = 200;
@@ -40,7 +40,8 @@ const rotateIf = async (
     const key = await deps.store.lock(tx, tenantId, { name: '', id });
     if (key === null || key.status !== 'enabled' || !still(key)) return { result: false };
     const rotated = await addVersion(deps, tx, key);
-    return outcome(rotated, true, ownEvent(rotated, 'encryption_key.rotated', { version: rotated.primaryVersion, reason: why }));
+    const details = { version: rotated.primaryVersion, reason: why };
+    return outcome(rotated, true, ownEvent(tenantId, 'encryption_key.rotated', { resource: resourceOf(rotated), details }));
   });
   return result;
 };

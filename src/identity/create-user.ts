@@ -3,6 +3,7 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
+import { type Metadata, newMetadata } from '../base/metadata.ts';
 import type { Random } from '../base/random.ts';
 import type { ClaimIdempotency } from '../storage/idempotency.postgres.ts';
 import type { Change, Tx, Write } from '../storage/storage.ts';
@@ -10,7 +11,7 @@ import { emailAddress, username } from './names.ts';
 import { type PasswordPolicy, passwordProblem, type Passwords } from './password.ts';
 import type { NewUser, TenantStore, UserStore } from './stores.ts';
 import { tenantNotFound } from './tenant.ts';
-import { type Metadata, newMetadata, readable, type User, userChanges, userNotFound } from './user.ts';
+import { readable, type User, userChanges, userNotFound } from './user.ts';
 
 export interface AskedUser {
   readonly tenantId: TenantId;

@@ -4,12 +4,13 @@ import { lacks, type TenantId } from '../base/caller.ts';
 import type { Constraints } from '../base/constraints.ts';
 import { eventOf } from '../base/event.ts';
 import { badField } from '../base/fault.ts';
+import { type Metadata, newMetadata } from '../base/metadata.ts';
 import type { Write } from '../storage/storage.ts';
 import { taken } from './create-user.ts';
 import { emailAddress, nameKey } from './names.ts';
 import type { UserStore } from './stores.ts';
 import { outranked, type Outranks } from './suspend-user.ts';
-import { type Metadata, newMetadata, readable, type User, userChanges, userNotFound } from './user.ts';
+import { readable, type User, userChanges, userNotFound } from './user.ts';
 
 export interface UserUpdate {
   readonly tenantId: TenantId;

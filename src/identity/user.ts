@@ -1,14 +1,13 @@
 // A user account: what it is called, which states it may be in, and what a change of state means for those who are logged in.
 import type { TenantId } from '../base/caller.ts';
-import { canonicalJson } from '../base/canonical.ts';
 import type { Constraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
+import type { Metadata } from '../base/metadata.ts';
 import type { Instant } from '../base/time.ts';
 import type { Change } from '../storage/storage.ts';
 
 export const USER_STATUSES = ['active', 'inactive', 'locked', 'suspended', 'pending', 'deleted'] as const;
 export type UserStatus = (typeof USER_STATUSES)[number];
-export type Metadata = Readonly<Record<string, unknown>>;
 
 export interface User {
   readonly tenantId: TenantId;
@@ -39,16 +38,6 @@ const CONTROL = /\p{Cc}/u;
 export const readable = (field: string, text: string): string => {
   if (CONTROL.test(text)) throw badField(field, 'must not hold control characters');
   return text;
-};
-
-const MAX_METADATA = 16_384;
-
-/** Free data of bounded size. A NUL character has no place in a JSON document of Postgres. */
-export const newMetadata = (metadata: Metadata): Metadata => {
-  const text = canonicalJson(metadata);
-  if (Buffer.byteLength(text) > MAX_METADATA) throw badField('metadata', `must not be larger than ${MAX_METADATA} bytes as JSON`);
-  if (text.includes('\\u0000')) throw badField('metadata', 'must not hold NUL characters');
-  return metadata;
 };
 
 /** Caches forget the user; with `ended`, every session opened before is over, in every replica's mirror until `until`. */

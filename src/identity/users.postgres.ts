@@ -5,7 +5,8 @@ import type { Constraints } from '../base/constraints.ts';
 import type { Tx } from '../storage/storage.ts';
 import { nameKey } from './names.ts';
 import type { UserStore } from './stores.ts';
-import type { Metadata, User, UserStatus } from './user.ts';
+import type { Metadata } from '../base/metadata.ts';
+import type { User, UserStatus } from './user.ts';
 
 interface UserRow {
   readonly tenant_id: string;
