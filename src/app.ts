@@ -14,6 +14,7 @@ import { openMasterKey } from './encryption/master-key.wire.ts';
 import { createHub } from './hub/hub.ts';
 import { createStanding } from './hub/principal-standing.ts';
 import { createTerms } from './hub/subject-terms.ts';
+import { mightOf } from './identity/identity.ts';
 import { wireIdentity } from './identity/identity.wire.ts';
 import { tlsWanted } from './server/config/refusals.ts';
 import { wireIssuers } from './issuers/issuers.wire.ts';
@@ -162,7 +163,12 @@ const join = ({ config, clock, random, log, metrics, sealer, storage, late }: Fo
       holds: authorization.holds,
       outranks: (caller, tenantId, { namespace, service }) =>
         andThen(identity.door.workload(namespace, service), (entry) =>
-          authorization.outranks(caller, tenantId, { type: 'service', id: `${namespace}/${service}` }, entry?.permissions),
+          authorization.outranks(
+            caller,
+            tenantId,
+            { type: 'service', id: `${namespace}/${service}` },
+            entry === null ? [] : mightOf(entry),
+          ),
         ),
     },
   );

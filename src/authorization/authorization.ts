@@ -185,6 +185,8 @@ export interface Authorization
   outranks(caller: Caller, tenantId: TenantId, subject: Subject, more?: readonly string[]): MaybePromise<boolean>;
   /** NOT_FOUND / ROLE_NOT_FOUND for a role that is none; PERMISSION_DENIED / ESCALATION for one that gives more than the caller holds. */
   mayGive(caller: Caller, tenantId: TenantId, roles: readonly string[]): MaybePromise<void>;
+  /** Was anything given to a subject whose id begins so? From the database. */
+  someoneUnder(tenantId: TenantId, prefix: string): Promise<boolean>;
   /** Roles given directly and in force, from the database; users without any are left out. */
   rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
@@ -237,6 +239,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
           }
         }),
       ),
+    someoneUnder: (tenantId, prefix) => deps.candidates.someoneUnder(tenantId, prefix),
     rolesOf: (tenantId, userIds) => deps.rules.rolesOf(tenantId, userIds, deps.clock.now()),
     ...createRoleChanges(changing),
     ...createAssignmentChanges(changing),

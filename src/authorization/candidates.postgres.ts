@@ -22,4 +22,17 @@ export const postgresCandidates = (db: Pick<Database, 'tenant'>): Candidates => 
         ORDER BY id LIMIT ${limit}`.execute(tx.tables<object>());
       return rows.map(({ id }) => id);
     }),
+  someoneUnder: (tenantId, prefix) =>
+    db.tenant(tenantId, async (tx) => {
+      const { rows } = await sql<{ found: boolean }>`SELECT
+          EXISTS (SELECT FROM role_assignment WHERE tenant_id = ${tenantId} AND starts_with(subject_id, ${prefix}))
+          OR EXISTS (SELECT FROM permission_grant
+            WHERE tenant_id = ${tenantId} AND effect = 'allow' AND starts_with(subject_id, ${prefix}))
+          OR EXISTS (SELECT FROM group_member WHERE tenant_id = ${tenantId} AND starts_with(member_id, ${prefix}))
+          OR EXISTS (SELECT FROM delegation WHERE tenant_id = ${tenantId} AND starts_with(grantee_id, ${prefix}))
+          OR EXISTS (SELECT FROM subject_clearance WHERE tenant_id = ${tenantId} AND starts_with(subject_id, ${prefix})) AS found`.execute(
+        tx.tables<object>(),
+      );
+      return rows[0]?.found ?? true;
+    }),
 });

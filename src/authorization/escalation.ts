@@ -29,6 +29,9 @@ export const requireRoleHeld = (holding: Holding, name: string, lookup: RoleLook
   for (const { role } of waysDown(name, lookup)) requireCleared(holding, role.clearance);
 };
 
-/** Is somebody with these permissions within the caller's reach? Everybody is within the reach of whoever runs the installation. */
+/**
+ * Is somebody with these permissions within the caller's reach? Everybody is within the reach of whoever runs the installation.
+ * Taking an identity or its password outlasts a loan: what others lend does not count.
+ */
 export const outranks = (holding: Holding, permissions: readonly string[]): boolean =>
-  permissions.every((permission) => holding.holds(permission)) || holding.holds('installation:tenants');
+  permissions.every((permission) => holding.owns(permission)) || holding.owns('installation:tenants');

@@ -24,6 +24,8 @@ export interface CandidateFilter {
 export interface Candidates {
   /** Users with such a role, grant or delegation, directly or through a group, in the order of their ids. */
   users(tenantId: TenantId, filter: CandidateFilter, after: string, limit: number): Promise<readonly string[]>;
+  /** Was anything given to a subject whose id begins so: roles, grants, memberships, delegations, a clearance? */
+  someoneUnder(tenantId: TenantId, prefix: string): Promise<boolean>;
 }
 
 export interface AbleSubject {

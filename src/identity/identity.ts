@@ -35,12 +35,15 @@ export type { LoginRequest } from './login.ts';
 export type { RiskLevel, TenantPolicy } from './policy.ts';
 export type { Tenant } from './tenant.ts';
 export type { User } from './user.ts';
-export { spiffeIdOf, type NewWorkload, type Workload } from './workload.ts';
+export { mightOf, spiffeIdOf, type NewWorkload, type Workload } from './workload.ts';
 
 /** What identity asks of other capabilities. */
 export interface IdentityPorts {
   readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser'>;
-  readonly authorization: Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
+  readonly authorization: Pick<
+    Authorization,
+    'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks'
+  >;
   /** Inside the deletion of a workload: ends what was issued for it. */
   readonly endService: EndService;
   /** Names of all methods there are, such as `ValidateToken`. */

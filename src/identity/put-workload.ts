@@ -5,7 +5,18 @@ import { eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
 import type { Change, Tx, Write } from '../storage/storage.ts';
 import type { WorkloadStore } from './stores.ts';
-import { newWorkload, type NewWorkload, type Workload, workloadChanges, workloadKey, workloadNotFound } from './workload.ts';
+import {
+  EVERYTHING,
+  issuesForOthers,
+  newWorkload,
+  type NewWorkload,
+  type Workload,
+  workloadChanges,
+  workloadKey,
+  workloadNotFound,
+} from './workload.ts';
+
+const TENANTS = 'installation:tenants';
 
 interface Ports {
   readonly write: Write;
@@ -13,7 +24,10 @@ interface Ports {
   readonly namespaceOwner: (namespace: string) => MaybePromise<TenantId | null>;
   /** Names of all methods, such as `ValidateToken`; asked at each call, since the table is put together last. */
   readonly methodNames: () => ReadonlySet<string>;
-  readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
+  /** Held, and not only lent: an entry outlasts every loan. */
+  readonly owns: (call: Call, permission: string) => MaybePromise<boolean>;
+  /** Does the caller own all that this service holds by itself, and `more`? */
+  readonly outranksService: (call: Call, tenantId: TenantId, key: string, more: readonly string[]) => MaybePromise<boolean>;
 }
 
 export type EndService = (
@@ -26,19 +40,33 @@ export type EndService = (
 const lacking = (permission: string): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `registering this needs ${permission}`, { meta: { permission } });
 
-/** Which of these the caller does not hold. Asked before the transaction, which must not wait for another connection. */
-const lackedOf = async ({ holds }: Ports, permissions: readonly string[], call: Call): Promise<ReadonlySet<string>> => {
+const escalation = (what: string): Fault => new Fault('PERMISSION_DENIED', 'ESCALATION', what);
+
+/** What the caller itself could give. Asked before the transaction, which must not wait for another connection. */
+interface Reach {
+  readonly lacked: ReadonlySet<string>;
+  /** Everything the service would hold. */
+  readonly covers: boolean;
+}
+
+const reachOf = async ({ owns, outranksService }: Ports, given: NewWorkload, call: Call): Promise<Reach> => {
   const lacked = new Set<string>();
-  for (const permission of permissions) if (!(await holds(call, permission))) lacked.add(permission);
-  return lacked;
+  for (const permission of [...given.permissions, TENANTS, EVERYTHING]) if (!(await owns(call, permission))) lacked.add(permission);
+  const key = workloadKey(given.namespace, given.name);
+  return { lacked, covers: await outranksService(call, given.tenantId, key, given.permissions) };
 };
 
 /** What the entry gives beyond what it gave must be the caller's own to give. */
-const checkGiven = (given: NewWorkload, before: Workload | null, lacked: ReadonlySet<string>): void => {
+const checkGiven = (given: NewWorkload, before: Workload | null, { lacked, covers }: Reach): void => {
   const beyond = given.permissions.find((permission) => lacked.has(permission) && !before?.permissions.includes(permission));
   if (beyond !== undefined) throw lacking(beyond);
   const foreign = given.tenants.some((tenant) => tenant !== given.tenantId && !before?.tenants.includes(tenant));
-  if (foreign && lacked.has('installation:tenants')) throw lacking('installation:tenants');
+  if (foreign && lacked.has(TENANTS)) throw lacking(TENANTS);
+  const added = given.calls.filter((name) => !before?.calls.includes(name));
+  // A call makes use of whatever the service holds, by its entry or by roles and grants.
+  if (added.length > 0 && !covers) throw escalation('the service may do more than the caller: it gets no further calls from it');
+  if (issuesForOthers({ calls: added }) && lacked.has(EVERYTHING) && lacked.has(TENANTS))
+    throw escalation(`who issues for others can be any service of the tenant: registering it needs ${EVERYTHING}`);
 };
 
 export const putWorkload =
@@ -51,9 +79,9 @@ export const putWorkload =
       throw new Fault('FAILED_PRECONDITION', 'NAMESPACE_FORBIDDEN', 'the tenant does not own this namespace', {
         violations: [{ field: 'workload.namespace', description: "is not one of the tenant's" }],
       });
-    const lacked = await lackedOf(ports, [...given.permissions, 'installation:tenants'], call);
+    const reach = await reachOf(ports, given, call);
     const { result, revision } = await ports.write(tenantId, async (tx) => {
-      checkGiven(given, await ports.workloads.find(tx, tenantId, namespace, name), lacked);
+      checkGiven(given, await ports.workloads.find(tx, tenantId, namespace, name), reach);
       const { permissions, calls, tenants } = given;
       return {
         result: await ports.workloads.put(tx, given),

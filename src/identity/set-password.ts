@@ -22,7 +22,7 @@ interface Ports {
   readonly users: Pick<UserStore, 'find' | 'lock' | 'passwordOf' | 'setPassword'>;
   readonly attempts: Pick<Attempts, 'reserve' | 'clear' | 'refund' | 'unlock'>;
   readonly endSessions: EndSessions;
-  readonly outranks: Outranks;
+  readonly mayBecome: Outranks;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
 }
 
@@ -65,7 +65,7 @@ export const setPassword =
       throw new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', "setting somebody else's password needs users:write", {
         meta: { permission: 'users:write' },
       });
-    if (!own && !(await ports.outranks(call, tenantId, userId))) throw outranked();
+    if (!own && !(await ports.mayBecome(call, tenantId, userId))) throw outranked();
     const user = await db.tenant(tenantId, (tx) => users.find(tx, tenantId, userId));
     if (user === null || user.status === 'deleted') throw userNotFound();
     checkPassword(policy, 'new_password', asked.newPassword, [user.username, user.email]);

@@ -5,17 +5,26 @@ import type { Clock } from '../base/time.ts';
 import type { Authorization } from '../authorization/authorization.ts';
 import type { AssignRoles } from './create-user.ts';
 
-type Rules = Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds'>;
+type Rules = Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks'>;
 
 /** So many subjects are looked up at once: a long list must not take every connection. */
 const SLICE = 20;
 
 export const createStanding = (rules: Rules, clock: Pick<Clock, 'now'>) => {
   const assignRoles: AssignRoles = (tx, tenantId, subject, roles, call) => rules.assignRoles(tx, tenantId, subject, roles, call);
+  const reaches = async (call: Call, tenantId: TenantId, userId: string, how: 'holds' | 'owns'): Promise<boolean> => {
+    const held = await rules.holding(call.caller);
+    if (call.caller.kind !== 'anonymous' && call.caller.tenantId !== tenantId) return held[how]('installation:tenants');
+    const theirs = await rules.rights(tenantId, { type: 'user', id: userId });
+    return theirs.permissions.every((permission) => held[how](permission));
+  };
   return {
     assignRoles,
     requireOtherOwner: (...one: Parameters<Rules['requireOtherOwner']>) => rules.requireOtherOwner(...one),
     holds: (call: Call, permission: string): MaybePromise<boolean> => rules.holds(call.caller, permission),
+    owns: async (call: Call, permission: string): Promise<boolean> => (await rules.holding(call.caller)).owns(permission),
+    outranksService: (call: Call, tenantId: TenantId, key: string, more: readonly string[]): MaybePromise<boolean> =>
+      rules.outranks(call.caller, tenantId, { type: 'service', id: key }, more),
     /** Roles given directly. */
     async rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
       const roles = new Map<string, readonly string[]>();
@@ -26,14 +35,11 @@ export const createStanding = (rules: Rules, clock: Pick<Clock, 'now'>) => {
       return roles;
     },
     /**
-     * May the caller suspend this user or set its password? Only when it holds all that the user holds; else it could take over
+     * May the caller suspend this user or change its account? Only when it holds all that the user holds; else it could take over
      * somebody stronger. Whoever runs the installation stands above every other tenant.
      */
-    async outranks(call: Call, tenantId: TenantId, userId: string): Promise<boolean> {
-      const held = await rules.holding(call.caller);
-      if (call.caller.kind !== 'anonymous' && call.caller.tenantId !== tenantId) return held.holds('installation:tenants');
-      const theirs = await rules.rights(tenantId, { type: 'user', id: userId });
-      return theirs.permissions.every((permission) => held.holds(permission));
-    },
+    outranks: (call: Call, tenantId: TenantId, userId: string): Promise<boolean> => reaches(call, tenantId, userId, 'holds'),
+    /** The same for becoming that user: what is only lent does not count, since a password outlasts the loan. */
+    mayBecome: (call: Call, tenantId: TenantId, userId: string): Promise<boolean> => reaches(call, tenantId, userId, 'owns'),
   };
 };

@@ -21,6 +21,18 @@ export const workloadNotFound = (): Fault => new Fault('NOT_FOUND', 'WORKLOAD_NO
 export const spiffeIdOf = (trustDomain: string, namespace: string, name: string): string =>
   `spiffe://${trustDomain}/ns/${namespace}/sa/${name}`;
 
+/** In a tenant. */
+export const EVERYTHING = '*:*';
+
+/** With these calls a service hands out the identities of others: whoever is such a service can be any of its tenant. */
+const OFFICES: readonly string[] = ['IssueServiceCert', 'CreateJoinToken'];
+
+export const issuesForOthers = ({ calls }: Pick<WorkloadEntry, 'calls'>): boolean => calls.some((name) => OFFICES.includes(name));
+
+/** What one must own to become the service, as far as its entry goes. */
+export const mightOf = (entry: Pick<WorkloadEntry, 'calls' | 'permissions'>): readonly string[] =>
+  issuesForOthers(entry) ? [EVERYTHING] : entry.permissions;
+
 export const workloadKey = (namespace: string, name: string): string => `${namespace}/${name}`;
 
 /** A change's key is bounded: the longest names make the caches forget all workloads of the tenant instead. */

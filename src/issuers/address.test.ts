@@ -31,6 +31,7 @@ describe('an address to connect to', () => {
     ['255.255.255.255', false, false],
     ['100.100.100.200', false, false],
     ['fd00:ec2::254', false, false],
+    ['fd20:ce::254', false, false],
     ['no address', false, false],
     ['', false, false],
   ])('%s: in production %s, in development %s', (address, production, development) => {

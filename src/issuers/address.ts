@@ -24,6 +24,7 @@ never.addSubnet('fe80::', 10, 'ipv6');
 never.addSubnet('fec0::', 10, 'ipv6');
 never.addSubnet('ff00::', 8, 'ipv6');
 never.addAddress('fd00:ec2::254', 'ipv6');
+never.addAddress('fd20:ce::254', 'ipv6');
 
 const groupsOf = (half: string): readonly number[] =>
   half === ''

@@ -7,6 +7,7 @@ import { badField, Fault } from '../base/fault.ts';
 import type { Millis } from '../base/time.ts';
 import type { Change, Write } from '../storage/storage.ts';
 import { type AddressRules, urlProblem } from './address.ts';
+import { subjectsOf } from './claims.ts';
 import { discoveryOf, isForeignKind, issuerNotFound, newIssuer, type NewIssuer, rolesGiven, type TrustedIssuer } from './issuer.ts';
 import { readJwks } from './jwks.ts';
 import type { IssuerStore } from './stores.ts';
@@ -17,9 +18,12 @@ export interface ChangeDeps {
   readonly rules: AddressRules;
   readonly ownIssuer: string;
   readonly longest: Millis;
-  readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
+  /** Held, and not only lent: an entry outlasts every loan. */
+  readonly owns: (caller: Caller, permission: string) => MaybePromise<boolean>;
   /** NOT_FOUND / ROLE_NOT_FOUND for a role that is none; PERMISSION_DENIED / ESCALATION for one that gives more than the caller holds. */
   readonly mayGive: (caller: Caller, tenantId: TenantId, roles: readonly string[]) => MaybePromise<void>;
+  /** Was anything given here to a subject whose id begins so? */
+  readonly someoneUnder: (tenantId: TenantId, prefix: string) => Promise<boolean>;
 }
 
 const MOST = 50;
@@ -55,18 +59,20 @@ const checkSources = (issuer: NewIssuer, rules: AddressRules): void => {
     throw badField('issuer.ca_certificates', 'must be certificates in PEM, and nothing that is none');
 };
 
-/** Asked before the transaction, which must not wait for another connection. */
-const checkGiven = async ({ holds, mayGive }: ChangeDeps, { tenantId, mapping }: NewIssuer, { caller }: Call): Promise<void> => {
-  if (isForeignKind(mapping.subjectKind)) return mayGive(caller, tenantId, rolesGiven(mapping));
-  if (!(await holds(caller, EVERYTHING)))
-    throw new Fault(
-      'PERMISSION_DENIED',
-      'PERMISSION_MISSING',
-      `an issuer that speaks for users or workloads of the tenant needs ${EVERYTHING}`,
-      {
-        meta: { permission: EVERYTHING },
-      },
-    );
+/**
+ * Asked before the transaction, which must not wait for another connection. Whoever says by which keys an issuer is known can be any of
+ * its subjects, so what they were given here is given to him as well.
+ */
+const checkGiven = async (deps: ChangeDeps, { tenantId, name, mapping }: NewIssuer, { caller }: Call): Promise<void> => {
+  const lacking = (code: string, why: string): Fault =>
+    new Fault('PERMISSION_DENIED', code, `${why}: this needs ${EVERYTHING}`, { meta: { permission: EVERYTHING } });
+  if (!isForeignKind(mapping.subjectKind)) {
+    if (await deps.owns(caller, EVERYTHING)) return;
+    throw lacking('PERMISSION_MISSING', 'such an issuer speaks for users or workloads of the tenant');
+  }
+  await deps.mayGive(caller, tenantId, rolesGiven(mapping));
+  if ((await deps.someoneUnder(tenantId, subjectsOf(name))) && !(await deps.owns(caller, EVERYTHING)))
+    throw lacking('ESCALATION', 'subjects of this issuer were given rights of their own');
 };
 
 export const putIssuer =

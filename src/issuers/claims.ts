@@ -86,9 +86,12 @@ export const workloadOf = (subject: string): { readonly namespace: string; reado
 /** Longer ones stand for themselves by their hash: a change's key is bounded. */
 const LONGEST_ID = 160;
 
+/** How the ids of all its subjects begin. */
+export const subjectsOf = (issuerName: string): string => `${issuerName}:`;
+
 /** An id of ours for a thing of theirs; '' for nothing. */
 export const foreignId = (issuerName: string, id: string): string =>
-  id === '' ? '' : `${issuerName}:${id.length <= LONGEST_ID ? id : `sha256.${hash('sha256', id, 'base64url')}`}`;
+  id === '' ? '' : `${subjectsOf(issuerName)}${id.length <= LONGEST_ID ? id : `sha256.${hash('sha256', id, 'base64url')}`}`;
 
 /** The issuer's name in front of a foreign id, null for an id of ours. */
 export const issuerNameOf = (id: string): string | null => /^([a-z0-9][a-z0-9-]{0,31}):./.exec(id)?.[1] ?? null;

@@ -2,6 +2,7 @@
 import { boundedMap } from '../base/bounded.ts';
 import type { MaybePromise } from '../base/call.ts';
 import type { Caller, TenantId } from '../base/caller.ts';
+import { andThen } from '../base/maybe.ts';
 import { hours, type Instant, type Millis, minutes } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
@@ -18,7 +19,9 @@ import { createKeySources } from './key-sources.ts';
 export interface IssuersPorts {
   readonly jws: JwsRules;
   readonly holds: (caller: Caller, permission: string) => MaybePromise<boolean>;
+  readonly holding: (caller: Caller) => MaybePromise<{ owns(permission: string): boolean }>;
   readonly mayGive: ChangeDeps['mayGive'];
+  readonly someoneUnder: ChangeDeps['someoneUnder'];
   readonly namespaceOwner: (namespace: string) => MaybePromise<TenantId | null>;
 }
 
@@ -91,8 +94,9 @@ export const wireIssuers = (
     numberAt: numberOf,
     // Called through, not copied: the composition root may still be joining them.
     namespaceOwner: (namespace) => ports.namespaceOwner(namespace),
-    holds: (caller, permission) => ports.holds(caller, permission),
+    owns: (caller, permission) => andThen(ports.holding(caller), (held) => held.owns(permission)),
     mayGive: (caller, tenantId, roles) => ports.mayGive(caller, tenantId, roles),
+    someoneUnder: (tenantId, prefix) => ports.someoneUnder(tenantId, prefix),
     longest: settings.longest,
     ownIssuer: settings.ownIssuer,
     capacity: VERIFIED,

@@ -1224,7 +1224,8 @@ export type TrustedIssuerServiceService = typeof TrustedIssuerServiceService;
 export const TrustedIssuerServiceService = {
   /**
    * Registers an issuer, or replaces the whole entry of that name. The keys are fetched when the first token comes.
-   * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant.
+   * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant,
+   * as does an issuer whose subjects were given roles or grants of their own here.
    * Reasons: ISSUER_ADDRESS_FORBIDDEN, ISSUER_FIXED (a name keeps its issuer), ROLE_NOT_FOUND, ESCALATION, PERMISSION_MISSING,
    * TOO_MANY_ISSUERS.
    * Retry: safe.
@@ -1279,7 +1280,8 @@ export const TrustedIssuerServiceService = {
 export interface TrustedIssuerServiceServer extends UntypedServiceImplementation {
   /**
    * Registers an issuer, or replaces the whole entry of that name. The keys are fetched when the first token comes.
-   * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant.
+   * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant,
+   * as does an issuer whose subjects were given roles or grants of their own here.
    * Reasons: ISSUER_ADDRESS_FORBIDDEN, ISSUER_FIXED (a name keeps its issuer), ROLE_NOT_FOUND, ESCALATION, PERMISSION_MISSING,
    * TOO_MANY_ISSUERS.
    * Retry: safe.

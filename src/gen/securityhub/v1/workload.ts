@@ -980,8 +980,9 @@ export type WorkloadServiceService = typeof WorkloadServiceService;
 export const WorkloadServiceService = {
   /**
    * Registers a workload, or replaces the whole entry of that namespace and name.
-   * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING.
+   * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
+   * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION.
    * Retry: safe.
    */
   putWorkload: {
@@ -1046,8 +1047,9 @@ export const WorkloadServiceService = {
 export interface WorkloadServiceServer extends UntypedServiceImplementation {
   /**
    * Registers a workload, or replaces the whole entry of that namespace and name.
-   * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING.
+   * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
+   * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION.
    * Retry: safe.
    */
   putWorkload: handleUnaryCall<PutWorkloadRequest, PutWorkloadResponse>;
