@@ -3,7 +3,7 @@ import { minutes, seconds } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform, Recorder } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
-import { type Audit, createAudit } from './audit.ts';
+import { createAudit } from './audit.ts';
 import type { auditConfig } from './audit.config.ts';
 import { auditServices } from './audit.rpc.ts';
 import { postgresEvents } from './events.postgres.ts';
@@ -13,7 +13,7 @@ export type AuditPlatform = Pick<Platform, 'clock' | 'random' | 'log' | 'metrics
 export const wireAudit = (
   platform: AuditPlatform,
   config: Values<typeof auditConfig>,
-): { readonly audit: Audit; readonly recorder: Recorder; readonly services: readonly Service[] } => {
+): { readonly recorder: Recorder; readonly services: readonly Service[] } => {
   const { enabled, decisions, retention } = config;
   if (!enabled)
     platform.log.warn({}, 'ENABLE_AUDIT_LOGGING is false: allowed verdicts are not kept; changes, decryptions and refusals still are');
@@ -21,5 +21,5 @@ export const wireAudit = (
   const audit = createAudit({ ...platform, store, settings: { decisions, retention, bestEffort: enabled } });
   platform.every('audit.write', seconds(1), () => audit.writeDue());
   platform.every('audit.partitions', minutes(10), () => audit.keepPartitions(), true);
-  return { audit, recorder: audit.recorder, services: auditServices(audit) };
+  return { recorder: audit.recorder, services: auditServices(audit) };
 };

@@ -48,7 +48,7 @@ export const wireAuthorization = (
   platform: AuthorizationPlatform,
   config: Values<typeof authorizationConfig>,
   ports: AuthorizationPorts,
-): { readonly authorization: Authorization; readonly services: readonly Service[]; readonly close: () => Promise<void> } => {
+): { readonly door: Authorization; readonly services: readonly Service[]; readonly close: () => Promise<void> } => {
   const { db, feed } = platform;
   const rules = postgresRules(db);
 
@@ -155,7 +155,7 @@ export const wireAuthorization = (
     ...accessRows(ports.enforceDataAccess),
   };
   return {
-    authorization: { ...authorization, recorder: decisions.recorder },
+    door: { ...authorization, recorder: decisions.recorder },
     services: authorizationServices(authorization, platform.pager, rows),
     close: () => decisions.recorder.flush(),
   };

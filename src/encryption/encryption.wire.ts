@@ -18,10 +18,10 @@ export type EncryptionPlatform = Pick<
 
 export const wireEncryption = (
   platform: EncryptionPlatform,
-  ports: Pick<EncryptionDeps, 'holds' | 'defaultKeyName'>,
   config: Pick<Config, 'rotation'>,
-): { readonly encryption: Encryption; readonly services: readonly Service[] } => {
-  const encryption = createEncryption({
+  ports: Pick<EncryptionDeps, 'holds' | 'defaultKeyName'>,
+): { readonly door: Encryption; readonly services: readonly Service[] } => {
+  const door = createEncryption({
     ...platform,
     ...ports,
     claim: createClaimIdempotency(platform.sealer.derive('idempotency')),
@@ -32,9 +32,9 @@ export const wireEncryption = (
     'encryption.rotate',
     minutes(1),
     async () => {
-      await encryption.rotateDue();
+      await door.rotateDue();
     },
     true,
   );
-  return { encryption, services: encryptionServices(encryption) };
+  return { door, services: encryptionServices(door) };
 };

@@ -8,10 +8,11 @@ import { createCheckPermission } from './check-permission.ts';
 import { createEnforceDataAccess } from './enforce-data-access.ts';
 import { createPrincipals, type PrincipalPorts } from './principal.ts';
 import { createLiveRights } from './principal-rights.ts';
-import { createStanding, type StandingPorts } from './principal-standing.ts';
+import type { StandingOf } from './principal-standing.ts';
 
-export interface DecisionWiring extends StandingPorts {
+export interface DecisionWiring {
   readonly authorization: Authorization;
+  readonly standing: StandingOf;
   readonly verify: PrincipalPorts['verify'];
   readonly tenant: PrincipalPorts['tenant'];
   readonly userNamed: PrincipalPorts['userNamed'];
@@ -19,8 +20,7 @@ export interface DecisionWiring extends StandingPorts {
 }
 
 export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, wiring: DecisionWiring) => {
-  const standing = createStanding(wiring);
-  const { authorization, verify, tenant, userNamed, decisionTtl } = wiring;
+  const { authorization, standing, verify, tenant, userNamed, decisionTtl } = wiring;
   const count = (result: string) =>
     platform.metrics.counter('securityhub_permission_checks_total', 'Decisions of CheckPermission and BatchCheck.', { result });
   const [allows, denies] = [count('allowed'), count('denied')];

@@ -21,8 +21,8 @@ import type { ProofPorts } from './validate-token-proof.ts';
 
 export interface HubPorts {
   readonly tokens: TokensDoor;
-  readonly apiKeys: Pick<ApiKeys, 'verify' | 'usable'>;
-  readonly issuers: Pick<IssuersDoor, 'verify' | 'knows'>;
+  readonly apiKeys: Pick<ApiKeys, 'verify'>;
+  readonly issuers: Pick<IssuersDoor, 'verify'>;
   readonly identity: Pick<Identity, 'tenant' | 'user' | 'userNamed' | 'workload'>;
   readonly authorization: Authorization;
   readonly certificates: ProofPorts['certificates'] & { identify: AuthenticatePorts['identify'] };
@@ -36,13 +36,12 @@ export interface HubPorts {
 }
 
 export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics' | 'audit'>, ports: HubPorts) => {
-  const { tokens, apiKeys, issuers, identity, authorization, certificates } = ports;
-  const { tenant, user, workload } = identity;
+  const { tokens, apiKeys, issuers, identity, authorization, certificates, standing, decisionTtl } = ports;
+  const { tenant, user, userNamed, workload } = identity;
   const { holds } = authorization;
-  const lookUps = { tenant, user, userNamed: identity.userNamed, workload, apiKey: apiKeys.usable, foreign: issuers.knows };
   const notice = createNotice(platform);
-  const present = createPresent({ notice, tokens, apiKeys, issuers, certificates, tenant, holds, standing: ports.standing });
-  const decisions = wireDecisions(platform, { ...lookUps, authorization, verify: present, decisionTtl: ports.decisionTtl });
+  const present = createPresent({ notice, tokens, apiKeys, issuers, certificates, tenant, holds, standing });
+  const decisions = wireDecisions(platform, { authorization, standing, verify: present, tenant, userNamed, decisionTtl });
   const validateToken = createValidateToken({
     tokens,
     apiKeys,

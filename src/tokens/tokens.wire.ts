@@ -30,7 +30,7 @@ import { createVerifier, MAX_GRACE } from './verify.ts';
 import { createWatch } from './watch.wire.ts';
 import { PROPAGATION, watermarkUntil } from './watermark.ts';
 
-export interface TokensWired {
+export interface TokensWire {
   readonly door: TokensDoor;
   readonly services: readonly Service[];
   /** The longest that an access token is accepted anywhere after its issue, grace included. */
@@ -73,12 +73,12 @@ const jws = {
  * Wire it before the feed starts: live revocations are replayed to the mirror first.
  * @param device signs in place of the stored key, which stands in for it.
  */
-export const createTokensWired = (
+export const wireTokens = (
   platform: Platform,
   config: Values<typeof tokensConfig>,
   ports: TokenPorts,
   device: SigningDevice | null = null,
-): TokensWired => {
+): TokensWire => {
   const { clock, feed, sealer, db, log, metrics } = platform;
   const longest = longestLife(platform.production);
   const keyring = createKeyring();

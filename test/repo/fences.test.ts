@@ -164,6 +164,7 @@ describe('the fences', () => {
 
   it('let only the command line and the tests import the composition root', () => {
     expect(report(imports.filter((one) => one.to === 'src/app.ts' && room(one.from) !== 'cli'))).toEqual([]);
+    expect(report(imports.filter((one) => one.to === 'src/capabilities.wire.ts' && one.from !== 'src/app.ts'))).toEqual([]);
   });
 
   it('have no rings of values', () => {

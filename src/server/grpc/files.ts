@@ -1,5 +1,7 @@
-// A server certificate that somebody else renews: its files are read again when they change.
+// What the ports speak, and a server certificate that somebody else renews: its files are read again when they change.
 import { readFileSync } from 'node:fs';
+import { tlsWanted } from '../config/refusals.ts';
+import type { Config } from '../config/schema.ts';
 import { watchSecret } from '../config/secrets.file.ts';
 import type { Log } from '../platform.ts';
 import type { ServerIdentity, TlsSource } from './credentials.ts';
@@ -43,3 +45,16 @@ export const tlsFromFiles = (files: TlsFiles, own: Pick<TlsSource, 'current' | '
     },
   };
 };
+
+/** For each port its certificate, from files or our own; null where it speaks in the clear. To be asked when `own` is there. */
+export const portTls =
+  ({ server, grpc }: Pick<Config, 'server' | 'grpc'>, own: TlsSource, log: Log) =>
+  (): { readonly grpc: TlsSource | null; readonly http: TlsSource | null } => {
+    const files = { cert: server.tlsCertPath, key: server.tlsKeyPath, ca: grpc.tlsCaPath };
+    const wanted = (host: string): boolean => tlsWanted({ production: server.environment === 'production', tls: server.tls }, host);
+    const of = (host: string): TlsSource | null => {
+      if (!wanted(host)) return null;
+      return files.cert === '' ? own : tlsFromFiles(files, own, log);
+    };
+    return { grpc: of(server.grpcHost), http: of(server.httpHost) };
+  };

@@ -43,7 +43,7 @@ beforeAll(async () => {
   const { recorder, services } = wireAudit({ ...platform, db }, { enabled: true, decisions: { kind: 'all' }, retention: days(365) });
   late.recorder = recorder;
   const holds = (caller: Caller, permission: string): boolean => caller.kind === 'user' && caller.scopes.includes(permission);
-  const encryption = wireEncryption(platform, { holds, defaultKeyName: () => '' }, { rotation: 0 });
+  const encryption = wireEncryption(platform, { rotation: 0 }, { holds, defaultKeyName: () => '' });
   const { encrypt, decrypt } = SecurityHubService;
   const calls = service(
     { encrypt, decrypt },
@@ -52,13 +52,13 @@ beforeAll(async () => {
         ...crypto,
         access: { permission: 'encryption_key:encrypt' },
         audit: 'sampled',
-        handle: encryptHandler(encryption.encryption),
+        handle: encryptHandler(encryption.door),
       },
       decrypt: {
         ...crypto,
         access: { permission: 'encryption_key:decrypt' },
         audit: 'required',
-        handle: decryptHandler(encryption.encryption),
+        handle: decryptHandler(encryption.door),
       },
     },
   );

@@ -12,6 +12,7 @@ import * as authorizationMessages from '../../../src/gen/securityhub/v1/authoriz
 import * as hub from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { DecisionWiring } from '../../../src/hub/check-permission.wire.ts';
 import { wireDecisions } from '../../../src/hub/check-permission.wire.ts';
+import { createStanding } from '../../../src/hub/principal-standing.ts';
 import type { Presented } from '../../../src/hub/principal.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Service } from '../../../src/server/rpc/define.ts';
@@ -131,7 +132,7 @@ export const createWorld = async (
 ): Promise<World> => {
   const { users = USERS, settings: over = {}, ...rest } = options;
   const platform = await createTestPlatform({ database, ...rest });
-  const { authorization, services } = wireAuthorization(
+  const { door: authorization, services } = wireAuthorization(
     platform,
     { ...settings, ...over },
     {
@@ -160,13 +161,15 @@ export const createWorld = async (
     decisionTtl: settings.decisionTtl,
     tenant: (tenantId) => ({ status: tenantId === 'closed' ? 'suspended' : 'active' }),
     userNamed: (tenantId, name) => (users.has(`${tenantId}/usr_${name}`) ? `usr_${name}` : null),
-    user: (tenantId, id) => {
-      const status = users.get(`${tenantId}/${id}`);
-      return status === undefined ? null : { status };
-    },
-    workload: (namespace, name) => (namespace === 'default' && name === 'billing' ? entryOf() : null),
-    foreign: () => false,
-    apiKey: (tenantId, keyId) => (tenantId === 'acme' ? (KEYS.get(keyId) ?? null) : null),
+    standing: createStanding({
+      user: (tenantId, id) => {
+        const status = users.get(`${tenantId}/${id}`);
+        return status === undefined ? null : { status };
+      },
+      workload: (namespace, name) => (namespace === 'default' && name === 'billing' ? entryOf() : null),
+      foreign: () => false,
+      apiKey: (tenantId, keyId) => (tenantId === 'acme' ? (KEYS.get(keyId) ?? null) : null),
+    }),
   });
   await platform.start();
   const now = (): number => platform.clock.now();

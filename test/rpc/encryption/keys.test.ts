@@ -34,13 +34,13 @@ const replica = async (
   const platform = await createTestPlatform({ database, clock });
   started.push(platform);
   const sealer = createSealer(master, systemRandom);
-  const { encryption } = wireEncryption(
+  const { door: encryption } = wireEncryption(
     { ...platform, sealer, pager: createPager(sealer.derive('page')) },
+    { rotation: over.rotation ?? days(90) },
     {
       holds: (caller, permission) => caller.kind !== 'user' || !caller.scopes.includes(`not ${permission}`),
       defaultKeyName: () => over.defaultKeyName ?? '',
     },
-    { rotation: over.rotation ?? days(90) },
   );
   await platform.start();
   return { encryption, platform };

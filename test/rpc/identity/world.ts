@@ -17,7 +17,7 @@ import type { Service } from '../../../src/server/rpc/define.ts';
 import type { ApiKeys } from '../../../src/api-keys/api-keys.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { TokensDoor } from '../../../src/tokens/tokens.ts';
-import { createTokensWired } from '../../../src/tokens/tokens.wire.ts';
+import { wireTokens } from '../../../src/tokens/tokens.wire.ts';
 import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller } from '../../harness.ts';
 
 export const defaultsOf = <S extends Slice>(slice: S): Values<S> =>
@@ -53,13 +53,13 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   const platform: TestPlatform = like === undefined ? own : { ...own, sealer: like.platform.sealer, pager: like.platform.pager };
   const late: { identity?: Identity } = {};
   const identityDoor = (): Identity => late.identity as Identity;
-  const { authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
+  const { door: authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
     subjects: { known: () => true, acts: () => true, limits: () => ({ also: [], cap: null, scopes: [] }), page: async () => [] },
     enforceDataAccess: () => {
       throw new Error('nobody asks for data here');
     },
   });
-  const tokens = createTokensWired(platform, defaultsOf(tokensConfig), {
+  const tokens = wireTokens(platform, defaultsOf(tokensConfig), {
     user: (tenantId, userId) => identityDoor().user(tenantId, userId),
     tenant: (tenantId) => identityDoor().tenant(tenantId),
     rights: (tenantId, subject) => authorization.rights(tenantId, subject),

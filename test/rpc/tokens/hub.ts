@@ -11,7 +11,7 @@ import type { Metrics } from '../../../src/server/platform.ts';
 import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { Opening, SessionTerms, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
-import { createTokensWired } from '../../../src/tokens/tokens.wire.ts';
+import { wireTokens } from '../../../src/tokens/tokens.wire.ts';
 import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
 
 export const TENANT = 'acme';
@@ -66,7 +66,7 @@ export const MASTER_KEY = Buffer.alloc(32, 7);
 
 export interface TokensHub {
   readonly platform: TestPlatform;
-  readonly door: ReturnType<typeof createTokensWired>['door'];
+  readonly door: ReturnType<typeof wireTokens>['door'];
   readonly who: People;
   login(over?: Partial<Opening>): Promise<Tokens>;
   /** Does a background job's turn now. */
@@ -101,7 +101,7 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
   const metrics = options.metrics ?? base.metrics;
   const platform: TestPlatform = { ...base, every, metrics, sealer: createSealer(MASTER_KEY, systemRandom) };
   const who = options.who ?? people();
-  const wired = createTokensWired(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
+  const wired = wireTokens(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
   await wired.start();
   await platform.start();
   return {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemRandom } from '../../../src/base/random.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
-import { createTokensWired } from '../../../src/tokens/tokens.wire.ts';
+import { wireTokens } from '../../../src/tokens/tokens.wire.ts';
 import { createTestPlatform, type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { people, portsOf, type TokensHub, tokensDefaults, tokensHub } from './hub.ts';
 
@@ -58,11 +58,7 @@ describe('signing keys', () => {
     expect(row?.public_jwk).not.toHaveProperty('d');
     expect(row?.private_sealed.includes(Buffer.from('2a8648ce3d0201', 'hex'))).toBe(false);
     const base = await createTestPlatform({ database });
-    const other = createTokensWired(
-      { ...base, sealer: createSealer(Buffer.alloc(32, 8), systemRandom) },
-      tokensDefaults(),
-      portsOf(people()),
-    );
+    const other = wireTokens({ ...base, sealer: createSealer(Buffer.alloc(32, 8), systemRandom) }, tokensDefaults(), portsOf(people()));
     await expect(other.start()).rejects.toMatchObject({ reason: 'MASTER_KEY_MISMATCH' });
     await base.stop();
   });
@@ -136,8 +132,7 @@ describe('a signing key from files', () => {
     ] as const;
     const base = await createTestPlatform({ database });
     for (const [config, reason] of cases) {
-      const begin = async () =>
-        createTokensWired({ ...base, every: () => {} }, { ...tokensDefaults(), ...config }, portsOf(people())).start();
+      const begin = async () => wireTokens({ ...base, every: () => {} }, { ...tokensDefaults(), ...config }, portsOf(people())).start();
       await expect(begin()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason });
     }
     await base.stop();
