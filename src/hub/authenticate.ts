@@ -143,7 +143,9 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     if (dpop === '' || !DPOP.test(authorization))
       throw refused('BINDING_MISSING', 'the token is bound to a DPoP key: send "authorization: DPoP <token>" and a proof as "dpop"');
     tokens.checkAuthority(presented);
-    const checked = await tokens.checkProof(dpop, { method: 'POST', uri: presented.target, token }, 'call', now);
+    const request = { method: 'POST', uri: presented.target, token, ours: true } as const;
+    // Its token is good: it pays by itself, whoever else comes from its address.
+    const checked = await tokens.checkProof(dpop, request, 'call', now, { caller: callerOf(claims, null), peer });
     if (!checked.ok) throw refused(checked.reason, checked.message);
     checkBinding(claims, peer, checked.jkt);
     // Asked after the proof was remembered: what was revoked meanwhile counts.

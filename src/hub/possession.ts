@@ -26,6 +26,6 @@ export const createProvenKey =
     // gRPC knows no other method.
     const request = { method: httpMethod === '' ? 'POST' : httpMethod, uri: httpUri, token };
     return tokens
-      .checkProof(dpopProof, request, use, call.now)
+      .checkProof(dpopProof, request, use, call.now, call)
       .then((checked) => (checked.ok ? checked.jkt : { code: checked.reason, message: checked.message }));
   };

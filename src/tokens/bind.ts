@@ -3,6 +3,7 @@ import type { Call } from '../base/call.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Confirmation, NOTHING_SHOWN, type Shown } from '../base/possession.ts';
 import type { CheckProof } from './check-proof.ts';
+import type { ProvenRequest } from './proof.ts';
 
 /** What the caller says of its own inbound peer (RequestContext); believed from workloads on mTLS. */
 export interface PeerContext {
@@ -49,8 +50,8 @@ export const peerShown = ({ peer: { certificate } }: Pick<Call, 'peer'>, context
       };
 };
 
-const proven = async (deps: BindDeps, text: string, method: string, uri: string, call: Call): Promise<string> => {
-  const checked = await deps.checkProof(text, { method, uri, token: null }, 'call', call.now);
+const proven = async (deps: BindDeps, text: string, request: Omit<ProvenRequest, 'token'>, call: Call): Promise<string> => {
+  const checked = await deps.checkProof(text, { ...request, token: null }, 'call', call.now, call);
   if (!checked.ok) throw new Fault('UNAUTHENTICATED', checked.reason, checked.message);
   return checked.jkt;
 };
@@ -58,22 +59,22 @@ const proven = async (deps: BindDeps, text: string, method: string, uri: string,
 /**
  * What is shown with a call that hands out tokens. A registered workload on mTLS may speak for its inbound peer, then only what it says counts;
  * everybody else is its own connection, and the DPoP proof in the call's metadata.
- * UNAUTHENTICATED with the proof's reason; UNAVAILABLE / DPOP_UNAVAILABLE.
+ * UNAUTHENTICATED with the proof's reason, USE_DPOP_NONCE among them; UNAVAILABLE / DPOP_UNAVAILABLE.
  */
 export const shownBy =
   (deps: BindDeps) =>
   async (context: PeerContext | undefined, call: Call): Promise<Shown> => {
     if (context !== undefined && isRegistered(call) && speaksOfPeer(context)) {
       if (context.dpopProof !== '' && context.httpUri === '') throw badField('context.http_uri', 'is needed to check a DPoP proof');
-      const jkt =
-        context.dpopProof === '' ? '' : await proven(deps, context.dpopProof, context.httpMethod || 'POST', context.httpUri, call);
+      const request = { method: context.httpMethod || 'POST', uri: context.httpUri };
+      const jkt = context.dpopProof === '' ? '' : await proven(deps, context.dpopProof, request, call);
       return { ...peerShown(call, context), jkt };
     }
     if (call.dpop === '') return peerShown(call);
     // The credential of this very call has used its proof already.
     if (call.caller.kind === 'user' && call.caller.jkt !== undefined) return { ...peerShown(call), jkt: call.caller.jkt };
     checkAuthority(deps, call);
-    return { ...peerShown(call), jkt: await proven(deps, call.dpop, 'POST', call.target, call) };
+    return { ...peerShown(call), jkt: await proven(deps, call.dpop, { method: 'POST', uri: call.target, ours: true }, call) };
   };
 
 /** A proof made for somebody else's name, who passes it on to us under that name, is none for us. */

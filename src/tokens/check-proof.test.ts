@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
-import { unavailable } from '../base/fault.ts';
+import { type Fault, unavailable } from '../base/fault.ts';
 import { createMemoryCache } from '../storage/cache.memory.ts';
 import { createCheckProof, type ProofUse } from './check-proof.ts';
+import { createProofNonces, NONCE_TURN } from './proof-nonce.ts';
 import { plainUri } from './proof.ts';
 
 interface Case {
@@ -103,22 +104,24 @@ function make(recipe: Partial<Case> = {}): string {
   return shapes[recipe.shape ?? '']?.(header, payload, tag) ?? `${header}.${payload}.${tag}`;
 }
 
+const NOBODY_COUNTS = { pay: () => {}, nonces: null };
 /** With a memory that is minutes old. */
 const fresh = () => {
   let now = NOW - 600_000;
   const cache = createMemoryCache({ now: () => now, monotonic: () => 0 });
   now = NOW;
-  return createCheckProof({ cache });
+  return createCheckProof({ cache, ...NOBODY_COUNTS });
 };
+const PAYER = { peer: { transport: 'local', address: '', loopback: true, certificate: null } } as const;
 const check = fresh();
 const outcome = async (proof: string, by = check, use: ProofUse = 'verdict', now = NOW): Promise<string> => {
-  const checked = await by(proof, REQUEST, use, now);
+  const checked = await by(proof, REQUEST, use, now, PAYER);
   return checked.ok ? 'GOOD' : checked.reason;
 };
 
 describe('checking a DPoP proof', () => {
   it('accepts a good one and names its key as jose does', async () => {
-    const checked = await check(make(), REQUEST, 'verdict', NOW);
+    const checked = await check(make(), REQUEST, 'verdict', NOW, PAYER);
     expect(checked).toEqual({ ok: true, jkt: await calculateJwkThumbprint(await exportJWK(ours.publicKey), 'sha256') });
   });
 
@@ -156,8 +159,8 @@ describe('checking a DPoP proof', () => {
 
   it('needs no token where none is shown, and refuses none that names one', async () => {
     const request = { ...REQUEST, token: null };
-    expect((await check(make({ payload: { ath: null } }), request, 'call', NOW)).ok).toBe(true);
-    expect((await check(make(), request, 'call', NOW)).ok).toBe(true);
+    expect((await check(make({ payload: { ath: null } }), request, 'call', NOW, PAYER)).ok).toBe(true);
+    expect((await check(make(), request, 'call', NOW, PAYER)).ok).toBe(true);
   });
 
   it('remembers nothing of a proof that is refused', async () => {
@@ -169,12 +172,15 @@ describe('checking a DPoP proof', () => {
   });
 
   it('gives no verdict while nobody knows what was used before', async () => {
-    const away = createCheckProof({ cache: { remember: () => Promise.reject(unavailable('CACHE_UNAVAILABLE', 'away')) } });
+    const away = createCheckProof({
+      cache: { remember: () => Promise.reject(unavailable('CACHE_UNAVAILABLE', 'away')) },
+      ...NOBODY_COUNTS,
+    });
     await expect(outcome(make(), away)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DPOP_UNAVAILABLE' });
   });
 
   it('refuses a proof that is older than the memory of used ones', async () => {
-    const young = createCheckProof({ cache: { remember: async () => 'forgotten' } });
+    const young = createCheckProof({ cache: { remember: async () => 'forgotten' }, ...NOBODY_COUNTS });
     expect(await outcome(make(), young)).toBe('DPOP_PROOF_EXPIRED');
   });
 
@@ -190,6 +196,72 @@ describe('checking a DPoP proof', () => {
         },
       ),
     );
+  });
+});
+
+describe('what a proof costs', () => {
+  const counting = () => {
+    const paid: unknown[] = [];
+    const cache = { remember: async () => 'first' as const };
+    return { paid, by: createCheckProof({ cache, pay: (payer) => void paid.push(payer), nonces: null }) };
+  };
+
+  it('is paid by whoever causes it, good or bad, before anything is computed', async () => {
+    const { paid, by } = counting();
+    expect([await outcome(make(), by), await outcome(make({ key: 'foreign' }), by)]).toEqual(['GOOD', 'DPOP_PROOF_INVALID']);
+    expect(paid).toEqual([PAYER, PAYER]);
+    const spent = createCheckProof({
+      cache: { remember: () => Promise.reject(new Error('asked')) },
+      pay: () => {
+        throw unavailable('BUDGET_EXHAUSTED', 'spent');
+      },
+      nonces: null,
+    });
+    await expect(outcome(make({ key: 'foreign' }), spent)).rejects.toMatchObject({ reason: 'BUDGET_EXHAUSTED' });
+  });
+
+  it('is nothing where no signature is looked at', async () => {
+    const { paid, by } = counting();
+    expect(await outcome(make({ payload: { htm: 'GET' } }), by)).toBe('DPOP_METHOD_MISMATCH');
+    expect(paid).toEqual([]);
+  });
+});
+
+describe('a nonce', () => {
+  const nonces = createProofNonces(Buffer.alloc(32, 7));
+  const by = createCheckProof({ cache: { remember: async () => 'first' }, pay: () => {}, nonces });
+  const asked = (nonce: unknown, now = NOW) =>
+    by(make({ payload: { nonce, iat: now / 1000 } }), { ...REQUEST, ours: true }, 'call', now, PAYER).then(
+      (checked) => (checked.ok ? 'GOOD' : checked.reason),
+      (fault: Fault) => [fault.code, fault.reason, fault.meta['dpop_nonce']],
+    );
+  const needed = (now = NOW) => ['UNAUTHENTICATED', 'USE_DPOP_NONCE', nonces.at(now)];
+
+  it('is asked for, and the refusal brings it', async () => {
+    expect(await asked(null)).toEqual(needed());
+    expect(await asked(nonces.at(NOW))).toBe('GOOD');
+  });
+
+  it('counts for this turn and the next one, on clocks that differ a little', async () => {
+    const nonce = nonces.at(NOW);
+    const turn = NOW - (NOW % NONCE_TURN);
+    expect(await asked(nonce, turn + 2 * NONCE_TURN - 1000)).toBe('GOOD');
+    expect(await asked(nonce, turn + 2 * NONCE_TURN)).toEqual(needed(turn + 2 * NONCE_TURN));
+    expect(await asked(nonce, turn - 5000)).toBe('GOOD');
+    expect(await asked(nonce, turn - 6000)).toEqual(needed(turn - 6000));
+  });
+
+  it.each([
+    ['of another key', createProofNonces(Buffer.alloc(32, 8)).at(NOW)],
+    ['made up', 'x'],
+    ['empty', ''],
+    ['long', '$kilobyte'],
+  ])('that is %s is none', async (_what, nonce) => {
+    expect(await asked(nonce)).toEqual(needed());
+  });
+
+  it('is asked of no proof that was made to somebody else', async () => {
+    expect(await outcome(make(), by)).toBe('GOOD');
   });
 });
 

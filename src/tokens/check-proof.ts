@@ -1,6 +1,7 @@
 // Checking a DPoP proof: its signature, the request it was made for, and that it is seen for the first time.
 import type { KeyObject } from 'node:crypto';
 import { boundedMap } from '../base/bounded.ts';
+import type { Payer } from '../base/call.ts';
 import { base64url, sha256 } from '../base/bytes.ts';
 import { lengthPrefixed } from '../base/canonical.ts';
 import { Fault, unavailable } from '../base/fault.ts';
@@ -8,6 +9,7 @@ import { CLOCK_SKEW, type Instant, minutes } from '../base/time.ts';
 import type { Cache } from '../storage/storage.ts';
 import type { Refusal } from './jws.ts';
 import { importProofKey } from './proof-key.ts';
+import type { ProofNonces } from './proof-nonce.ts';
 import { type Proof, PROOF_LIFE, proofProblem, type ProvenRequest, readProof } from './proof.ts';
 import { signatureHolds } from './signature.ts';
 
@@ -22,17 +24,32 @@ export type CheckProof = (
   request: ProvenRequest,
   use: ProofUse,
   now: Instant,
+  /** Who caused the check: no cache spares it. */
+  payer: Payer,
 ) => Promise<{ readonly ok: true; readonly jkt: string } | ({ readonly ok: false } & Refusal)>;
 
 export interface CheckProofDeps {
   readonly cache: Pick<Cache, 'remember'>;
+  /** Asked for before a signature is checked; throws where the payer has used its part up. */
+  readonly pay: (payer: Payer) => void;
+  /** The nonces that proofs for the hub itself must carry; null where none are asked for. */
+  readonly nonces: ProofNonces | null;
 }
 
 const KEYS = 10_000;
 const refused = (reason: string, message: string) => ({ ok: false, reason, message }) as const;
 
-/** UNAVAILABLE / DPOP_UNAVAILABLE while nobody can say whether a proof was seen before: an outage is no verdict. */
-export const createCheckProof = ({ cache }: CheckProofDeps): CheckProof => {
+/** RFC 9449 §8, §9: the refusal brings the nonce that the next proof needs. */
+const nonceNeeded = (nonces: ProofNonces, now: Instant): Fault =>
+  new Fault('UNAUTHENTICATED', 'USE_DPOP_NONCE', 'the proof must carry the nonce that comes with this answer', {
+    meta: { dpop_nonce: nonces.at(now) },
+  });
+
+/**
+ * UNAVAILABLE / DPOP_UNAVAILABLE while nobody can say whether a proof was seen before: an outage is no verdict.
+ * UNAUTHENTICATED / USE_DPOP_NONCE for a proof to the hub itself without a nonce of these minutes.
+ */
+export const createCheckProof = ({ cache, pay, nonces }: CheckProofDeps): CheckProof => {
   // By thumbprint, which nobody can choose for another key.
   const keys = boundedMap<string, KeyObject>(KEYS);
 
@@ -56,11 +73,13 @@ export const createCheckProof = ({ cache }: CheckProofDeps): CheckProof => {
     }
   };
 
-  return async (text, request, use, now) => {
+  return async (text, request, use, now, payer) => {
     const proof = readProof(text);
     if ('reason' in proof) return refused(proof.reason, proof.message);
     const problem = proofProblem(proof, request, now);
     if (problem !== null) return refused(problem.reason, problem.message);
+    if (request.ours === true && nonces !== null && !nonces.counts(proof.nonce, now)) throw nonceNeeded(nonces, now);
+    pay(payer);
     const key = keyOf(proof, now);
     if (key === null || !signatureHolds(proof.algorithm, key, proof.signed, proof.signature))
       return refused('DPOP_PROOF_INVALID', 'the signature of the proof does not hold');

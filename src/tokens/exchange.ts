@@ -79,7 +79,7 @@ const subjectShown = async (deps: ExchangeDeps, asked: Exchange, claims: Claims,
   if (claims.confirmation?.jkt === '' || context.dpopProof === '') return shown;
   if (context.httpUri === '') throw badField('context.http_uri', 'is needed to check a DPoP proof');
   const request = { method: context.httpMethod || 'POST', uri: context.httpUri, token: asked.subjectToken };
-  const checked = await deps.checkProof(context.dpopProof, request, 'exchange', call.now);
+  const checked = await deps.checkProof(context.dpopProof, request, 'exchange', call.now, call);
   if (!checked.ok) throw badField('context.dpop_proof', checked.message, checked.reason);
   return { ...shown, jkt: checked.jkt };
 };

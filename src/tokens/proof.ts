@@ -24,6 +24,8 @@ export interface Proof {
   readonly issuedAt: Instant;
   /** '' where there is none. */
   readonly tokenHash: string;
+  /** RFC 9449 §8; '' where there is none. */
+  readonly nonce: string;
 }
 
 /** The request that a proof must have been made for. */
@@ -32,6 +34,8 @@ export interface ProvenRequest {
   readonly uri: string;
   /** The access token that is shown with it; null where there is none yet (login, refresh, exchange). */
   readonly token: string | null;
+  /** It was made to the hub itself, which may ask for a nonce. */
+  readonly ours?: true;
 }
 
 const refuse = (reason: string, message: string): Refusal => ({ reason, message });
@@ -66,8 +70,10 @@ export const readProof = (text: string): Proof | Refusal => {
   if (!Number.isSafeInteger(iat) || (iat as number) <= 0 || (iat as number) > 253_402_300_799)
     return invalid('"iat" must be a number of seconds');
   if (ath !== undefined && typeof ath !== 'string') return invalid('"ath" must be a text');
+  const nonce = member(payload, 'nonce');
+  if (nonce !== undefined && typeof nonce !== 'string') return invalid('"nonce" must be a text');
   const { signed, signature } = segments;
-  return { ...header, signed, signature, id, method, uri, issuedAt: (iat as number) * 1000, tokenHash: ath ?? '' };
+  return { ...header, signed, signature, id, method, uri, issuedAt: (iat as number) * 1000, tokenHash: ath ?? '', nonce: nonce ?? '' };
 };
 
 /** Scheme, authority and path as RFC 3986 §6 makes them equal, without query and fragment (RFC 9449 §4.3); null for anything but http(s). */

@@ -67,6 +67,10 @@ export const tokensConfig = {
     max: 8,
     doc: 'How many parties may act one for another in an exchanged token (`act`); 0 = no token is exchanged.',
   }),
+  proofNonces: choice('DPOP_NONCES', ['off', 'required'], {
+    default: 'off',
+    doc: 'required: a DPoP proof made to the hub itself (logins, refreshes, calls with a bound token) must carry a nonce of ours (RFC 9449 §8). One without is refused with USE_DPOP_NONCE and the nonce to use, new every 5 minutes. Proofs that workloads hand on were made to them: nonces of those are theirs to give and compare.',
+  }),
   verdictCacheSize: integer('VERDICT_CACHE_SIZE', {
     default: '100000',
     min: 1000,

@@ -14,6 +14,7 @@ import { readKeyFiles } from './key-files.fs.ts';
 import { createKeyring } from './keyring.ts';
 import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
 import { keyEvent } from './key-event.ts';
+import { createProofNonces } from './proof-nonce.ts';
 import type { RefreshKeys } from './refresh-token.ts';
 import { keepKeys, listKeys, revokeKey, type RotateDeps, rotateKey } from './rotate-keys.ts';
 import { sessionStore } from './sessions.postgres.ts';
@@ -153,7 +154,11 @@ export const wireTokens = (
     denyList: createDenyList({ cache: platform.cache, familyLife: config.sessionLife, tokenLife: longest }),
     issuer: config.issuer,
     audience: config.audience.split(',').filter((name) => name !== ''),
-    checkProof: createCheckProof({ cache: platform.cache }),
+    checkProof: createCheckProof({
+      cache: platform.cache,
+      pay: (payer) => platform.pay('proof', payer),
+      nonces: config.proofNonces === 'required' ? createProofNonces(sealer.derive('dpop-nonce')) : null,
+    }),
     knownHost: (authority) => ports.knownHost(authority),
     rotation: config.rotation,
     maxActors: config.exchangeDepth,

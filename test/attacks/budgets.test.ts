@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createBudgets } from '../../src/server/rpc/budgets.ts';
 import type { Fault } from '../../src/base/fault.ts';
 import { type Hub, openHub } from '../config/app.ts';
+import { dpopKey } from '../dpop-key.ts';
 import { type FreshDatabase, freshDatabase, testClock, userCaller, waitFor } from '../harness.ts';
 import { type IssuerServer, issuerServer, keyPair } from '../rpc/issuers/issuer-server.ts';
 
@@ -43,6 +44,7 @@ beforeAll(async () => {
       POSTGRES_URI: database.uri,
       COLD_VALIDATIONS_PER_SECOND: '2',
       KEY_MISSES_PER_SECOND: '1',
+      DPOP_PROOFS_PER_SECOND: '1',
       REVOKES_PER_SECOND: '1',
       ISSUES_PER_SECOND: '1',
       LOGINS_PER_SECOND: '1',
@@ -105,6 +107,28 @@ describe('a caller that has used up its part', () => {
     ).toBeGreaterThanOrEqual(20);
   });
 
+  it('DPOP_PROOFS_PER_SECOND bounds the proofs that are checked for it', async () => {
+    clock.advance(60_000);
+    const { tenant_id: tenantId, username, password } = hub.bootstrap;
+    const uri = (rpc: string) => `https://127.0.0.1/securityhub.v1.${rpc}`;
+    const [mine, thief] = [await dpopKey(clock.now), await dpopKey(clock.now)];
+    const shown = (dpop: string) => ({ dpop, ':authority': '127.0.0.1' });
+    const login = 'AuthenticationService/Login';
+    const answer = await hub.ask(login, { tenantId, username, password }, '', shown(await mine.proof(uri(login))));
+    const token = (answer as { readonly tokens: { readonly accessToken: string } }).tokens.accessToken;
+    const list = 'UserService/ListUsers';
+    const call = async (by: typeof mine) => {
+      const dpop = await by.proof(uri(list), token);
+      return hub.ask(list, {}, '', { ...shown(dpop), authorization: `DPoP ${token}` });
+    };
+    expect(await outcome(call(mine))).toBeNull();
+    const { given, fault } = await exhaust(100, () => call(thief));
+    expect([given, fault?.meta['budget']]).toEqual([BURST - 1, 'proof']);
+    expect(await outcome(hub.ask(list, {}, other))).toBeNull();
+    clock.advance(1000);
+    expect(await outcome(call(mine))).toBeNull();
+  });
+
   it('REVOKES_PER_SECOND bounds its revocations; those that wait have as many of their own, and those of others go on', async () => {
     const revoke = (more: JsonObject = {}, credential?: string) =>
       hub.ask('TokenService/RevokeSession', { sessionId: 'ses_nobody', ...more }, credential);
@@ -163,7 +187,7 @@ describe('calls of one caller under way', () => {
 
 describe('the memory of budgets', () => {
   it('is bounded however many come, and a crowd of strangers makes no caller forgotten', () => {
-    const rates = { cold: 1, key_miss: 1, revoke: 1, issue: 1, login: 1 };
+    const rates = { cold: 1, key_miss: 1, proof: 1, revoke: 1, issue: 1, login: 1 };
     const { pay, ...budgets } = createBudgets({ monotonic: () => 0 }, rates);
     const peer = (address: string) => ({ transport: 'tcp', address, loopback: false, certificate: null }) as const;
     const caller = userCaller('acme', 'usr_greedy');
@@ -174,7 +198,7 @@ describe('the memory of budgets', () => {
   });
 
   it('knows all addresses of one IPv6 line as one stranger', () => {
-    const { pay } = createBudgets({ monotonic: () => 0 }, { cold: 1, key_miss: 1, revoke: 1, issue: 1, login: 1 });
+    const { pay } = createBudgets({ monotonic: () => 0 }, { cold: 1, key_miss: 1, proof: 1, revoke: 1, issue: 1, login: 1 });
     const from = (at: number) =>
       pay('login', { peer: { transport: 'tcp', address: `2001:db8::${at.toString(16)}`, loopback: false, certificate: null } });
     for (let at = 1; at <= BURST; at += 1) from(at);

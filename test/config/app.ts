@@ -15,14 +15,16 @@ export interface Hub {
   readonly app: App;
   readonly bootstrap: Bootstrap;
   /** A call by the administrator of `dev` unless another credential is given; '' is none. Rejects with the Fault. */
-  ask(method: string, request: JsonObject, credential?: string): Promise<JsonObject>;
+  ask(method: string, request: JsonObject, credential?: string, headers?: Headers): Promise<JsonObject>;
   /** The sum of a metric's samples, as a scraper sees them. */
   metric(name: string): Promise<number>;
   ready(): Promise<{ readonly status: number; readonly text: string }>;
   stop(): Promise<void>;
 }
 
-const method = async (app: App, name: string, request: JsonObject, credential: string): Promise<JsonObject> => {
+type Headers = Readonly<Record<string, string>>;
+
+const method = async (app: App, name: string, request: JsonObject, credential: string, headers: Headers): Promise<JsonObject> => {
   const { registry } = descriptors();
   const path = `/securityhub.v1.${name}`;
   const found = descriptors().method(path);
@@ -30,7 +32,7 @@ const method = async (app: App, name: string, request: JsonObject, credential: s
   const bytes = await app.invoker.invoke(path, toBinary(found.input, fromJson(found.input, request, { registry })), {
     peer: { transport: 'tcp', address: '127.0.0.1', loopback: true, certificate: null },
     deadline: Number.POSITIVE_INFINITY,
-    header: (header) => (header === 'authorization' && credential !== '' ? `Bearer ${credential}` : ''),
+    header: (header) => headers[header] ?? (header === 'authorization' && credential !== '' ? `Bearer ${credential}` : ''),
     onCancel: () => {},
   });
   return toJson(found.output, fromBinary(found.output, bytes), { registry, alwaysEmitImplicit: true }) as JsonObject;
@@ -61,7 +63,7 @@ export const openHub = async (environment: Environment, overrides: Overrides = {
   return {
     app,
     bootstrap,
-    ask: (name, request, credential = bootstrap.access_token) => method(app, name, request, credential),
+    ask: (name, request, credential = bootstrap.access_token, headers = {}) => method(app, name, request, credential, headers),
     async metric(name) {
       const lines = (await (await get('/metrics')).text()).split('\n').filter((line) => line.startsWith(name) && !line.startsWith('#'));
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);

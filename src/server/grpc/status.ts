@@ -65,6 +65,9 @@ const detailsOf = (fault: Fault, requestId: string) => {
   return details;
 };
 
+/** What the next DPoP proof must carry (RFC 9449 §8); '' where nothing is asked for. */
+export const nonceOf = ({ meta }: Pick<Fault, 'meta'>): string => meta['dpop_nonce'] ?? '';
+
 /** What a caller sees of a fault: code, message, details. The cause stays here. */
 export const statusOf = (fault: Fault, requestId: string): StatusObject => {
   const code = NUMBERS[fault.code];
@@ -72,6 +75,8 @@ export const statusOf = (fault: Fault, requestId: string): StatusObject => {
   const metadata = new Metadata();
   metadata.set('grpc-status-details-bin', Buffer.from(Status.encode({ code, message, details: detailsOf(fault, requestId) }).finish()));
   if (requestId !== '') metadata.set('x-request-id', requestId);
+  const nonce = nonceOf(fault);
+  if (nonce !== '') metadata.set('dpop-nonce', nonce);
   return { code, details: message, metadata };
 };
 

@@ -2,7 +2,7 @@
 import { fromBinary, toJsonString } from '@bufbuild/protobuf';
 import type { Code, Fault } from '../../base/fault.ts';
 import { descriptors } from '../descriptors/registry.ts';
-import { statusOf } from '../grpc/status.ts';
+import { nonceOf, statusOf } from '../grpc/status.ts';
 import { json, type Reply } from './route.ts';
 
 export const HTTP: Readonly<Record<Code, number>> = {
@@ -35,8 +35,14 @@ const bodyOf = (fault: Fault, requestId: string): string => {
 export const retryAfter = (fault: Fault): Readonly<Record<string, string>> =>
   fault.retryAfter === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(fault.retryAfter / 1000))) };
 
-/** `status` is given where a plainer one says more: 404 of an unknown path, 405, 413, 415. */
-export const faultReply = (fault: Fault, requestId: string, status: number = HTTP[fault.code]): Reply => {
-  const headers = { ...retryAfter(fault), ...(fault.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {}) };
-  return json(status, bodyOf(fault, requestId), headers);
+/** How to do better (RFC 6750 §3, RFC 9449 §7.1, §9). */
+const challenge = (fault: Fault): Readonly<Record<string, string>> => {
+  if (fault.code !== 'UNAUTHENTICATED') return {};
+  const nonce = nonceOf(fault);
+  if (nonce !== '') return { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': nonce };
+  return { 'www-authenticate': fault.reason.startsWith('DPOP_') ? 'DPoP error="invalid_dpop_proof"' : 'Bearer' };
 };
+
+/** `status` is given where a plainer one says more: 404 of an unknown path, 405, 413, 415. */
+export const faultReply = (fault: Fault, requestId: string, status: number = HTTP[fault.code]): Reply =>
+  json(status, bodyOf(fault, requestId), { ...retryAfter(fault), ...challenge(fault) });

@@ -16,6 +16,12 @@ export const budgetsConfig = {
     max: MOST,
     doc: 'The same for tokens of trusted issuers that name a key for which the issuer must be asked.',
   }),
+  proof: integer('DPOP_PROOFS_PER_SECOND', {
+    default: '2000',
+    min: 0,
+    max: MOST,
+    doc: 'The same for DPoP proofs, each of which is checked: those of its own calls, and those that a workload hands on. A gateway with many bound tokens may need more.',
+  }),
   revoke: integer('REVOKES_PER_SECOND', {
     default: '200',
     min: 0,

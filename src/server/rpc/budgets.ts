@@ -7,10 +7,10 @@ import type { Clock, Millis } from '../../base/time.ts';
 import { type Budget, createBudget } from './budget.ts';
 
 /**
- * What is paid for. `cold`: a signature check that no cache spares. `key_miss`: asking an issuer for a key it may not have.
+ * What is paid for. `cold`: a signature check that no cache spares. `key_miss`: asking an issuer for a key it may not have. `proof`: checking a DPoP proof.
  * `revoke`, `revoke_wait` (those that wait for the other replicas), `issue`, `login`: calls.
  */
-export type Paid = 'cold' | 'key_miss' | 'revoke' | 'revoke_wait' | 'issue' | 'login';
+export type Paid = 'cold' | 'key_miss' | 'proof' | 'revoke' | 'revoke_wait' | 'issue' | 'login';
 
 /** Units a second; 0 = without limit. */
 export type Rates = Readonly<Record<Exclude<Paid, 'revoke_wait'>, number>>;
@@ -26,6 +26,7 @@ const NAMES = 20_000;
 const SPENT: Readonly<Record<Paid, string>> = {
   cold: 'checks of signatures',
   key_miss: 'look-ups of unknown keys',
+  proof: 'checks of DPoP proofs',
   revoke: 'revocations',
   revoke_wait: 'revocations that wait',
   issue: 'certificates',
@@ -68,6 +69,7 @@ export const createBudgets = (clock: Pick<Clock, 'monotonic'>, rates: Rates): Bu
   const pairs: Readonly<Record<Paid, Pair>> = {
     cold: pair(rates.cold),
     key_miss: pair(rates.key_miss),
+    proof: pair(rates.proof),
     revoke: pair(rates.revoke),
     revoke_wait: pair(rates.revoke),
     issue: pair(rates.issue),

@@ -296,7 +296,7 @@ describe('the memory of used proofs', () => {
     const shared = [await tokensHub(database, { redis: true }), await tokensHub(database, { redis: true })] as const;
     const request = { method: 'POST', uri: ORDERS, token: null };
     const ask = async (by: TokensHub, proof: string): Promise<string> => {
-      const checked = await by.door.checkProof(proof, request, 'verdict', Date.now());
+      const checked = await by.door.checkProof(proof, request, 'verdict', Date.now(), callAs(ANONYMOUS));
       return checked.ok ? 'GOOD' : checked.reason;
     };
     const redis = new Redis(redisUrl());
@@ -329,7 +329,7 @@ describe('the memory of used proofs', () => {
     const alone = await tokensHub(database, { redis: true, redisAddress: `redis://127.0.0.1:${wire.port}` });
     const ask = async (proof: string): Promise<string> => {
       const request = { method: 'POST', uri: ORDERS, token: null };
-      return alone.door.checkProof(proof, request, 'verdict', Date.now()).then(
+      return alone.door.checkProof(proof, request, 'verdict', Date.now(), callAs(ANONYMOUS)).then(
         (checked) => (checked.ok ? 'GOOD' : checked.reason),
         ({ code, reason }: { code: string; reason: string }) => `${code} ${reason}`,
       );

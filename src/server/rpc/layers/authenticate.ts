@@ -7,9 +7,12 @@ import type { Layer, OnionPorts } from '../onion.ts';
 
 const ANONYMOUS: Caller = { kind: 'anonymous' };
 
-/** On a row open to all a bad credential is no worse than none; an outage stays one, for it proves nothing about the credential. */
+/**
+ * On a row open to all a bad credential is no worse than none; an outage stays one, for it proves nothing about the credential. Neither does
+ * a nonce that is asked for: the caller is to try again.
+ */
 const asAnonymous = (thrown: unknown): Caller => {
-  if (thrown instanceof Fault && thrown.code === 'UNAUTHENTICATED') return ANONYMOUS;
+  if (thrown instanceof Fault && thrown.code === 'UNAUTHENTICATED' && thrown.reason !== 'USE_DPOP_NONCE') return ANONYMOUS;
   throw thrown;
 };
 
