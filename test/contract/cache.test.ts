@@ -1,14 +1,14 @@
 // One suite for the cache on Redis and its twin in memory.
 import { randomBytes } from 'node:crypto';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/base/time.ts';
 import { createMemoryCache } from '../../src/storage/cache.memory.ts';
 import { createRedisCache } from '../../src/storage/cache.redis.ts';
-import { connectRedis, untilReady } from '../../src/storage/connection.redis.ts';
+import { connectRedis } from '../../src/storage/connection.redis.ts';
 import { redisUrl, waitFor } from '../harness.ts';
 
 const client = connectRedis({ url: redisUrl() });
-const ready = untilReady(client, 2000);
+beforeAll(() => waitFor(() => client.status === 'ready', 20_000, 'the connection to Redis'));
 afterAll(() => client.disconnect());
 
 const caches = [
@@ -18,7 +18,6 @@ const caches = [
 
 describe.each(caches)('the cache $name', ({ cache }) => {
   it('gives back what was set, and nothing for what was not', async () => {
-    await ready;
     await cache.set('a', 'one', 10_000);
     expect([await cache.get('a'), await cache.get('b')]).toEqual(['one', null]);
   });

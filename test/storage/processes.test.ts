@@ -96,12 +96,13 @@ describe('an event', () => {
   it('stays in the outbox while its receiver refuses it', async () => {
     await database.sql(`INSERT INTO outbox (tenant_id, topic, key, body) VALUES ('acme', 't', 'k', '{}')`);
     let refuse = true;
+    let refused = 0;
     let count = 0;
     const relay = createRelay({
       store: createOutboxStore(database.db),
       sink: {
         deliver: async (messages) => {
-          if (refuse) throw new Error('not now');
+          if (refuse) throw new Error(`not now, for time ${(refused += 1)}`);
           count += messages.length;
         },
       },
@@ -110,7 +111,7 @@ describe('an event', () => {
       onError: () => {},
     });
     relay.start();
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await waitFor(() => refused > 1, 10_000, 'a second try');
     refuse = false;
     await waitFor(() => count === 1, 2000);
     await relay.stop();
