@@ -1,62 +1,70 @@
-// Failed logins in Postgres, counted per account and address and per account alone. The database's clock decides.
+// Failed guesses in Postgres, counted per account and address and per account alone. The database's clock decides.
 import { sql } from 'kysely';
-import type { TenantId } from '../base/caller.ts';
-import type { Database, Tx } from '../storage/storage.ts';
+import type { Database } from '../storage/storage.ts';
 import type { Attempts } from './stores.ts';
 
-/** The row that counts all addresses together. */
-const ALL = '';
+/** The rows that count all addresses together: strange networks, and those that the account is known at. */
+const STRANGERS = '';
+const AT_HOME = 'home';
 
 /** Rows forgotten in one transaction. */
 const SLICE = 5000;
 
-type Counted = 'open' | 'last' | 'locked';
+interface Answer {
+  readonly locked: boolean | null;
+  readonly here: boolean | null;
+  readonly everywhere: boolean | null;
+}
 
-/** One atomic step: locked rows stay as they are, forgotten ones start anew, the failure that reaches the limit locks. */
-const count = async (tx: Tx, tenantId: TenantId, account: string, source: string, limit: number, seconds: number): Promise<Counted> => {
-  const counted = await sql<{ locked: boolean }>`
-    INSERT INTO login_attempts AS a (tenant_id, account, source, failures, locked_until, forget_at)
-    VALUES (${tenantId}, ${account}, ${source}, 1,
-      CASE WHEN ${limit} <= 1 THEN clock_timestamp() + make_interval(secs => ${seconds}) END,
-      clock_timestamp() + make_interval(secs => ${seconds}))
-    ON CONFLICT (tenant_id, account, source) DO UPDATE SET
-      failures = CASE WHEN a.forget_at <= clock_timestamp() THEN 1 ELSE a.failures + 1 END,
-      locked_until = CASE WHEN CASE WHEN a.forget_at <= clock_timestamp() THEN 1 ELSE a.failures + 1 END >= ${limit}
-        THEN clock_timestamp() + make_interval(secs => ${seconds}) END,
-      forget_at = clock_timestamp() + make_interval(secs => ${seconds})
-    WHERE a.locked_until IS NULL OR a.locked_until <= clock_timestamp()
-    RETURNING locked_until IS NOT NULL AS locked`.execute(tx.tables());
-  const row = counted.rows[0];
-  return row === undefined ? 'locked' : row.locked ? 'last' : 'open';
-};
+/** A failure more in one row, unless it is locked: what is forgotten starts anew, the failure that reaches the limit locks. */
+const oneMore = (limit: number, seconds: number) => sql`
+  ON CONFLICT (tenant_id, account, source) DO UPDATE SET
+    failures = CASE WHEN a.forget_at <= clock_timestamp() THEN 1 ELSE a.failures + 1 END,
+    locked_until = CASE WHEN CASE WHEN a.forget_at <= clock_timestamp() THEN 1 ELSE a.failures + 1 END >= ${limit}::int
+      THEN clock_timestamp() + make_interval(secs => ${seconds}) END,
+    forget_at = clock_timestamp() + make_interval(secs => ${seconds})
+  WHERE a.locked_until IS NULL OR a.locked_until <= clock_timestamp()
+  RETURNING locked_until IS NOT NULL AS last`;
 
-const uncount = async (tx: Tx, tenantId: TenantId, account: string, source: string, limit: number): Promise<void> => {
-  await sql`UPDATE login_attempts SET failures = greatest(failures - 1, 0),
-      locked_until = CASE WHEN failures - 1 >= ${limit} THEN locked_until END
-    WHERE tenant_id = ${tenantId} AND account = ${account} AND source = ${source}`.execute(tx.tables());
-};
+const first = (limit: number, seconds: number) => sql`1,
+  CASE WHEN ${limit}::int <= 1 THEN clock_timestamp() + make_interval(secs => ${seconds}) END,
+  clock_timestamp() + make_interval(secs => ${seconds})`;
 
 export const createAttempts = (db: Pick<Database, 'jobs'>): Attempts => ({
-  async reserve(tx, tenantId, account, source, { perSource, perAccount, duration }) {
-    const here = await count(tx, tenantId, account, source, perSource, duration / 1000);
-    if (here === 'locked') return here;
-    const everywhere = await count(tx, tenantId, account, ALL, perAccount, duration / 1000);
-    return everywhere === 'open' ? here : everywhere;
+  async judge(tx, { tenantId, account, source, atHome }, right, { perSource, perAccount, duration }) {
+    const everybody = atHome ? AT_HOME : STRANGERS;
+    const seconds = duration / 1000;
+    // One statement, so that whoever is locked out takes as long, right or wrong. The rows are held until the commit: one guess after the other.
+    const { rows } = await sql<Answer>`
+      WITH held AS MATERIALIZED (
+        SELECT locked_until > clock_timestamp() AS locked FROM login_attempts
+        WHERE tenant_id = ${tenantId} AND account = ${account} AND source IN (${everybody}, ${source}) ORDER BY source FOR UPDATE),
+      here AS (
+        INSERT INTO login_attempts AS a (tenant_id, account, source, failures, locked_until, forget_at)
+        SELECT ${tenantId}, ${account}, ${source}, ${first(perSource, seconds)}
+        WHERE NOT ${right}::boolean AND NOT EXISTS (SELECT FROM held WHERE locked) ${oneMore(perSource, seconds)}),
+      everywhere AS (
+        INSERT INTO login_attempts AS a (tenant_id, account, source, failures, locked_until, forget_at)
+        SELECT ${tenantId}, ${account}, ${everybody}, ${first(perAccount, seconds)} FROM here ${oneMore(perAccount, seconds)})
+      SELECT (SELECT bool_or(locked) FROM held) AS locked, (SELECT last FROM here) AS here,
+        (SELECT last FROM everywhere) AS everywhere`.execute(tx.tables());
+    const answer = rows[0];
+    if (answer === undefined || answer.locked === true) return 'locked';
+    if (right) return 'open';
+    // Locked by those that came between the first look and the count.
+    if (answer.here === null || answer.everywhere === null) return 'locked';
+    return answer.here || answer.everywhere ? 'last' : 'open';
   },
-  async clear(tx, tenantId, account, source, { perAccount }) {
+  async clear(tx, { tenantId, account, source }) {
     await sql`DELETE FROM login_attempts WHERE tenant_id = ${tenantId} AND account = ${account} AND source = ${source}`.execute(
       tx.tables(),
     );
-    await uncount(tx, tenantId, account, ALL, perAccount);
   },
   async failures(tx, tenantId, account) {
-    const { rows } = await sql<{ failures: number }>`SELECT failures FROM login_attempts
-      WHERE tenant_id = ${tenantId} AND account = ${account} AND source = ${ALL} AND forget_at > clock_timestamp()`.execute(tx.tables());
+    const { rows } = await sql<{ failures: number }>`SELECT coalesce(sum(failures), 0)::int AS failures FROM login_attempts
+      WHERE tenant_id = ${tenantId} AND account = ${account} AND source IN (${STRANGERS}, ${AT_HOME})
+        AND forget_at > clock_timestamp()`.execute(tx.tables());
     return rows[0]?.failures ?? 0;
-  },
-  async refund(tx, tenantId, account, source, { perSource, perAccount }) {
-    await uncount(tx, tenantId, account, source, perSource);
-    await uncount(tx, tenantId, account, ALL, perAccount);
   },
   async unlock(tx, tenantId, account) {
     await sql`DELETE FROM login_attempts WHERE tenant_id = ${tenantId} AND account = ${account}`.execute(tx.tables());

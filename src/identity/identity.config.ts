@@ -6,7 +6,7 @@ export const identityConfig = {
     default: '5',
     min: 1,
     max: 100,
-    doc: 'Failed logins of one account from one address before that pair is locked. From all addresses together ten times as many are allowed.',
+    doc: 'Failed logins of one account from one address before that pair is locked. From all addresses together ten times as many are allowed: counted once for the networks that the account logged in from before, once for all others.',
   }),
   lockoutDuration: minutesField('LOCKOUT_DURATION_MINUTES', {
     default: '30',

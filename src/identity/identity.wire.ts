@@ -1,5 +1,5 @@
 // Joins identity with its stores and its hashing threads.
-import { hours, type Millis } from '../base/time.ts';
+import { hours, type Millis, minutes } from '../base/time.ts';
 import { createClaimIdempotency, forgetIdempotency } from '../storage/idempotency.postgres.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
@@ -74,7 +74,7 @@ export const wireIdentity = (
     workloads: workloadStore,
     setupTokens,
   });
-  platform.every('login-attempts.forget', hours(1), () => attempts.sweep(), true);
+  platform.every('login-attempts.forget', minutes(5), () => attempts.sweep(), true);
   platform.every('login-places.forget', hours(1), () => places.sweep(), true);
   platform.every('idempotency.forget', hours(1), forgetIdempotency(db), true);
   return {

@@ -33,6 +33,12 @@ export const createLoginPlaces = (db: Pick<Database, 'jobs'>): LoginPlaces => ({
           WHERE place_in_line > ${KEPT})`.execute(tx.tables());
     return fresh;
   },
+  async knows(tx, tenantId, userId, kind, place) {
+    const { rows } = await sql`SELECT FROM login_places
+      WHERE tenant_id = ${tenantId} AND user_id = ${userId} AND kind = ${kind} AND place = ${place}
+        AND seen_at > clock_timestamp() - make_interval(days => ${DAYS})`.execute(tx.tables());
+    return rows.length > 0;
+  },
   async sweep() {
     for (;;) {
       const { rows } = await db.jobs((tx) =>

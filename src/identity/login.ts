@@ -13,7 +13,7 @@ import { nameKey } from './names.ts';
 import type { Passwords } from './password.ts';
 import { bindsAddress, DEFAULT_POLICY, type TenantPolicy } from './policy.ts';
 import { sourceOfAddress } from '../base/address.ts';
-import type { Attempts, TenantStore, UserStore } from './stores.ts';
+import type { Attempts, Counted, LoginPlaces, TenantStore, UserStore } from './stores.ts';
 import { createTurns } from './turns.ts';
 
 export interface LoginRequest {
@@ -37,6 +37,7 @@ export interface LoginPorts extends CandidatePorts, AssessPorts {
   readonly tenants: Pick<TenantStore, 'isActive'>;
   readonly users: Pick<UserStore, 'byName' | 'loggedIn'>;
   readonly attempts: Attempts;
+  readonly places: LoginPlaces;
   readonly tenant: (tenantId: TenantId) => MaybePromise<{ readonly status: string; readonly policy: TenantPolicy | null } | null>;
   readonly rolesOf: (tenantId: TenantId, userIds: readonly string[]) => MaybePromise<ReadonlyMap<string, readonly string[]>>;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
@@ -68,22 +69,22 @@ const sourceOf = async (ports: LoginPorts, request: LoginRequest, call: Call): P
   const said = request.context.ipAddress;
   const trusted = said !== '' && call.caller.kind !== 'anonymous' && (await ports.holds(call, 'context:assert'));
   if (trusted && isIP(said) === 0) throw badField('context.ip_address', 'must be an IP address');
-  // Before the attempt is counted: a proof that does not hold is no guess.
+  // Before the password is looked at: a proof that does not hold is no guess.
   const confirmation = await ports.bind(request.bind ?? { binding: '', context: undefined }, call);
   return trusted
     ? { address: said, userAgent: request.context.userAgent, confirmation }
     : { address: call.peer.address, userAgent: call.userAgent, confirmation };
 };
 
-const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: Call): Fault => {
-  const { account, counter, counted, tenantId, tenantStatus } = candidate;
-  const reason = whyNot(candidate);
+const refuse = (ports: LoginPorts, candidate: Candidate, counted: Counted, address: string, call: Call): Fault => {
+  const { account, guess, tenantId, tenantStatus } = candidate;
+  const reason = whyNot(candidate, counted);
   ports.refused(
     eventOf(
       call,
       tenantStatus === null ? '' : tenantId,
       'user.login_failed',
-      account === null ? `account:${counter}` : `user:${account.userId}`,
+      account === null ? `account:${guess.account}` : `user:${account.userId}`,
       {
         result: 'failure',
         // The attempt that uses the limit up, and every one after it, is what an operator wants to see.
@@ -100,10 +101,10 @@ const refuse = (ports: LoginPorts, candidate: Candidate, address: string, call: 
 const attempt = (ports: LoginPorts) => {
   const assess = assessLogin(ports);
   return async (request: LoginRequest, { address, userAgent, confirmation }: Source, call: Call): Promise<Tokens> => {
-    const candidate = await lookUp(ports, request, sourceOfAddress(address));
-    const { tenantId, account, counter } = candidate;
-    const record = await proven(ports, candidate, request.password, call);
-    if (record === null || account === null) throw refuse(ports, candidate, address, call);
+    const candidate = await lookUp(ports, request, address);
+    const { tenantId, account, guess } = candidate;
+    const { record, counted } = await proven(ports, candidate, request.password, call);
+    if (record === null || account === null) throw refuse(ports, candidate, counted, address, call);
     const { userId } = account;
     const replacement = ports.passwords.outdated(record) ? await ports.passwords.hash(request.password, call.deadline) : null;
     const roles = (await ports.rolesOf(tenantId, [userId])).get(userId) ?? [];
@@ -115,9 +116,9 @@ const attempt = (ports: LoginPorts) => {
       // The hash took its time: tenant and user are looked at again, and held until the session is there.
       if (!(await ports.tenants.isActive(tx, tenantId)) || !(await ports.users.loggedIn(tx, tenantId, userId, record, replacement)))
         return { result: null };
-      const arrival = { tenantId, userId, counter, address, userAgent, device: request.device };
+      const arrival = { tenantId, userId, address, userAgent, device: request.device };
       const risk = await assess(tx, arrival);
-      await ports.attempts.clear(tx, tenantId, counter, candidate.source, ports.limits);
+      await ports.attempts.clear(tx, guess);
       const tokens = await ports.openSession({
         tenantId,
         userId,
@@ -153,12 +154,12 @@ const attempt = (ports: LoginPorts) => {
         ],
       };
     });
-    if (result === null) throw refuse(ports, candidate, address, call);
+    if (result === null) throw refuse(ports, candidate, counted, address, call);
     return result;
   };
 };
 
-/** Logins of one account from one place that may wait for one another. */
+/** Logins of one account from one place that may wait for one another; together they take one hashing thread. */
 const LINE = 64;
 
 export const login = (ports: LoginPorts) => {

@@ -3,24 +3,22 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import { subjectOf, type TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
-import type { Database, ReadHead, Write } from '../storage/storage.ts';
+import type { ReadHead, Write } from '../storage/storage.ts';
 import { checkPassword } from './create-user.ts';
 import { credentialsInvalid } from './login.ts';
+import { guessFrom, type GuessPorts, judgeGuess } from './guess.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
-import { sourceOfAddress } from '../base/address.ts';
-import type { AttemptLimits, Attempts, UserStore } from './stores.ts';
+import type { Attempts, UserStore } from './stores.ts';
 import { type EndSessions, outranked, type Outranks } from './suspend-user.ts';
 import { userChanges, userNotFound } from './user.ts';
 
-interface Ports {
-  readonly db: Database;
+interface Ports extends GuessPorts {
   readonly write: Write;
   readonly readHead: ReadHead;
   readonly policy: PasswordPolicy;
-  readonly limits: AttemptLimits;
   readonly passwords: Pick<Passwords, 'hash' | 'verify'>;
   readonly users: Pick<UserStore, 'find' | 'lock' | 'passwordOf' | 'setPassword'>;
-  readonly attempts: Pick<Attempts, 'reserve' | 'clear' | 'refund' | 'unlock'>;
+  readonly attempts: Pick<Attempts, 'judge' | 'clear' | 'unlock'>;
   readonly endSessions: EndSessions;
   readonly mayBecome: Outranks;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
@@ -38,20 +36,14 @@ const isOwn = ({ tenantId, userId }: Asked, { caller }: Call): boolean =>
 
 /** UNAUTHENTICATED / CREDENTIALS_INVALID unless the current password is right; answers its record. */
 const proveCurrent = async (ports: Ports, { tenantId, userId, currentPassword }: Asked, call: Call): Promise<string> => {
-  const { db, attempts, passwords, users, limits } = ports;
-  const source = sourceOfAddress(call.peer.address);
-  const { counted, record } = await db.tenant(tenantId, async (tx) => ({
-    counted: await attempts.reserve(tx, tenantId, userId, source, limits),
+  const { db, attempts, users } = ports;
+  const { guess, record } = await db.tenant(tenantId, async (tx) => ({
+    guess: await guessFrom(ports, tx, tenantId, userId, call.peer.address),
     record: await users.passwordOf(tx, tenantId, userId),
   }));
-  const right = await passwords
-    .verify(counted === 'locked' ? null : record, currentPassword, call.deadline)
-    .catch(async (fault: unknown) => {
-      if (counted !== 'locked') await db.tenant(tenantId, (tx) => attempts.refund(tx, tenantId, userId, source, limits));
-      throw fault;
-    });
+  const { right } = await judgeGuess(ports, guess, record, currentPassword, call);
   if (!right || record === null) throw credentialsInvalid();
-  await db.tenant(tenantId, (tx) => attempts.clear(tx, tenantId, userId, source, limits));
+  await db.tenant(tenantId, (tx) => attempts.clear(tx, guess));
   return record;
 };
 

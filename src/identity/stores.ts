@@ -61,23 +61,35 @@ export interface LoginAccount {
 
 export interface AttemptLimits {
   readonly perSource: number;
-  /** From all addresses together. */
+  /** From all addresses together: once for the networks the account is known to log in from, once for all others. */
   readonly perAccount: number;
   readonly duration: Millis;
 }
 
+/** At the password of one account. */
+export interface Guess {
+  readonly tenantId: TenantId;
+  /** The user's id, or a keyed hash of a name nobody has. */
+  readonly account: string;
+  /** One line of a provider. */
+  readonly source: string;
+  /** From a network that the account logged in from before: strangers' failures do not lock it out there. */
+  readonly atHome: boolean;
+}
+
+/** `last` = this failure has used the limit up; `locked` = it had been used up before. */
+export type Counted = 'open' | 'last' | 'locked';
+
 export interface Attempts {
   /**
-   * Counts a failure beforehand, on the database's clock: the guess is only worth evaluating when this says `open`,
-   * so concurrent guesses never get more than the limit. `last` = this one has used the limit up.
+   * Says whether the guess may be answered, and counts it where it was wrong, on the database's clock and under the account's rows:
+   * of guesses made at the same time no more than the limit come out as anything but `locked`.
    */
-  reserve(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<'open' | 'last' | 'locked'>;
-  /** The login was right: this source starts anew, and its reservation is taken off the account. */
-  clear(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<void>;
+  judge(tx: Tx, guess: Guess, right: boolean, limits: AttemptLimits): Promise<Counted>;
+  /** The login was right: its source starts anew. */
+  clear(tx: Tx, guess: Guess): Promise<void>;
   /** How many are counted against the account now, from anywhere. */
   failures(tx: Tx, tenantId: TenantId, account: string): Promise<number>;
-  /** Nothing was evaluated: the reservation is taken back. */
-  refund(tx: Tx, tenantId: TenantId, account: string, source: string, limits: AttemptLimits): Promise<void>;
   /** An administrator lifts every lock of the account. */
   unlock(tx: Tx, tenantId: TenantId, account: string): Promise<void>;
   /** Forgets what has run out. A background job. */
@@ -96,6 +108,8 @@ export interface LoginPlaces {
     userId: string,
     at: readonly { readonly kind: PlaceKind; readonly place: Buffer }[],
   ): Promise<ReadonlySet<PlaceKind>>;
+  /** Whether a login from there succeeded lately. */
+  knows(tx: Tx, tenantId: TenantId, userId: string, kind: PlaceKind, place: Buffer): Promise<boolean>;
   /** Forgets what was not seen for long. A background job. */
   sweep(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// One after another for the same key: logins of one account from one place must not use up each other's attempts.
+// One after another for the same key: however often one account is tried from one place, others get their turn to be hashed.
 import { Fault } from '../base/fault.ts';
 
 /** `most` waiting for one key; whoever comes after that is told to come back (RESOURCE_EXHAUSTED / LOGIN_BUSY). */

@@ -51,8 +51,6 @@ export const makeWorld = async (options: WorldOptions): Promise<World> => {
       POSTGRES_URI: through(postgres, database.uri),
       REDIS_URL: through(cache, redis.uri),
       FEED_CEILING_SECONDS: String(CEILING_SECONDS),
-      // A guess is counted before it is looked at: what an outage swallows in between stays counted.
-      MAX_LOGIN_ATTEMPTS: '100',
     };
     const hub = await startHub(env, options.main === undefined ? {} : { main: options.main });
     return { hub, postgres, redis: cache, caller: openCaller(hub.grpc, bearer === '' ? hub.bootstrap().access_token : bearer) };

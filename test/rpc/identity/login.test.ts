@@ -1,6 +1,9 @@
 // Login on a real Postgres: one answer, one time, and no more guesses than the limit.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { createAttempts } from '../../../src/identity/attempts.postgres.ts';
 import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
+import { tcpProxy, through } from '../../storage/tcp-proxy.ts';
 import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
 
 const INVALID = 'UNAUTHENTICATED/CREDENTIALS_INVALID';
@@ -20,6 +23,10 @@ afterAll(async () => {
 
 const login = (username: string, password: string, address = '10.0.0.1', tenantId = home.tenantId) =>
   world.identity.login(logInAs(tenantId, username, password), from(address));
+
+/** Transactions that wait for another to end. */
+const waitingForLock = async (): Promise<number> =>
+  (await database.sql(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length;
 
 describe('a login', () => {
   it('opens a session whose tokens verify and carry the head it read', async () => {
@@ -149,6 +156,73 @@ describe('the limit of failures', () => {
     expect(await outcome(login('finn', PASSWORD, '10.6.0.1'))).toBe(INVALID);
   });
 
+  it('lets strangers lock nobody out of the networks he logs in from, where failures count by themselves', async () => {
+    await newUser(world, home, { username: 'gus' });
+    expect(await outcome(login('gus', PASSWORD, '10.13.0.1'))).toBe('ok');
+    await Promise.all(Array.from({ length: 60 }, (_, guess) => outcome(login('gus', 'wrong', `10.14.0.${guess}`))));
+    expect(await outcome(login('gus', PASSWORD, '10.15.0.1'))).toBe(INVALID);
+    expect(await outcome(login('gus', PASSWORD, '10.13.0.2'))).toBe('ok');
+    world.entries.length = 0;
+    await Promise.all(Array.from({ length: 60 }, (_, guess) => outcome(login('gus', 'wrong', `10.13.0.${100 + guess}`))));
+    expect(world.entries.filter((entry) => entry.reason === 'PASSWORD_WRONG')).toHaveLength(50);
+    expect(await outcome(login('gus', PASSWORD, '10.13.0.2'))).toBe(INVALID);
+  });
+
+  it('remembers a failure no longer because the right password came after it', async () => {
+    const userId = await newUser(world, home, { username: 'hans' });
+    const ends = () =>
+      database.sql<{ forget_at: Date }>(`SELECT forget_at FROM login_attempts WHERE account = $1 AND source = ''`, [userId]);
+    await outcome(login('hans', 'wrong', '10.16.0.1'));
+    const before = await ends();
+    expect(await outcome(login('hans', PASSWORD, '10.17.0.1'))).toBe('ok');
+    expect([before.length, await ends()]).toEqual([1, before]);
+  });
+
+  it('refuses the right password that the last failure overtook', async () => {
+    const userId = await newUser(world, home, { username: 'ines' });
+    await outcome(login('ines', 'wrong', '10.18.0.1'));
+    world.entries.length = 0;
+    const client = new pg.Client({ connectionString: database.uri });
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query(
+      `UPDATE login_attempts SET failures = 5, locked_until = now() + interval '1 hour' WHERE account = $1 AND source <> ''`,
+      [userId],
+    );
+    const right = outcome(login('ines', PASSWORD, '10.18.0.1'));
+    await waitFor(async () => (await waitingForLock()) > 0, 10_000, 'the guess to wait for its row');
+    await client.query('COMMIT');
+    expect(await right).toBe(INVALID);
+    expect(world.entries.map(({ reason }) => reason)).toEqual(['USER_LOCKED']);
+    await client.end();
+  });
+
+  it('counts nothing that an outage swallowed', async () => {
+    const url = new URL(database.uri);
+    const proxy = await tcpProxy(url.hostname, Number(url.port));
+    const replica = await createWorld({ ...database, uri: through(proxy, database.uri) }, {}, world);
+    const userId = await newUser(replica, home, { username: 'jim' });
+    const guess = (password: string) => outcome(replica.identity.login(logInAs(home.tenantId, 'jim', password), from('10.19.0.1')));
+    for (const when of ['before', 'after'] as const) {
+      // The guess was looked at, and is about to be counted.
+      proxy.lose(Buffer.from('INSERT INTO login_attempts'), when);
+      for (const password of ['wrong', PASSWORD, 'wrong', PASSWORD]) expect(await guess(password)).toBe('UNAVAILABLE/STORE_UNAVAILABLE');
+      proxy.mend();
+    }
+    expect(await database.sql('SELECT FROM login_attempts WHERE account = $1', [userId])).toEqual([]);
+    expect(await guess(PASSWORD)).toBe('ok');
+    await replica.close();
+    await proxy.close();
+  });
+
+  it('forgets what has run out, also of names that nobody has, however many', async () => {
+    const before = await database.sql('SELECT FROM login_attempts');
+    await database.sql(`INSERT INTO login_attempts (tenant_id, account, source, failures, forget_at)
+      SELECT 'made-up', 'name-' || n, '10.20.0.1', 1, now() - interval '1 second' FROM generate_series(1, 12000) n`);
+    await createAttempts(world.platform.db).sweep();
+    expect(await database.sql('SELECT FROM login_attempts')).toHaveLength(before.length);
+  });
+
   it('is lifted by an administrator, and shown until then', async () => {
     const userId = await newUser(world, home, { username: 'gina' });
     for (let attempt = 0; attempt < 5; attempt += 1) await outcome(login('gina', 'wrong', '10.7.0.1'));
@@ -182,21 +256,20 @@ describe('the limit of failures', () => {
 });
 
 describe('a login that races', () => {
-  it('opens nothing for a user suspended while the password was being hashed', async () => {
-    const slow = await createWorld(database, { hashMemory: 131_072, hashPasses: 4 }, world);
-    const userId = await newUser(slow, home, { username: 'ivan' });
-    const under = outcome(slow.identity.login(logInAs(home.tenantId, 'ivan', PASSWORD), from('10.11.0.1')));
-    await waitFor(
-      async () => (await database.sql(`SELECT 1 FROM login_attempts WHERE account = $1`, [userId])).length > 0,
-      5000,
-      'the attempt',
-    );
+  it('opens nothing for a user suspended while the password was looked at', async () => {
+    const userId = await newUser(world, home, { username: 'ivan' });
+    const client = new pg.Client({ connectionString: database.uri });
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE login_attempts IN EXCLUSIVE MODE');
+    const under = outcome(login('ivan', PASSWORD, '10.11.0.1'));
+    await waitFor(async () => (await waitingForLock()) > 0, 10_000, 'the guess to wait for its count');
     await world.identity.changeUserStatus(
       { tenantId: home.tenantId, userId, status: 'suspended', reason: '' },
       { ...from('::1'), caller: home.admin },
     );
+    await client.query('COMMIT');
     expect(await under).toBe(INVALID);
-    await slow.close();
+    await client.end();
   });
 
   it('is hashed anew with the parameters of today', async () => {
