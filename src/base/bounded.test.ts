@@ -30,6 +30,20 @@ describe('a bounded map', () => {
     expect(map.get(999, 0)).toBe(999);
   });
 
+  it.each([1, 63, 64, 200, 1000, 5000])('makes room for a sixty-fourth at once, and for one at least (%s)', (capacity) => {
+    const map = boundedMap<number, number>(capacity);
+    for (let key = 0; key < capacity; key++) map.set(key, key, 100);
+    let [least, most] = [capacity, 0];
+    for (let key = capacity; key < 3 * capacity; key++) {
+      if (key % 3 === 0) map.get(key - capacity / 2, 0);
+      map.set(key, key, 100);
+      least = Math.min(least, map.size);
+      most = Math.max(most, map.size);
+    }
+    expect(most).toBe(capacity);
+    expect(least).toBeGreaterThan(capacity - Math.max(1, capacity / 64));
+  });
+
   it('keeps what is asked for again and again while others pass through', () => {
     const map = boundedMap<string, number>(1000);
     map.set('often', 1, 100);

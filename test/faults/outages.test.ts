@@ -20,9 +20,9 @@ const table: readonly Row[] = JSON.parse(readFileSync(join(import.meta.dirname, 
 const wanted = (column: Column | 'well'): Record<string, string> => Object.fromEntries(table.map((row) => [row.call, row[column]]));
 
 /** No answer may take longer, whatever is away. */
-const BOUND = 6000;
+const BOUND = 5000;
 /** How soon everything is well again. */
-const RECOVERY = 8000;
+const RECOVERY = 5000;
 const CEILING_SECONDS = 15;
 
 let postgres: OwnPostgres;
