@@ -58,6 +58,9 @@ export interface Asker {
   readonly held: Holding;
   /** May it ask about others, and is it believed about every resource? */
   readonly checks: boolean;
+  /** Does its word count on where a subject is, and on what a subject is like? Found out when first asked. */
+  readonly assertsContext: () => boolean;
+  readonly assertsSubject: () => boolean;
 }
 
 export interface Principal {
@@ -94,6 +97,19 @@ export interface Principals {
 }
 
 const CHECK = 'authz:check';
+
+const once = (find: () => boolean): (() => boolean) => {
+  let found: boolean | undefined;
+  return () => (found ??= find());
+};
+
+const createAsker = (caller: KnownCaller, held: Holding): Asker => ({
+  caller,
+  held,
+  checks: held.holds(CHECK),
+  assertsContext: once(() => held.holds('context:assert')),
+  assertsSubject: once(() => held.holds('authz:assert')),
+});
 
 const refuse = (tenantId: TenantId, code: string, reason: string): Refusal => ({
   tenantId,
@@ -222,9 +238,9 @@ export const createPrincipals = ({ authorization, verify, tenant, standing, user
       return andThen(authorization.holding(caller), (held) => {
         const known = askers.get(held);
         if (known?.caller === caller) return known;
-        const asker: Asker = { caller, held, checks: held.holds(CHECK) };
-        askers.set(held, asker);
-        return asker;
+        const fresh = createAsker(caller, held);
+        askers.set(held, fresh);
+        return fresh;
       });
     },
     name(given, context, asker, call) {

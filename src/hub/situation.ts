@@ -16,6 +16,7 @@ export interface Surroundings {
 }
 
 const NONE: Attributes = Object.freeze({});
+const NO_SCOPES: readonly string[] = Object.freeze([]);
 
 /** Of a subject that is named and not shown: words, for rules that ask for `asserted`. */
 const assertedOf = ({ said }: Principal): Attributes => {
@@ -23,27 +24,31 @@ const assertedOf = ({ said }: Principal): Attributes => {
   return { ...said.attributes, mfa_verified: said.mfaVerified, risk_score: said.riskScore, session_id: said.sessionId };
 };
 
+/** Mostly there are none, or one list. */
+const scopesOf = (lists: readonly (readonly string[])[]): readonly string[] =>
+  lists.length === 0 ? NO_SCOPES : lists.length === 1 ? (lists[0] as readonly string[]) : lists.flat();
+
 /**
  * Workload, environment and the resource's attributes count from those who are believed about resources of the type; else anybody could
  * talk himself into a role. A workload that names none asks for itself.
  */
 export const situationOf = (asked: Surroundings, principal: Principal, asker: Asker, call: Call, horizon: Horizon | null): Situation => {
   const believed = asked.resource !== undefined && isBelieved(asker, asked.resource.type);
-  const { caller, held } = asker;
+  const { caller } = asker;
   const own = caller.kind === 'workload' ? `${caller.namespace}/${caller.name}` : '';
   return {
     now: call.now,
     horizon,
     mfaVerified: principal.proven?.mfaVerified ?? false,
-    address: addressOf(asked.tokenContext, call, held.holds('context:assert')),
+    address: addressOf(asked.tokenContext, call, asker.assertsContext()),
     workload: !believed || asked.workload === '' ? own : asked.workload,
     environment: believed ? asked.environment : '',
     saidWorkload: asked.workload,
     saidEnvironment: asked.environment,
-    scopes: principal.limits.scopes.flat(),
+    scopes: scopesOf(principal.limits.scopes),
     sessionId: principal.proven?.sessionId ?? '',
     resource: believed ? (asked.resource?.attributes ?? NONE) : NONE,
     context: asked.context ?? NONE,
-    asserted: held.holds('authz:assert') ? assertedOf(principal) : NONE,
+    asserted: asker.assertsSubject() ? assertedOf(principal) : NONE,
   };
 };
