@@ -43,8 +43,24 @@ export interface ResultWriter {
 /** A result is mostly below 256 bytes; more makes the buffer grow. */
 const ROOM = 256;
 
+/** What batches write into, one after the other: a buffer of their own each would have the collector mark the heap again and again. */
+let desk: Buffer | null = null;
+/** The largest that is kept. */
+const DESK = 1 << 20;
+
+/** The desk where it is free and large enough. */
+const borrow = (bytes: number): Buffer => {
+  const taken = desk;
+  desk = null;
+  return taken !== null && taken.length >= bytes ? taken : Buffer.allocUnsafe(bytes);
+};
+
+const giveBack = (buffer: Buffer): void => {
+  if (buffer.length <= DESK) desk = buffer;
+};
+
 export const createResultWriter = (count: number, decisionIds: DecisionIds): ResultWriter => {
-  let buffer = Buffer.allocUnsafe(count * ROOM + ROOM);
+  let buffer = borrow(count * ROOM + ROOM);
   let at = 0;
 
   const varint = (value: number): void => {
@@ -84,6 +100,10 @@ export const createResultWriter = (count: number, decisionIds: DecisionIds): Res
       decisionIds.write(buffer, at);
       at += decisionIds.length;
     },
-    finish: (rest) => Buffer.concat([buffer.subarray(0, at), rest]),
+    finish(rest) {
+      const answer = Buffer.concat([buffer.subarray(0, at), rest]);
+      giveBack(buffer);
+      return answer;
+    },
   };
 };
