@@ -3,11 +3,13 @@ import type { Condition, Schema } from '../condition/condition.ts';
 import { type Layer, layerOf, type Mask, type PolicyDocument, type Requirements, type Rule } from './document.ts';
 import { type CompiledRule, compileRequirements, compileRule, compileScope, type Origin, type Questioned } from './rule.ts';
 
-/** Rules for everybody, and rules that only some subjects or environments need to look at. */
+/** Rules for everybody, and rules that only some subjects or environments need to look at; null where there are none. */
 export interface Bucket<T> {
   readonly any: readonly T[];
-  /** By `<type>:<id>` of a principal, `role:<name>`, `group:<name>`, `env:<name>`; null where there are none. */
+  /** By `<type>:<id>` of a principal, `role:<name>`, `group:<name>`. */
   readonly by: ReadonlyMap<string, readonly T[]> | null;
+  /** By the name of an environment. */
+  readonly at: ReadonlyMap<string, readonly T[]> | null;
 }
 
 export interface Obligation {
@@ -29,12 +31,14 @@ export interface Cell {
   readonly masks: readonly CompiledMask[];
 }
 
+/** Where a rule is looked for: under whom it names, so that others never see it. */
+type Place = { readonly under: 'any' } | { readonly under: 'by' | 'at'; readonly keys: readonly string[] };
+
 type Part = 'denies' | 'allows' | 'requires' | 'obliges';
 type Placed = {
   readonly type: string;
   readonly actions: readonly string[];
-  /** null: everybody looks at it. */
-  readonly keys: readonly string[] | null;
+  readonly place: Place;
 } & (
   | { readonly part: 'denies' | 'allows' | 'requires'; readonly item: CompiledRule }
   | { readonly part: 'obliges'; readonly item: Obligation }
@@ -58,11 +62,10 @@ export interface PolicyIndex {
 
 export const EMPTY_INDEX: PolicyIndex = { cells: new Map(), classes: new Map(), size: 0 };
 
-/** Where a rule is looked for: under whom it names, so that others never see it. */
-const keysOf = ({ principals, roles, environments }: Pick<Rule, 'principals' | 'roles' | 'environments'>): readonly string[] | null => {
-  if (principals.length > 0) return principals;
-  if (roles.length > 0) return roles.map((role) => `role:${role}`);
-  return environments.length > 0 ? environments.map((name) => `env:${name}`) : null;
+const placeOf = ({ principals, roles, environments }: Pick<Rule, 'principals' | 'roles' | 'environments'>): Place => {
+  if (principals.length > 0) return { under: 'by', keys: principals };
+  if (roles.length > 0) return { under: 'by', keys: roles.map((role) => `role:${role}`) };
+  return environments.length > 0 ? { under: 'at', keys: environments } : { under: 'any' };
 };
 
 export interface PolicySource {
@@ -81,12 +84,12 @@ export interface CompileWorld {
 
 const placeRequirements = (requirements: Requirements, origin: Origin): readonly Placed[] => {
   const { resource: type, actions, obligations, permissions, roles, mfa, timeWindows } = requirements;
-  const keys = keysOf({ principals: [], roles: [], environments: requirements.environments });
+  const place = placeOf({ principals: [], roles: [], environments: requirements.environments });
   const placed: Placed[] = [];
   if (mfa || permissions.length + roles.length + timeWindows.length > 0)
-    placed.push({ type, actions, keys, part: 'requires', item: compileRequirements(requirements, origin) });
+    placed.push({ type, actions, place, part: 'requires', item: compileRequirements(requirements, origin) });
   if (obligations.length > 0)
-    placed.push({ type, actions, keys, part: 'obliges', item: { names: obligations, inScope: compileScope(requirements) } });
+    placed.push({ type, actions, place, part: 'obliges', item: { names: obligations, inScope: compileScope(requirements) } });
   return placed;
 };
 
@@ -102,7 +105,7 @@ export const compilePolicy = ({ name, version, document, conditions }: PolicySou
   };
   const rules = document.rules.map((rule, index): Placed => {
     const item = compileRule(rule, origin(rule.resource), conditionsOf(rule, index), world.schema(rule.resource));
-    return { type: rule.resource, actions: rule.actions, keys: keysOf(rule), part: rule.effect === 'deny' ? 'denies' : 'allows', item };
+    return { type: rule.resource, actions: rule.actions, place: placeOf(rule), part: rule.effect === 'deny' ? 'denies' : 'allows', item };
   });
   const { requirements } = document;
   return {
@@ -118,16 +121,19 @@ export const compilePolicy = ({ name, version, document, conditions }: PolicySou
   };
 };
 
-type MutableBucket = { any: unknown[]; by: Map<string, unknown[]> | null };
+type Keyed = Map<string, unknown[]> | null;
+type MutableBucket = { any: unknown[]; by: Keyed; at: Keyed };
 type MutableCell = Record<Part, MutableBucket> & { masks: CompiledMask[] };
 
 const emptyCell = (): MutableCell => ({
-  denies: { any: [], by: null },
-  allows: { any: [], by: null },
-  requires: { any: [], by: null },
-  obliges: { any: [], by: null },
+  denies: { any: [], by: null, at: null },
+  allows: { any: [], by: null, at: null },
+  requires: { any: [], by: null, at: null },
+  obliges: { any: [], by: null, at: null },
   masks: [],
 });
+
+const copyOf = (keyed: Keyed): Keyed => (keyed === null ? null : new Map(keyed));
 
 const without = <T>(list: readonly T[], item: T): T[] => list.filter((one) => one !== item);
 
@@ -165,40 +171,46 @@ export function* changeIndex(
   const bucketOf = (cell: MutableCell, part: Part): MutableBucket => {
     const known = cell[part];
     if (own.has(known)) return known;
-    const fresh: MutableBucket = { any: [...known.any], by: known.by === null ? null : new Map(known.by) };
+    const fresh: MutableBucket = { any: [...known.any], by: copyOf(known.by), at: copyOf(known.at) };
     own.add(fresh);
     cell[part] = fresh;
     return fresh;
   };
-  const listOf = (by: Map<string, unknown[]>, key: string): unknown[] => {
-    const known = by.get(key);
+  const listOf = (keyed: Map<string, unknown[]>, key: string): unknown[] => {
+    const known = keyed.get(key);
     if (known !== undefined && own.has(known)) return known;
     const fresh = [...(known ?? [])];
     own.add(fresh);
-    by.set(key, fresh);
+    keyed.set(key, fresh);
     return fresh;
   };
 
-  const put = ({ type, actions, keys, part, item }: Placed): void => {
+  const put = ({ type, actions, place, part, item }: Placed): void => {
     for (const action of actions) {
       const bucket = bucketOf(cellOf(type, action), part);
-      if (keys === null) bucket.any.push(item);
-      else for (const key of keys) listOf((bucket.by ??= new Map()), key).push(item);
+      if (place.under === 'any') bucket.any.push(item);
+      else for (const key of place.keys) listOf((bucket[place.under] ??= new Map()), key).push(item);
     }
   };
-  const take = ({ type, actions, keys, part, item }: Placed): void => {
+  const takeFrom = (keyed: Map<string, unknown[]>, key: string, item: unknown): void => {
+    const rest = without(keyed.get(key) ?? [], item);
+    if (rest.length === 0) keyed.delete(key);
+    else {
+      own.add(rest);
+      keyed.set(key, rest);
+    }
+  };
+  const take = ({ type, actions, place, part, item }: Placed): void => {
     for (const action of actions) {
       const bucket = bucketOf(cellOf(type, action), part);
-      if (keys === null) bucket.any = without(bucket.any, item);
-      else
-        for (const key of keys) {
-          const rest = without(bucket.by?.get(key) ?? [], item);
-          if (rest.length === 0) bucket.by?.delete(key);
-          else {
-            own.add(rest);
-            bucket.by?.set(key, rest);
-          }
-        }
+      if (place.under === 'any') {
+        bucket.any = without(bucket.any, item);
+        continue;
+      }
+      const keyed = bucket[place.under];
+      if (keyed === null) continue;
+      for (const key of place.keys) takeFrom(keyed, key, item);
+      if (keyed.size === 0) bucket[place.under] = null;
     }
   };
   const eachMask = ({ masks }: CompiledPolicy, work: (cell: MutableCell, mask: CompiledMask) => void): void => {

@@ -5,7 +5,7 @@ import type { Rights } from '../rights.ts';
 import { DEFAULT, type Ruling } from '../ruling.ts';
 import { NOWHERE, type Situation } from '../situation.ts';
 import { UNSPEAKABLE } from './document.ts';
-import type { Bucket, Cell, CompiledMask, PolicyIndex } from './policy-index.ts';
+import type { Bucket, CompiledMask, Obligation, PolicyIndex } from './policy-index.ts';
 import type { CompiledRule, Questioned } from './rule.ts';
 
 type Asked = Pick<Question, 'type' | 'action'>;
@@ -59,26 +59,74 @@ const keysOf = (rights: Rights): readonly string[] => {
 };
 
 /** The first answer that ends the search; null = looked at all. */
-const search = <T, R>(bucket: Bucket<T>, { rights, situation }: Questioned, look: (item: T) => R | null): R | null => {
-  for (const item of bucket.any) {
-    const found = look(item);
+const searchKeyed = <T, R>(keyed: ReadonlyMap<string, readonly T[]>, keys: readonly string[], look: (item: T) => R | null): R | null => {
+  for (const key of keys)
+    for (const item of keyed.get(key) ?? []) {
+      const found = look(item);
+      if (found !== null) return found;
+    }
+  return null;
+};
+
+const environmentsOf = ({ environment, saidEnvironment }: Situation): readonly string[] =>
+  environment === saidEnvironment ? [environment] : [environment, saidEnvironment];
+
+const search = <T, R>(buckets: readonly Bucket<T>[], { rights, situation }: Questioned, look: (item: T) => R | null): R | null => {
+  for (const { any, by, at } of buckets) {
+    for (const item of any) {
+      const found = look(item);
+      if (found !== null) return found;
+    }
+    const found =
+      (by === null ? null : searchKeyed(by, keysOf(rights), look)) ??
+      (at === null ? null : searchKeyed(at, environmentsOf(situation), look));
     if (found !== null) return found;
   }
-  if (bucket.by === null) return null;
-  for (const key of keysOf(rights))
-    for (const item of bucket.by.get(key) ?? []) {
-      const found = look(item);
-      if (found !== null) return found;
-    }
-  const { environment, saidEnvironment } = situation;
-  for (const name of environment === saidEnvironment ? [environment] : [environment, saidEnvironment]) {
-    if (name === '') continue;
-    for (const item of bucket.by.get(`env:${name}`) ?? []) {
-      const found = look(item);
-      if (found !== null) return found;
-    }
-  }
   return null;
+};
+
+/** What the policies hold about a type and an action, from the outermost layer and the widest word to the innermost and narrowest. */
+interface About {
+  readonly denies: readonly Bucket<CompiledRule>[];
+  readonly allows: readonly Bucket<CompiledRule>[];
+  readonly requires: readonly Bucket<CompiledRule>[];
+  readonly obliges: readonly Bucket<Obligation>[];
+  readonly masks: readonly CompiledMask[];
+}
+
+const filled = <T>(buckets: readonly Bucket<T>[]): readonly Bucket<T>[] =>
+  buckets.filter(({ any, by, at }) => any.length > 0 || by !== null || at !== null);
+
+const collect = (layers: readonly PolicyIndex[], { type, action }: Asked): About => {
+  const found = layers
+    .flatMap(({ cells }) => [cells.get('*'), cells.get(type)])
+    .flatMap((actions) => [actions?.get('*'), actions?.get(action)])
+    .filter((cell) => cell !== undefined);
+  return {
+    denies: filled(found.map(({ denies }) => denies)),
+    allows: filled(found.map(({ allows }) => allows)),
+    requires: filled(found.map(({ requires }) => requires)),
+    obliges: filled(found.map(({ obliges }) => obliges)),
+    masks: found.flatMap(({ masks }) => masks),
+  };
+};
+
+/** Types with actions that are kept collected; beyond it all are collected anew. */
+const COLLECTED = 4096;
+
+const createCollection = (layers: readonly PolicyIndex[]): ((question: Asked) => About) => {
+  const byType = new Map<string, Map<string, About>>();
+  let kept = 0;
+  return (question) => {
+    const known = byType.get(question.type)?.get(question.action);
+    if (known !== undefined) return known;
+    if (kept >= COLLECTED) byType.clear();
+    kept = kept >= COLLECTED ? 1 : kept + 1;
+    const about = collect(layers, question);
+    const actions = byType.get(question.type) ?? new Map<string, About>();
+    byType.set(question.type, actions.set(question.action, about));
+    return about;
+  };
 };
 
 const settled = new WeakMap<Ruling, Map<string, Ruling>>();
@@ -102,30 +150,18 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
   const layers = indexes.filter(({ size }) => size > 0);
   if (layers.length === 0) return null;
 
-  /** From the outermost layer and the widest word to the innermost and narrowest. */
-  const each = <R>({ type, action }: Asked, look: (cell: Cell) => R | null): R | null => {
-    for (const { cells } of layers)
-      for (const actions of [cells.get('*'), cells.get(type)]) {
-        if (actions === undefined) continue;
-        const [wide, narrow] = [actions.get('*'), actions.get(action)];
-        const found = (wide === undefined ? null : look(wide)) ?? (narrow === undefined ? null : look(narrow));
-        if (found !== null) return found;
-      }
-    return null;
-  };
+  const about = createCollection(layers);
   const speakable = ({ type }: Asked): boolean => !UNSPEAKABLE.includes(type);
 
   /** A ruling that allows; else the best reason why none does, DEFAULT where no rule speaks of it. */
   const allows = (question: Asked, questioned: Questioned): Ruling => {
     let best: Ruling = DEFAULT;
-    const found = each(question, ({ allows }) =>
-      search(allows, questioned, (rule: CompiledRule) => {
-        const ruling = rule.weigh(questioned);
-        if (ruling?.allowed === true) return ruling;
-        if (ruling !== null && best === DEFAULT) best = ruling;
-        return null;
-      }),
-    );
+    const found = search(about(question).allows, questioned, (rule) => {
+      const ruling = rule.weigh(questioned);
+      if (ruling?.allowed === true) return ruling;
+      if (ruling !== null && best === DEFAULT) best = ruling;
+      return null;
+    });
     return found ?? best;
   };
 
@@ -133,23 +169,20 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
     if (!speakable(question)) return allowed;
     // A second factor comes last: it is asked of those who lack nothing else.
     let stepUp: Ruling | null = null;
-    const refused = each(question, ({ requires }) =>
-      search(requires, questioned, (rule: CompiledRule) => {
-        const ruling = rule.weigh(questioned);
-        if (ruling?.stepUp !== true) return ruling;
-        stepUp ??= ruling;
-        return null;
-      }),
-    );
+    const { requires, obliges } = about(question);
+    const refused = search(requires, questioned, (rule) => {
+      const ruling = rule.weigh(questioned);
+      if (ruling?.stepUp !== true) return ruling;
+      stepUp ??= ruling;
+      return null;
+    });
     if (refused !== null) return refused;
     if (stepUp !== null) return stepUp;
     let names: readonly string[] | null = null;
-    each(question, ({ obliges }) =>
-      search(obliges, questioned, (one) => {
-        if (one.inScope(questioned)) names = [...new Set([...(names ?? allowed.obligations ?? []), ...one.names])];
-        return null;
-      }),
-    );
+    search(obliges, questioned, (one) => {
+      if (one.inScope(questioned)) names = [...new Set([...(names ?? allowed.obligations ?? []), ...one.names])];
+      return null;
+    });
     return names === null ? allowed : withObligations(allowed, names);
   };
 
@@ -160,9 +193,7 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
     settle,
 
     denies: (question, questioned) =>
-      speakable(question)
-        ? each(question, ({ denies }) => search(denies, questioned, (rule: CompiledRule) => rule.weigh(questioned)))
-        : null,
+      speakable(question) ? search(about(question).denies, questioned, (rule) => rule.weigh(questioned)) : null,
 
     conclude(question, questioned, given) {
       if (given.allowed) return settle(question, questioned, given);
@@ -176,16 +207,10 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
     holds(question, rights, situation, held) {
       if (!speakable(question)) return held;
       const questioned: Questioned = { rights, situation: situation ?? NOWHERE, asked: UNASKED };
-      if (each(question, (cell) => search(cell.denies, questioned, (rule: CompiledRule) => ofLasting(rule, questioned))) !== null)
-        return false;
-      const given =
-        held ||
-        each(question, (cell) =>
-          search(cell.allows, questioned, (rule: CompiledRule) => (ofLasting(rule, questioned)?.allowed === true ? rule : null)),
-        ) !== null;
-      return (
-        given && each(question, (cell) => search(cell.requires, questioned, (rule: CompiledRule) => ofLasting(rule, questioned))) === null
-      );
+      const { denies, allows, requires } = about(question);
+      if (search(denies, questioned, (rule) => ofLasting(rule, questioned)) !== null) return false;
+      const given = held || search(allows, questioned, (rule) => (ofLasting(rule, questioned)?.allowed === true ? rule : null)) !== null;
+      return given && search(requires, questioned, (rule) => ofLasting(rule, questioned)) === null;
     },
 
     trace(question, questioned) {
@@ -195,34 +220,25 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
         verdicts.push({ kind, rule: rule.name, ruling: rule.weigh(questioned) });
         return null;
       };
-      each(question, ({ denies }) => search(denies, questioned, look('deny')));
-      each(question, ({ allows }) => search(allows, questioned, look('allow')));
-      each(question, ({ requires }) => search(requires, questioned, look('requirement')));
+      const { denies, allows, requires } = about(question);
+      search(denies, questioned, look('deny'));
+      search(allows, questioned, look('allow'));
+      search(requires, questioned, look('requirement'));
       return verdicts;
     },
 
     rules(question, questioned) {
       const found = { denies: new Set<CompiledRule>(), allows: new Set<CompiledRule>() };
       if (speakable(question))
-        each(question, (cell) => {
-          for (const part of ['denies', 'allows'] as const)
-            search(cell[part], questioned, (rule: CompiledRule) => {
-              found[part].add(rule);
-              return null;
-            });
-          return null;
-        });
+        for (const part of ['denies', 'allows'] as const)
+          search(about(question)[part], questioned, (rule) => {
+            found[part].add(rule);
+            return null;
+          });
       return { denies: [...found.denies], allows: [...found.allows] };
     },
 
-    masks(question) {
-      const masks: CompiledMask[] = [];
-      each(question, (cell) => {
-        masks.push(...cell.masks);
-        return null;
-      });
-      return masks;
-    },
+    masks: (question) => about(question).masks,
 
     classification: (type) =>
       layers.flatMap(({ classes }) => classes.get(type) ?? []).reduce((a, b) => (a === '' || levelOf(b) > levelOf(a) ? b : a), ''),
