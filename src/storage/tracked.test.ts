@@ -1,15 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AppliedChange } from './storage.ts';
+import { unavailable } from '../base/fault.ts';
+import type { AppliedChange, FeedState } from './storage.ts';
 import { createTracked } from './tracked.ts';
 
 const counted: string[] = [];
 const count = (cache: string, result: string) => ({ inc: () => void counted.push(`${cache} ${result}`) });
 
+const newly = { age: () => 0, state: (): FeedState => ({ kind: 'fresh', age: 0 }) };
+
 const setUp = (over: { readonly capacity?: number; readonly touches?: (change: AppliedChange) => string | null } = {}) => {
   let apply: (change: AppliedChange) => void = () => {};
   let reset: () => void = () => {};
   let now = 0;
-  const waiting: ((value: string | null) => void)[] = [];
+  let read = 0;
+  let reading = true;
+  let kind: 'fresh' | 'stale' = 'fresh';
+  const age = (): number => now - read;
+  const waiting: { readonly resolve: (value: string | null) => void; readonly reject: (error: unknown) => void }[] = [];
   let loads = 0;
   const cache = createTracked({
     count,
@@ -18,6 +25,8 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
         apply = listener;
         reset = onReset ?? reset;
       },
+      age,
+      state: () => ({ kind, age: age() }),
     },
     clock: { now: () => now, monotonic: () => now },
   })<string | null>({
@@ -26,7 +35,7 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
     ttl: 1000,
     load: () => {
       loads += 1;
-      return new Promise((resolve) => waiting.push(resolve));
+      return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
     },
     ...over,
   });
@@ -36,11 +45,20 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
     change: (key: string, tenantId = 'acme') => apply({ seq: 1, kind: 'role', tenantId, key, until: null, detail: '' }),
     reset: () => reset(),
     answer: async (value: string | null) => {
-      waiting.shift()?.(value);
+      waiting.shift()?.resolve(value);
+      await turn();
+    },
+    fail: async (error: unknown) => {
+      waiting.shift()?.reject(error);
       await turn();
     },
     pass: (ms: number) => {
       now += ms;
+      if (reading) read = now;
+    },
+    feed: (state: 'read' | 'silent' | 'stale') => {
+      reading = state === 'read';
+      kind = state === 'stale' ? 'stale' : 'fresh';
     },
     loads: () => loads,
   };
@@ -112,6 +130,74 @@ describe('a tracked cache', () => {
     expect(cache.peek('acme', 'a')).toBeUndefined();
   });
 
+  describe('while the feed cannot be read', () => {
+    it('keeps what counted when it was last read, and asks nobody', async () => {
+      const { cache, pass, feed, loads } = await loaded();
+      pass(999);
+      feed('silent');
+      pass(60_000);
+      expect([cache.peek('acme', 'a'), cache.get('acme', 'a'), loads()]).toEqual(['one', 'one', 1]);
+    });
+
+    it('keeps it from the outage’s first moment: a load that finds the store away answers what was known', async () => {
+      const { cache, pass, feed, fail } = await loaded();
+      pass(999);
+      feed('silent');
+      pass(1);
+      const asked = cache.get('acme', 'a');
+      await fail(unavailable('STORE_UNAVAILABLE', 'away'));
+      expect(await asked).toBe('one');
+    });
+
+    it('says what is the matter where the store answers', async () => {
+      const { cache, pass, feed, fail } = await loaded();
+      pass(999);
+      feed('silent');
+      pass(1);
+      const refused = expect(cache.get('acme', 'a')).rejects.toThrow('broken');
+      await fail(new Error('broken'));
+      await refused;
+    });
+
+    it('brings nothing back that had ended before', async () => {
+      const { cache, pass, feed, fail } = await loaded();
+      pass(1000);
+      feed('silent');
+      pass(60_000);
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+      const refused = expect(cache.get('acme', 'a')).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' });
+      await fail(unavailable('STORE_UNAVAILABLE', 'away'));
+      await refused;
+    });
+
+    it('keeps nothing beyond the ceiling', async () => {
+      const { cache, pass, feed } = await loaded();
+      feed('stale');
+      pass(1000);
+      pass(60_000);
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+    });
+
+    it('still forgets at a change that came by another way', async () => {
+      const { cache, pass, feed, change } = await loaded();
+      feed('silent');
+      pass(60_000);
+      change('a');
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+    });
+
+    it('loads again once it is read', async () => {
+      const { cache, pass, feed, answer } = await loaded();
+      feed('silent');
+      pass(60_000);
+      feed('read');
+      pass(1);
+      const asked = cache.get('acme', 'a');
+      await answer('two');
+      expect(await asked).toBe('two');
+    });
+  });
+
   it.each([
     ['its key', 'a'],
     ['its tenant', ''],
@@ -161,7 +247,7 @@ describe('a tracked cache', () => {
 
   it('asks again after a load that failed', async () => {
     let fail = true;
-    const cache = createTracked({ count, feed: { on: () => {} }, clock: { now: () => 0, monotonic: () => 0 } })({
+    const cache = createTracked({ count, feed: { on: () => {}, ...newly }, clock: { now: () => 0, monotonic: () => 0 } })({
       kinds: ['role'],
       capacity: 2,
       ttl: 1000,

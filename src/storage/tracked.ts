@@ -1,11 +1,13 @@
 // Values of Postgres kept in memory until a change to them is seen. A load that a change overtook is not kept.
+// Their time stands still while the feed cannot be read: whoever was known when it was last read is known up to its ceiling.
 import { boundedMap } from '../base/bounded.ts';
 import type { TenantId } from '../base/caller.ts';
-import type { Clock } from '../base/time.ts';
+import { Fault } from '../base/fault.ts';
+import type { Clock, Millis } from '../base/time.ts';
 import type { AppliedChange, CreateTracked, Feed, Tracked, TrackedOptions } from './storage.ts';
 
 export interface TrackedPorts {
-  readonly feed: Pick<Feed, 'on'>;
+  readonly feed: Pick<Feed, 'on' | 'age' | 'state'>;
   readonly clock: Clock;
   /** A counter of look-ups in the cache of that name. */
   readonly count: (cache: string, result: 'hit' | 'miss') => { inc(): void };
@@ -14,6 +16,8 @@ export interface TrackedPorts {
 interface Kept<V> {
   readonly value: V;
   readonly epoch: number;
+  /** On the monotonic clock. */
+  readonly until: Millis;
 }
 
 interface Attempt {
@@ -29,6 +33,8 @@ interface Load<V> extends Attempt {
 /** A change to a value being loaded makes us load again; under a storm of changes the third answer is given, not kept. */
 const ATTEMPTS = 3;
 const TENANTS_REMEMBERED = 50_000;
+/** The feed is read once a second; beyond this something is the matter with it. */
+const SILENT: Millis = 2500;
 
 const fullKey = (tenantId: TenantId, key: string): string => `${tenantId}\0${key}`;
 const ownKey = (change: AppliedChange): string => (change.key === '' ? 'tenant' : change.key);
@@ -81,38 +87,60 @@ export const createTracked =
       forgetAll,
     );
 
+    /** What is kept, however old, unless a change or another history took it. */
+    const standing = (tenantId: TenantId, key: string): Kept<V> | undefined => {
+      const found = kept.get(fullKey(tenantId, key), 0);
+      return found !== undefined && found.epoch === epochOf(tenantId) ? found : undefined;
+    };
+
+    /** It counted when the feed was last read, and what the feed told then may still be answered. */
+    const counts = (found: Kept<V>): boolean => {
+      const { kind } = ports.feed.state();
+      return (kind === 'fresh' || kind === 'degraded') && ports.clock.monotonic() - ports.feed.age() < found.until;
+    };
+
+    const usable = (tenantId: TenantId, key: string): Kept<V> | undefined => {
+      const found = standing(tenantId, key);
+      if (found === undefined || ports.clock.monotonic() < found.until) return found;
+      return ports.feed.age() > SILENT && counts(found) ? found : undefined;
+    };
+
     const loadUntilCalm = async (tenantId: TenantId, key: string, load: Attempt): Promise<V> => {
       for (let attempt = 1; ; attempt += 1) {
         load.overtaken = false;
         load.last = attempt === ATTEMPTS;
         const value = await options.load(tenantId, key);
         if (!load.overtaken) {
-          kept.set(fullKey(tenantId, key), { value, epoch: epochOf(tenantId) }, ports.clock.monotonic() + options.ttl);
+          const until = ports.clock.monotonic() + options.ttl;
+          kept.set(fullKey(tenantId, key), { value, epoch: epochOf(tenantId), until }, Number.POSITIVE_INFINITY);
           return value;
         }
         if (load.last) return value;
       }
     };
 
+    /** An outage that began after the feed was last read shows here first. */
+    const loadOrKeep = (tenantId: TenantId, key: string, state: Attempt): Promise<V> =>
+      loadUntilCalm(tenantId, key, state).catch((error: unknown) => {
+        const found = standing(tenantId, key);
+        if (error instanceof Fault && error.code === 'UNAVAILABLE' && found !== undefined && counts(found)) return found.value;
+        throw error;
+      });
+
     const load = (tenantId: TenantId, key: string): Promise<V> => {
       const id = fullKey(tenantId, key);
       const state: Attempt = { overtaken: false, last: false };
-      const promise = loadUntilCalm(tenantId, key, state).finally(() => {
+      const promise = loadOrKeep(tenantId, key, state).finally(() => {
         if (loads.get(id)?.promise === promise) loads.delete(id);
       });
       loads.set(id, Object.assign(state, { promise, tenantId }));
       return promise;
     };
 
-    const peek = (tenantId: TenantId, key: string): V | undefined => {
-      const found = kept.get(fullKey(tenantId, key), ports.clock.monotonic());
-      return found !== undefined && found.epoch === epochOf(tenantId) ? found.value : undefined;
-    };
-
     return {
       get(tenantId, key) {
-        const found = kept.get(fullKey(tenantId, key), ports.clock.monotonic());
-        if (found !== undefined && found.epoch === epochOf(tenantId)) {
+        const found = usable(tenantId, key);
+        if (found !== undefined) {
           hit.inc();
           return found.value;
         }
@@ -121,7 +149,7 @@ export const createTracked =
         // An overtaken load tries again, so joining it is safe, unless it was its last try.
         return running === undefined || (running.overtaken && running.last) ? load(tenantId, key) : running.promise;
       },
-      peek,
+      peek: (tenantId, key) => usable(tenantId, key)?.value,
       get size() {
         return kept.size;
       },

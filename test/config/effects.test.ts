@@ -292,7 +292,8 @@ describe('what is kept in memory when nothing changes', () => {
 
   const allowed = async (userId: string): Promise<unknown> => {
     const request = { subject: { type: 'user', id: userId }, action: 'read', resource: { type: 'users' } };
-    // A clock that jumps makes our knowledge old until the next look at the feed.
+    // A clock that jumps looks like a feed that could not be read, until the next look at it.
+    await waitFor(() => hub.app.platform.feed.age() < seconds(1), 5000, 'a look at the feed');
     await waitFor(async () => (await refusal(hub.ask('SecurityHub/CheckPermission', request))) === 'none', 5000, 'a fresh feed');
     return (await hub.ask('SecurityHub/CheckPermission', request))['allowed'];
   };
