@@ -8,12 +8,13 @@ import {
   type KeyChange,
   nextOf,
   nextStep,
+  predecessorOf,
   readyAt,
   revoked,
   type StoredKey,
 } from './key-life.ts';
 
-const policy = { rotation: 1000, ahead: 100, overlap: 300 };
+const policy = { rotation: 1000, ahead: 100, overlap: 300, told: 20 };
 const fresh = (kid: string): FreshKey => ({
   kid,
   algorithm: 'ES256',
@@ -89,5 +90,25 @@ describe('the life of signing keys', () => {
       ['a', 'retiring'],
       ['b', 'active'],
     ]);
+  });
+});
+
+describe('the predecessor of the active key', () => {
+  const first = freshKey(fresh('first'), 'active', 0);
+  const second = freshKey(fresh('second'), 'published', 50);
+  const active = (keys: readonly StoredKey[]): StoredKey => activeOf(keys) ?? first;
+
+  it('is the key whose place it took', () => {
+    const keys = activated([first, second], second, 60);
+    expect(predecessorOf(keys, active(keys))?.kid).toBe('first');
+    expect(predecessorOf([first], first)).toBeUndefined();
+  });
+
+  it('is never a key that was revoked, nor an older one in its stead', () => {
+    const third = freshKey(fresh('third'), 'published', 70);
+    const twice = [...activated([first, second], second, 60), third];
+    const keys = stored(twice, revoked(twice, active(twice), 'lost', 80, fresh('fourth')));
+    expect(active(keys).kid).toBe('third');
+    expect(predecessorOf(keys, active(keys))).toBeUndefined();
   });
 });

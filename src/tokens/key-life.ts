@@ -32,6 +32,8 @@ export interface KeyPolicy {
   readonly ahead: Millis;
   /** How long a token may live that a key signed last. */
   readonly overlap: Millis;
+  /** Within this every replica has heard of a key. */
+  readonly told: Millis;
 }
 
 /** A key that nobody has seen yet. */
@@ -88,6 +90,10 @@ export const activated = (keys: readonly StoredKey[], next: StoredKey, now: Inst
   ];
   return old === undefined || old.kid === next.kid ? puts : [{ ...old, state: 'retiring', retiringAt: now }, ...puts];
 };
+
+/** The key whose place the active one took; it verifies everywhere. undefined: there was none, or it was revoked. */
+export const predecessorOf = (keys: readonly StoredKey[], active: StoredKey): StoredKey | undefined =>
+  ours(keys).find((key) => key.state === 'retiring' && key.retiringAt === active.activatedAt && key.revokedAt === null);
 
 const dueAt = (active: StoredKey, next: StoredKey, { rotation }: KeyPolicy): Instant =>
   Math.min(

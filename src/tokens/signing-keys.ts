@@ -6,7 +6,18 @@ import { Fault } from '../base/fault.ts';
 import type { Sealer } from '../base/sealer.ts';
 import type { Clock, Instant } from '../base/time.ts';
 import type { Algorithm } from './jws.ts';
-import { activeOf, type FreshKey, freshKey, type KeyChange, type KeyPolicy, readyAt, type Step, type StoredKey, seen } from './key-life.ts';
+import {
+  activeOf,
+  type FreshKey,
+  freshKey,
+  type KeyChange,
+  type KeyPolicy,
+  predecessorOf,
+  readyAt,
+  type Step,
+  type StoredKey,
+  seen,
+} from './key-life.ts';
 import { isAccepted, type Keyring, type PublicJwk, type Signer, type VerificationKey } from './keyring.ts';
 import { deviceSigner, type SigningDevice, withBackup } from './signing-device.ts';
 
@@ -134,6 +145,17 @@ const show = async (deps: SigningKeysDeps, { verification }: Held, signs: boolea
   return result;
 };
 
+/** Signs with the active key, but while that may be news to a replica with the one before it: what one replica signs, all verify. */
+const openActive = async (deps: SigningKeysDeps, stored: readonly StoredKey[], active: StoredKey): Promise<Signer> => {
+  const signer = await openStored(deps, active);
+  const { clock, policy } = deps;
+  const from = (active.publishedAt ?? clock.now()) + policy.told;
+  const before = predecessorOf(stored, active);
+  if (before === undefined || from <= clock.now()) return signer;
+  const predecessor = await openStored(deps, before);
+  return { ...signer, sign: (type, payload) => (clock.now() < from ? predecessor : signer).sign(type, payload) };
+};
+
 /** Loads the installation's keys into the ring, again and again; remembers what signs meanwhile. */
 export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): Promise<void> } => {
   const { keys, jose, keyring, clock, policy, warn } = deps;
@@ -181,7 +203,7 @@ export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): 
       const active = activeOf(stored);
       if (files !== null) return keyring.replace(believed, signs?.signer ?? null);
       if (active === undefined) throw new Fault('UNAVAILABLE', 'SIGNING_KEY_MISSING', 'no signing key is active');
-      const backup = await openStored(deps, active);
+      const backup = await openActive(deps, stored, active);
       keyring.replace(
         believed,
         signs === null

@@ -109,7 +109,12 @@ export const wireTokens = (
     sealer,
     keyring,
     algorithm: config.algorithm,
-    policy: { rotation: config.keyRotation, ahead: config.keyAhead, overlap: longest + MAX_GRACE + CLOCK_SKEW + PROPAGATION },
+    policy: {
+      rotation: config.keyRotation,
+      ahead: config.keyAhead,
+      overlap: longest + MAX_GRACE + CLOCK_SKEW + PROPAGATION,
+      told: PROPAGATION,
+    },
     files: () => readKeyFiles(config.privateKeyPath, config.publicKeyPath),
     device,
     warn: (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(fields, message),

@@ -803,7 +803,10 @@ export interface ListSigningKeysResponse {
 
 /** Asks for the next key to sign. */
 export interface RotateSigningKeyRequest {
-  /** Now, although verifiers that download keys may not have seen it: they refuse its tokens until they look again. */
+  /**
+   * Now (once all replicas know it: 2 s), although verifiers that download keys may not have seen it: they refuse its tokens
+   * until they look again.
+   */
   immediately: boolean;
   /** The key to be replaced; empty = whichever signs. */
   expectedKid: string;
