@@ -3,12 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials, makeGenericClientConstructor, Metadata, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer, type MethodDefinition } from '@grpc/proto-loader';
-import { type DescMethod, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
-import { Fault } from '../base/fault.ts';
+import { type DescMethod, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { Fault, toFault } from '../base/fault.ts';
 import { isLocal } from '../client/address.ts';
 import { sslCredentials, sslOptions } from '../client/credentials.grpc.ts';
 import { descriptorBytes, descriptors } from '../server/descriptors/registry.ts';
 import { faultOf } from '../server/grpc/status.ts';
+import { readJson } from '../server/http/json.ts';
 import { didYouMean, type Terminal, usageFault } from './command.ts';
 
 /** Options of every command that asks a hub. */
@@ -57,12 +58,12 @@ const resolveMethod = (name: string): { readonly definition: MethodDefinition<ob
   return { definition, desc };
 };
 
-const requestBytes = (desc: DescMethod, json: JsonValue): Buffer => {
+/** Read as the HTTP port reads it. */
+const requestBytes = ({ input }: DescMethod, json: string): Buffer => {
   try {
-    return Buffer.from(toBinary(desc.input, fromJson(desc.input, json, { registry: descriptors().registry })));
+    return Buffer.from(readJson(input, json, descriptors()));
   } catch (error) {
-    const said = (error as Error).message.replace(/^cannot decode message \S+ from JSON: /, '');
-    throw usageFault(`the request does not fit ${desc.input.typeName}: ${said}`);
+    throw usageFault(`the request does not fit ${input.typeName}: ${toFault(error).message}`);
   }
 };
 
@@ -119,8 +120,8 @@ const text = (values: AskValues, name: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
-/** The answer as JSON. UNAVAILABLE / CALL_FAILED says code, reason and fields in words; a slip in the words is a usage fault. */
-export const ask = async (name: string, request: JsonValue, values: AskValues, terminal: Terminal): Promise<JsonValue> => {
+/** JSON in, and the answer as JSON. UNAVAILABLE / CALL_FAILED says code, reason and fields in words; a slip in the words is a usage fault. */
+export const ask = async (name: string, request: string, values: AskValues, terminal: Terminal): Promise<JsonValue> => {
   const bootstrap = bootstrapOf(text(values, 'data-dir') ?? terminal.env['DATA_DIR'] ?? './data');
   const address = text(values, 'address') ?? bootstrap.grpc ?? '127.0.0.1:50052';
   // What a development start left behind is nobody else's business.

@@ -1,12 +1,12 @@
 // `security-hub call SERVICE/METHOD JSON`: one call from a terminal, JSON in and JSON out.
 import { readFileSync } from 'node:fs';
-import type { JsonValue } from '@bufbuild/protobuf';
 import { ask, ASK_HELP, ASK_OPTIONS } from './ask.ts';
 import { type Command, usageFault, words } from './command.ts';
 
-const parse = (text: string): JsonValue => {
+const requireJson = (text: string): string => {
   try {
-    return JSON.parse(text) as JsonValue;
+    JSON.parse(text);
+    return text;
   } catch {
     throw usageFault('the request is not valid JSON');
   }
@@ -22,7 +22,7 @@ ${ASK_HELP}`,
     const { values, positionals } = words(argv, ASK_OPTIONS);
     const [name, request = '{}', surplus] = positionals;
     if (name === undefined || surplus !== undefined) throw usageFault('say SERVICE/METHOD and at most one request');
-    const answer = await ask(name, parse(request === '-' ? readFileSync(0, 'utf8') : request), values, terminal);
+    const answer = await ask(name, requireJson(request === '-' ? readFileSync(0, 'utf8') : request), values, terminal);
     terminal.out(JSON.stringify(answer, null, 2));
     return 0;
   },

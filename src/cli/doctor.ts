@@ -1,5 +1,5 @@
 // `security-hub doctor`: what is wrong with this configuration and its stores, and what to do next.
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { systemRandom } from '../base/random.ts';
@@ -105,6 +105,7 @@ const dataDir = (config: Config): Finding => {
   const { dataDir: path } = config.server;
   let there = resolve(path);
   while (!existsSync(there)) there = dirname(there);
+  if (!statSync(there).isDirectory()) return fault('data', `${there} is no directory`, 'set DATA_DIR to one');
   try {
     accessSync(there, constants.W_OK);
     return fine('data', path);

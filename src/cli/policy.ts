@@ -115,7 +115,7 @@ const validate = async (paths: readonly string[], values: AskValues, terminal: T
   const sources = sourcesOf(paths);
   if (values['remote'] === true) {
     const request = { ...about(values), sources: sources.map(({ name, content }) => ({ name, content })) };
-    const answer = (await ask('AuthorizationService/ValidatePolicies', request, values, terminal)) as JsonObject;
+    const answer = (await ask('AuthorizationService/ValidatePolicies', JSON.stringify(request), values, terminal)) as JsonObject;
     const problems = items(answer['problems']).map((one) => ({
       source: text(one['source']),
       line: Number(one['line']),
@@ -154,7 +154,7 @@ const apply = async (paths: readonly string[], values: AskValues, terminal: Term
     acknowledgeRisk: values['acknowledge-risk'] === true,
     comment: typeof values['comment'] === 'string' ? values['comment'] : '',
   };
-  const answer = (await ask('AuthorizationService/ApplyPolicies', request, values, terminal)) as JsonObject;
+  const answer = (await ask('AuthorizationService/ApplyPolicies', JSON.stringify(request), values, terminal)) as JsonObject;
   const version = answer['version'] as JsonObject;
   if (answer['unchanged'] === true) {
     terminal.out(`all of it is there already; version ${text(version['version'])} is active`);

@@ -1,6 +1,7 @@
 // Where the master key comes from: a file only we can read, the environment, or, for the embedded database, a file made once.
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -75,13 +76,14 @@ const createKeyFile = (path: string, random: Pick<Random, 'bytes'>): void => {
   }
 };
 
-const devKey = (path: string, random: Pick<Random, 'bytes'>): MasterKey => {
+const devKey = (dataDir: string, random: Pick<Random, 'bytes'>): MasterKey => {
+  const path = join(dataDir, 'master.key');
   try {
-    return readKeyFile(path);
+    if (!existsSync(path)) createKeyFile(path, random);
   } catch (error) {
-    if (!(error instanceof Fault) || codeOf(error.cause ?? {}) !== 'ENOENT') throw error;
+    const next = 'let this user write there, or set DATA_DIR to another directory';
+    throw fault('KEY_FILE_UNREADABLE', `no file can be made in ${dataDir} (${codeOf(error)}): ${next}`, error);
   }
-  createKeyFile(path, random);
   return readKeyFile(path);
 };
 
@@ -90,7 +92,7 @@ const found = (source: MasterKeySource, random: Pick<Random, 'bytes'>): MasterKe
     throw fault('MASTER_KEY_AMBIGUOUS', 'ENCRYPTION_KEY_PATH and ENCRYPTION_KEY are both set: keep one of them');
   if (source.path !== '') return readKeyFile(source.path);
   if (source.value !== '') return parseMasterKey(Buffer.from(source.value), 'ENCRYPTION_KEY');
-  if (source.embedded) return devKey(join(source.dataDir, 'master.key'), random);
+  if (source.embedded) return devKey(source.dataDir, random);
   throw fault(
     'MASTER_KEY_MISSING',
     'with POSTGRES_URI set the master key must be given. Run: (umask 077; openssl rand -base64 32 > master.key) and set ENCRYPTION_KEY_PATH=master.key; keep a copy, nothing sealed opens without it',

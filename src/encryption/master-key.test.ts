@@ -71,6 +71,10 @@ describe('the source of the master key', () => {
     expect(statSync(join(dataDir, 'master.key')).mode & 0o777).toBe(0o600);
     expect(readFileSync(join(dataDir, 'master.key'), 'utf8')).toMatch(/^dev:/);
   });
+  it('says that the data directory is what stops it', () => {
+    const dataDir = fileOf('data', 0o600);
+    expect(() => loadMasterKey({ ...source, dataDir, embedded: true }, systemRandom)).toThrow(/^no file can be made in .*DATA_DIR/);
+  });
   it('is refused in production when it was made for development', () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'master-key-'));
     loadMasterKey({ ...source, dataDir, embedded: true }, systemRandom);

@@ -117,7 +117,10 @@ export const createTransport = (deps: TransportDeps) => {
       tls,
     });
   };
-  const probeServer = server.probePort === 0 ? null : createHttpServer({ ...common, routes: probes, port: server.probePort, tls: null });
+  const probeServer =
+    server.probePort === 0
+      ? null
+      : createHttpServer({ ...common, routes: probes, port: server.probePort, portName: 'PROBE_PORT', tls: null });
 
   const ports = { grpc: server.grpcPort, http: server.httpPort };
   let grpcServer: ReturnType<typeof createGrpc> | undefined;

@@ -65,6 +65,11 @@ describe('security-hub doctor', () => {
     expect(fault).not.toContain('hunter2');
   });
 
+  it('finds a data directory that is none', async () => {
+    const path = file('data', '');
+    expect(await diagnose({ DATA_DIR: path })).toEqual({ fault: `data: ${path} is no directory`, next: 'set DATA_DIR to one' });
+  });
+
   it('finds that Redis is down', async () => {
     const { fault, next } = await diagnose({ REDIS_URL: 'redis://127.0.0.1:1' });
     expect(fault).toBe('redis: Redis does not answer');

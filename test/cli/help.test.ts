@@ -42,7 +42,16 @@ describe('a slip', () => {
     ['in an option of a command', ['call', 'SecurityHub/ValidateToken', '--tokn', 'x'], 'did you mean --token?'],
     ['in the word of a command', ['migrate', 'paln'], 'did you mean plan?'],
     ['in the name of a method', ['call', 'SecurityHub/ValidateTokens'], 'did you mean SecurityHub/ValidateToken?'],
-    ['in the name of a field', ['call', 'SecurityHub/ValidateToken', '{"tokn": "x"}'], '"tokn" is unknown'],
+    [
+      'in the name of a field',
+      ['call', 'SecurityHub/ValidateToken', '{"tokn": "x"}'],
+      'tokn: is not a field of securityhub.v1.ValidateTokenRequest',
+    ],
+    [
+      'in a name that would be lost',
+      ['call', 'SecurityHub/Encrypt', '{"context": {"attributes": {"__proto__": "x"}}}'],
+      '__proto__: is no name here',
+    ],
     ['in the JSON', ['call', 'SecurityHub/ValidateToken', '{token}'], 'not valid JSON'],
     ['in the number of words', ['version', 'please'], 'version does not know please'],
     ['of one who forgot --yes', ['recover'], 'say --yes'],

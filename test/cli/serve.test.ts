@@ -56,11 +56,14 @@ describe('serve', () => {
     expect(err.match(/^ {2}- /gm)).toHaveLength(4);
   });
 
-  it('ends with 1 when its port is taken, and leaves nothing running', async () => {
+  it('ends with 1 when its port is taken, names the setting, and leaves nothing running', async () => {
     const hub = await startHub({ ...migrated.env });
     const taken = hub.grpc.split(':')[1] ?? '';
     const { code, err } = await runCli(['serve'], { ...migrated.env, GRPC_PORT: taken, HTTP_PORT: '0' });
-    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('address already in use') });
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringContaining(`127.0.0.1:${taken} is taken by another process: stop that, or change GRPC_PORT`),
+    });
     expect(await hub.stop()).toBe(0);
   });
 

@@ -4,6 +4,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type ConnectionInjector, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import { mib } from '../../base/bytes.ts';
 import type { Millis } from '../../base/time.ts';
+import { listen } from '../listen.ts';
 import type { Log } from '../platform.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Route } from '../rpc/live-call.ts';
@@ -54,15 +55,6 @@ const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, unfin
   return server;
 };
 
-const listening = (server: NetServer, where: { host: string; port: number } | { path: string }): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(where, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-
 /** Resolves when the last of its connections has closed. */
 const emptied = (server: NetServer | null): Promise<void> =>
   new Promise((resolve) => {
@@ -101,11 +93,11 @@ export const createGrpcServer = (deps: GrpcServerDeps): GrpcServer => {
 
   return {
     async start() {
-      await listening(overTcp, { host: deps.host, port: deps.port });
+      await listen(overTcp, { host: deps.host, port: deps.port }, 'GRPC_PORT or GRPC_HOST');
       if (overUnix !== null) {
         // A socket left behind by a killed process would refuse us for ever.
         rmSync(deps.socket, { force: true });
-        await listening(overUnix, { path: deps.socket });
+        await listen(overUnix, { path: deps.socket }, 'GRPC_SOCKET');
         chmodSync(deps.socket, 0o660);
       }
       const { port } = overTcp.address() as { port: number };

@@ -4,6 +4,7 @@ import { toFault } from '../../base/fault.ts';
 import type { Millis } from '../../base/time.ts';
 import type { TlsSource } from '../grpc/credentials.ts';
 import { isLoopback } from '../grpc/peer.ts';
+import { listen } from '../listen.ts';
 import type { Log } from '../platform.ts';
 import { givenRequestId } from '../rpc/live-call.ts';
 import { answering, headerOf, type Recognises } from './answer.ts';
@@ -17,6 +18,8 @@ export interface HttpServerDeps {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** The setting it comes from; default HTTP_PORT. */
+  readonly portName?: string;
   /** null: in the clear; then, beyond loopback, guarded routes are not served. */
   readonly tls: TlsSource | null;
   /** Names that Host may carry besides the loopback ones. */
@@ -72,16 +75,12 @@ export const createHttpServer = (deps: HttpServerDeps): HttpServer => {
   const { server, stop: stopWatching } = createListener(deps.tls, listener, log);
 
   return {
-    start: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ host: deps.host, port: deps.port }, () => {
-          server.off('error', reject);
-          const { port } = server.address() as { readonly port: number };
-          log.info({ address: deps.host, port, tls: deps.tls !== null }, 'HTTP listens');
-          resolve(port);
-        });
-      }),
+    async start() {
+      await listen(server, { host: deps.host, port: deps.port }, `${deps.portName ?? 'HTTP_PORT'} or HTTP_HOST`);
+      const { port } = server.address() as { readonly port: number };
+      log.info({ address: deps.host, port, tls: deps.tls !== null }, 'HTTP listens');
+      return port;
+    },
     async stop(grace) {
       closing = true;
       stopWatching();
