@@ -33,6 +33,7 @@ export const wireCapabilities = (platform: Platform, config: Config, methods: ()
       limits: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.limits ?? NO_LIMITS),
       page: (tenantId, kind, after, limit) => identity.door.subjectIds(tenantId, kind, after, limit),
     },
+    watermarkUntil: () => tokens.door.watermarkUntil(),
     enforceDataAccess: (request, call) => hub.enforceDataAccess(request, call),
   });
   const authorization = rights.door;
@@ -61,7 +62,7 @@ export const wireCapabilities = (platform: Platform, config: Config, methods: ()
     },
   );
   const apiKeys = wireApiKeys(platform, config.apiKeys, { authorization, identity: identity.door });
-  const terms = createTerms({ ...identity.door, rights: authorization.rights });
+  const terms = createTerms({ ...identity.door, rights: authorization.rights, cursor: () => platform.feed.cursor() });
   const issuers = wireIssuers(
     platform,
     config.issuers,

@@ -14,6 +14,7 @@ import {
   type Felt,
   keepingAnOwner,
   lastOwner,
+  limitsOf,
   makerOf,
   requireThere,
   roleNotFound,
@@ -67,7 +68,14 @@ export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): v
 const firstOwner = (role: string, held: Holding, owners: readonly string[]): boolean =>
   role === OWNER && owners.length === 0 && held.holds('installation:tenants');
 
-export const createAssignmentChanges = ({ rules, groups, subjectsKnown, write, holding }: ChangeDeps): AssignmentChanges => {
+export const createAssignmentChanges = ({
+  rules,
+  groups,
+  subjectsKnown,
+  write,
+  holding,
+  watermarkUntil,
+}: ChangeDeps): AssignmentChanges => {
   const guard = { rules, subjectsKnown };
 
   /** Under the tenant's lock. */
@@ -95,11 +103,15 @@ export const createAssignmentChanges = ({ rules, groups, subjectsKnown, write, h
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         await requireThere({ groups, subjectsKnown }, tx, tenantId, given.subject);
-        const result = await give(tx, tenantId, given, await rolesIn(rules, tx, tenantId), held, call);
+        const roles = await rolesIn(rules, tx, tenantId);
+        const result = await give(tx, tenantId, given, roles, held, call);
         const details = { role: given.role, not_before: given.notBefore, expires_at: given.expiresAt };
         return {
           result,
-          changes: [subjectChange('assignment', tenantId, given.subject)],
+          changes: [
+            subjectChange('assignment', tenantId, given.subject),
+            ...limitsOf({ watermarkUntil }, tenantId, given.subject, [given.role], roles.lookup),
+          ],
           events: [eventOf(call, tenantId, 'role.assigned', `${given.subject.type}:${given.subject.id}`, { details })],
         };
       });
@@ -133,7 +145,7 @@ export const createAssignmentChanges = ({ rules, groups, subjectsKnown, write, h
       for (const role of new Set(roles)) await give(tx, tenantId, { subject, role, notBefore: null, expiresAt: null }, known, held, call);
       const resource = `${subject.type}:${subject.id}`;
       return {
-        changes: [subjectChange('assignment', tenantId, subject)],
+        changes: [subjectChange('assignment', tenantId, subject), ...limitsOf({ watermarkUntil }, tenantId, subject, roles, known.lookup)],
         events: call === null ? [] : roles.map((role) => eventOf(call, tenantId, 'role.assigned', resource, { details: { role } })),
       };
     },

@@ -139,6 +139,8 @@ export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly maskKey: MaskKey;
+  /** Until when a token that is issued now may live. */
+  readonly watermarkUntil: () => Instant;
 }
 
 export interface HeldPermissions {

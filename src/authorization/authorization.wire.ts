@@ -1,5 +1,5 @@
 // Joins the authorization capability with its tables, its caches and the change feed.
-import { days, hours, seconds } from '../base/time.ts';
+import { days, hours, type Instant, seconds } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -40,6 +40,8 @@ const DECISIONS_PER_TENANT = 100_000;
 
 export interface AuthorizationPorts {
   readonly subjects: Subjects;
+  /** Until when a token that is issued now may live. */
+  readonly watermarkUntil: () => Instant;
   /** Principals are known to the hub: it answers. */
   readonly enforceDataAccess: EnforceDataAccess;
 }
@@ -107,6 +109,7 @@ export const wireAuthorization = (
     applied: () => feed.applied(),
     subjectsKnown: ports.subjects,
     write: platform.write,
+    watermarkUntil: ports.watermarkUntil,
     clock: platform.clock,
     random: platform.random,
     maskKey: (tenantId, type, field) => platform.sealer.derive(['field-mask', tenantId, type, field].join('\n')),

@@ -4,6 +4,7 @@ import { type Caller, subjectOf, type TenantId } from '../base/caller.ts';
 import type { AuditEntry } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
 import type { Random } from '../base/random.ts';
+import type { Instant } from '../base/time.ts';
 import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
 import type { Rules, Subjects } from './authorization.ts';
 import { BUILT_IN_ROLES } from './builtin.ts';
@@ -14,7 +15,7 @@ import type { Holding } from './holding.ts';
 import type { ResourceType } from './resource-type.ts';
 import { subjectKey } from './resolve.ts';
 import type { Subject } from './rights.ts';
-import type { Role } from './role.ts';
+import { constraintsOf, type Role, type RoleLookup } from './role.ts';
 import { isBuiltInRole, roleLookup } from './snapshot.ts';
 
 export interface ChangeDeps {
@@ -25,6 +26,8 @@ export interface ChangeDeps {
   readonly write: Write;
   readonly random: Random;
   readonly holding: (caller: Caller) => MaybePromise<Holding>;
+  /** Until when a token that is issued now may live. */
+  readonly watermarkUntil: () => Instant;
 }
 
 /** `revision`: pass it as `min_policy_revision` to be decided on this change. */
@@ -58,6 +61,20 @@ export const changeOf = (kind: ChangeKind, tenantId: TenantId, key: string): Cha
 
 export const subjectChange = (kind: 'assignment' | 'grant', tenantId: TenantId, subject: Subject): Change =>
   changeOf(kind, tenantId, subjectKey(subject));
+
+/** Roles whose limits a subject has from now on: whoever judges its tokens by what they say hears of it. A service's tokens say nothing of limits. */
+export const limitsOf = (
+  { watermarkUntil }: Pick<ChangeDeps, 'watermarkUntil'>,
+  tenantId: TenantId,
+  { type, id }: Subject,
+  roles: readonly string[],
+  lookup: RoleLookup,
+): readonly Change[] =>
+  type === 'service' || constraintsOf(roles, lookup).length === 0
+    ? []
+    : [{ kind: 'limits', tenantId, key: type === 'user' ? id : EVERYBODY, until: watermarkUntil() }];
+
+export const EVERYBODY = '*';
 
 export const rolesOf = (stored: readonly Role[], types: readonly ResourceType[]): Roles => {
   const own = stored.filter(({ name }) => !isBuiltInRole(name));

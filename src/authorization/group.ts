@@ -6,7 +6,17 @@ import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Page, Rules } from './authorization.ts';
-import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, makerOf, requireKnown, rolesIn, subjectChange } from './change.ts';
+import {
+  type Changed,
+  type ChangeDeps,
+  changeOf,
+  keepingAnOwner,
+  limitsOf,
+  makerOf,
+  requireKnown,
+  rolesIn,
+  subjectChange,
+} from './change.ts';
 import { requireHeld, requireRoleHeld } from './escalation.ts';
 import { requireFitting } from './exclusive.ts';
 import type { Holding } from './holding.ts';
@@ -80,7 +90,7 @@ const requireMembers = (members: readonly Subject[]): void => {
   }
 };
 
-export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holding }: ChangeDeps): GroupChanges => {
+export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holding, watermarkUntil }: ChangeDeps): GroupChanges => {
   const guard = { rules, subjectsKnown };
 
   const requireGroup = async (tx: Tx, tenantId: TenantId, name: string): Promise<void> => {
@@ -148,7 +158,10 @@ export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holdin
         await requireFitting(rules, tx, tenantId, roles, names, members.length === 1 ? (members[0] ?? null) : null, call.now);
         return {
           result: null,
-          changes: members.map((member) => subjectChange('assignment', tenantId, member)),
+          changes: members.flatMap((member) => [
+            subjectChange('assignment', tenantId, member),
+            ...limitsOf({ watermarkUntil }, tenantId, member, names, roles.lookup),
+          ]),
           events: members.map(({ type, id }) =>
             eventOf(call, tenantId, 'group.member_added', `${type}:${id}`, { details: { group, expires_at: expiresAt } }),
           ),

@@ -1,13 +1,14 @@
 // Creates, changes and deletes a tenant's own roles: no rings, nothing beyond the caller's own rights.
 import type { Call } from '../base/call.ts';
+import { canonicalJson } from '../base/canonical.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
-import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, roleNotFound, rolesOf } from './change.ts';
+import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, limitsOf, roleNotFound, rolesOf } from './change.ts';
 import { requireRoleHeld } from './escalation.ts';
 import { requireExclusive, requireRoom } from './exclusive.ts';
 import { type RoleDraft, readRole } from './read-role.ts';
-import { type Role, ringOf } from './role.ts';
+import { constraintsOf, type Role, ringOf } from './role.ts';
 import { isBuiltInRole, roleLookup } from './snapshot.ts';
 
 export type { RoleDraft } from './read-role.ts';
@@ -29,7 +30,7 @@ const ROLES_MAX = 1000;
 const builtIn = (name: string): Fault =>
   new Fault('FAILED_PRECONDITION', 'ROLE_BUILT_IN', 'built-in roles cannot be changed', { meta: { role: name } });
 
-export const createRoleChanges = ({ rules, subjectsKnown, write, holding }: ChangeDeps): RoleChanges => ({
+export const createRoleChanges = ({ rules, subjectsKnown, write, holding, watermarkUntil }: ChangeDeps): RoleChanges => ({
   async putRole(tenantId, draft, call) {
     if (isBuiltInRole(draft.name)) throw builtIn(draft.name);
     const role = readRole(draft);
@@ -56,10 +57,12 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding }: Chan
       await rules.putRole(tx, tenantId, role, call.now);
       await requireExclusive(rules, tx, tenantId, roles, call.now);
       await requireRoom(rules, tx, tenantId, role, call.now);
+      const same = canonicalJson(constraintsOf([role.name], before)) === canonicalJson(constraintsOf([role.name], after));
+      const limited = same ? [] : limitsOf({ watermarkUntil }, tenantId, { type: 'group', id: '' }, [role.name], after);
       const { name: _name, description: _description, builtIn: _builtIn, ...details } = role;
       return {
         result: role,
-        changes: [changeOf('role', tenantId, role.name)],
+        changes: [changeOf('role', tenantId, role.name), ...limited],
         events: [eventOf(call, tenantId, 'role.put', `role:${role.name}`, { details })],
       };
     });

@@ -192,6 +192,8 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
     if (found.asks || !rules.tenants.has(claims.tenantId) || !fits(claims.audience, named, rules)) return null;
     const verified = judged(found.entry, now, grace);
     if (!verified.ok) return Object.assign(refused(verified, now, age), { claims: found.shown });
+    // Its limits are newer than what it says of them.
+    if (mirror.outdated(claims)) return null;
     const revoked = mirror.refusal(claims);
     if (revoked !== null) return Object.assign(refused(revoked, now, age), { claims: found.shown, subject: found.subject });
     if (requiredScopes !== undefined) for (const scope of requiredScopes) if (!scopeCovers(claims.scopes, scope)) return null;

@@ -13,21 +13,27 @@ export interface TermsPorts {
     tenantId: TenantId,
     subject: { readonly type: string; readonly id: string },
   ) => MaybePromise<{ readonly constraints: readonly Constraints[] }>;
+  /** Every change up to this number is in what the others answer from now on. */
+  readonly cursor: () => number;
 }
 
 export const createTerms =
   (ports: TermsPorts) =>
-  (tenantId: TenantId, userId: string): MaybePromise<SessionTerms> =>
-    andThen(ports.tenant(tenantId), (tenant) =>
+  (tenantId: TenantId, userId: string): MaybePromise<SessionTerms> => {
+    // Before anything is looked up.
+    const asOf = ports.cursor();
+    return andThen(ports.tenant(tenantId), (tenant) =>
       andThen(ports.user(tenantId, userId), (user) =>
         andThen(ports.rights(tenantId, { type: 'user', id: userId }), ({ constraints }) => ({
           restrictions:
             restrictionsOf(tenant?.constraints ?? null, constraints, user?.constraints ?? null) ??
             // What a tenant says of its sessions is judged by the hub alone: its tokens tell verifiers to ask.
             (tenant?.policy ? NO_RESTRICTIONS : null),
+          asOf,
           idle: tenant?.policy?.idle ?? 0,
           life: tenant?.policy?.life ?? 0,
           accessLife: tenant?.policy?.accessLife ?? 0,
         })),
       ),
     );
+  };

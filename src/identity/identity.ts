@@ -39,7 +39,7 @@ export { mightOf, spiffeIdOf, type NewWorkload, type Workload } from './workload
 
 /** What identity asks of other capabilities. */
 export interface IdentityPorts {
-  readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser'>;
+  readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser' | 'watermarkUntil'>;
   readonly authorization: Pick<
     Authorization,
     'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks'
@@ -107,6 +107,7 @@ export const createIdentity = (deps: IdentityDeps) => {
     sessionTerms: (...one: Parameters<TokensDoor['terms']>) => deps.tokens.terms(...one),
     openSession: (opening: Parameters<TokensDoor['open']>[0]) => deps.tokens.open(opening),
     bind: (...one: Parameters<TokensDoor['bind']>) => deps.tokens.bind(...one),
+    watermarkUntil: () => deps.tokens.watermarkUntil(),
     endSessions: (...one: Parameters<TokensDoor['endUser']>) => deps.tokens.endUser(...one),
   };
   return {

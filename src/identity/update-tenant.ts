@@ -4,12 +4,13 @@ import { canonicalJson } from '../base/canonical.ts';
 import { lacks, type TenantId } from '../base/caller.ts';
 import type { Constraints } from '../base/constraints.ts';
 import { eventOf } from '../base/event.ts';
+import type { Instant } from '../base/time.ts';
 import type { Write } from '../storage/storage.ts';
 import { claimNamespaces } from './create-tenant.ts';
 import { DEFAULT_POLICY, type MfaWords, type SessionWords, type TenantPolicy } from './policy.ts';
 import type { TenantStore } from './stores.ts';
 import { newNamespaces, type Tenant, tenantChanges, tenantNotFound } from './tenant.ts';
-import { readable } from './user.ts';
+import { limitsChange, readable } from './user.ts';
 
 export interface TenantUpdate {
   readonly tenantId: TenantId;
@@ -27,7 +28,12 @@ interface Ports {
   readonly write: Write;
   readonly tenants: Pick<TenantStore, 'lock' | 'update' | 'claimNamespaces' | 'find'>;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
+  /** Until when a token that is issued now may live. */
+  readonly watermarkUntil: () => Instant;
 }
+
+const limiting = ({ constraints, session, mfa }: TenantUpdate): boolean =>
+  constraints !== undefined || session !== undefined || mfa !== undefined;
 
 const policyOf = (before: TenantPolicy | null, { session, mfa }: TenantUpdate): TenantPolicy | null => {
   const policy = { ...(before ?? DEFAULT_POLICY), ...session, ...mfa };
@@ -63,7 +69,7 @@ export const updateTenant =
       await ports.tenants.update(tx, tenantId, after);
       return {
         result: (await ports.tenants.find(tx, tenantId)) ?? before,
-        changes: tenantChanges(tenantId, fresh),
+        changes: [...tenantChanges(tenantId, fresh), ...(limiting(asked) ? [limitsChange(tenantId, '*', ports.watermarkUntil())] : [])],
         events: [
           eventOf(call, tenantId, 'tenant.updated', `tenant:${tenantId}`, {
             level: 'warning',

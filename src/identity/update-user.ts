@@ -9,8 +9,9 @@ import type { Write } from '../storage/storage.ts';
 import { taken } from './create-user.ts';
 import { emailAddress, nameKey } from './names.ts';
 import type { UserStore } from './stores.ts';
+import type { Instant } from '../base/time.ts';
 import { outranked, type Outranks } from './suspend-user.ts';
-import { readable, type User, userChanges, userNotFound } from './user.ts';
+import { limitsChange, readable, type User, userChanges, userNotFound } from './user.ts';
 
 export interface UserUpdate {
   readonly tenantId: TenantId;
@@ -29,6 +30,8 @@ interface Ports {
   readonly users: Pick<UserStore, 'lock' | 'update' | 'find'>;
   readonly outranks: Outranks;
   readonly holds: (call: Call, permission: string) => MaybePromise<boolean>;
+  /** Until when a token that is issued now may live. */
+  readonly watermarkUntil: () => Instant;
 }
 
 const SECURITY = 'admin:security';
@@ -58,7 +61,10 @@ export const updateUser =
       if (!(await ports.users.update(tx, { ...before, ...over }, before.email))) throw taken('email');
       return {
         result: (await ports.users.find(tx, tenantId, userId)) ?? before,
-        changes: userChanges(tenantId, userId),
+        changes: [
+          ...userChanges(tenantId, userId),
+          ...(asked.constraints === undefined ? [] : [limitsChange(tenantId, userId, ports.watermarkUntil())]),
+        ],
         events: [
           eventOf(call, tenantId, 'user.updated', `user:${userId}`, {
             level: asked.constraints === undefined ? 'info' : 'warning',

@@ -41,6 +41,9 @@ export const readable = (field: string, text: string): string => {
 };
 
 /** Caches forget the user; with `ended`, every session opened before is over, in every replica's mirror until `until`. */
+/** Whoever judges tokens by what they say of their limits hears that there are new ones; `*` = those of everybody in the tenant. */
+export const limitsChange = (tenantId: TenantId, key: string, until: Instant): Change => ({ kind: 'limits', tenantId, key, until });
+
 export const userChanges = (
   tenantId: TenantId,
   userId: string,

@@ -19,6 +19,7 @@ export interface Database {
 /**
  * What can change under a replica's feet. The first six are watermarks: a token of that tenant, client, user,
  * session or family (or that one token) whose `rsq` is below the change's number is refused until `until`.
+ * `limits` refuses nothing: what a token of that user ('*': of anybody) says of its limits is older than they are.
  * `api_key` and `certificate` are revocations of one credential. The rest tell caches what to forget.
  */
 export const CHANGE_KINDS = [
@@ -28,6 +29,7 @@ export const CHANGE_KINDS = [
   'session',
   'family',
   'token',
+  'limits',
   'api_key',
   'certificate',
   'signing_key',

@@ -49,6 +49,8 @@ export interface Claims {
   readonly restrictions: Restrictions | null;
   /** Head of the change feed when it was issued: a watermark with a higher number refuses it. */
   readonly rsq: number;
+  /** What it says of its limits was true at this number of the feed; 0 = nobody knows. */
+  readonly limitsSeq: number;
 }
 
 /** The most permissions a token shows; it says nothing of the rest, because it decides nothing. */
@@ -86,6 +88,7 @@ export const payloadOf = (claims: Claims): Readonly<Record<string, unknown>> => 
   ...(claims.delegation === null ? {} : { act: printActors(claims.delegation.actors), prt: claims.delegation.parents }),
   ...restrictionClaims(claims.restrictions),
   rsq: claims.rsq,
+  ...(claims.limitsSeq === 0 ? {} : { lsq: claims.limitsSeq }),
 });
 
 const invalid = (claim: string, wanted: string): Refusal => ({ reason: 'CLAIM_INVALID', message: `claim "${claim}" must be ${wanted}` });
@@ -229,6 +232,7 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
         ? null
         : once(sharedRestrictions, JSON.stringify(restrictions), restrictions),
     rsq: read.count('rsq'),
+    limitsSeq: member(payload, 'lsq') === undefined ? 0 : read.count('lsq'),
   };
   const problem = read.problem();
   if (problem !== null) return problem;

@@ -43,13 +43,15 @@ export const assurance = (authMethod: string, mfaVerified: boolean): { readonly 
 export interface Current {
   readonly permissions: readonly string[];
   readonly restrictions: Restrictions | null;
+  /** The number of the feed at which they were so. */
+  readonly limitsSeq: number;
 }
 
 export const claimsOf = (
   issuer: string,
   context: SessionContext & { readonly fingerprint: string },
   access: Access,
-  { permissions, restrictions }: Current,
+  { permissions, restrictions, limitsSeq }: Current,
 ): Claims => ({
   issuer,
   subject: context.userId,
@@ -79,6 +81,7 @@ export const claimsOf = (
   delegation: null,
   restrictions,
   rsq: access.rsq,
+  limitsSeq,
 });
 
 /** Signs the claims and wraps them up with the refresh token that goes with them. */

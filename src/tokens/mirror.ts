@@ -4,7 +4,7 @@ import type { Instant } from '../base/time.ts';
 import type { Claims } from './claims.ts';
 import type { Refusal } from './jws.ts';
 
-export const WATERMARK_KINDS = ['tenant', 'client', 'user', 'session', 'family', 'token'] as const;
+export const WATERMARK_KINDS = ['tenant', 'client', 'user', 'session', 'family', 'token', 'limits'] as const;
 export type WatermarkKind = (typeof WATERMARK_KINDS)[number];
 export const isWatermarkKind = (kind: string): kind is WatermarkKind => (WATERMARK_KINDS as readonly string[]).includes(kind);
 
@@ -39,6 +39,8 @@ export interface Mirror {
   apply(change: Watermark): void;
   /** Why a token is refused, or null. Seven look-ups at most, one where its tenant has no watermark. */
   refusal(token: Marked): Refusal | null;
+  /** May its subject be limited by more than the token says? Then only the hub can judge it. */
+  outdated(token: Pick<Claims, 'tenantId' | 'subject' | 'limitsSeq'>): boolean;
   /** Forgets what has ended, at most `limit` entries a call, so that the event loop is never held. True when more is due. */
   sweep(now: Instant, limit: number): boolean;
   /** Before everything live is applied again. */
@@ -76,6 +78,9 @@ const RESTORED: Refusal = {
 /** Under no tenant: a watermark of the whole installation, as `recover` writes it. */
 const INSTALLATION: TenantId = '';
 
+/** The key of limits that a whole tenant, or a role of it, has got: no user has that id. */
+const EVERYBODY = '*';
+
 /** Words in the detail of a user's change that mean more than "signed out everywhere". */
 const SUSPENDING = ['suspended', 'locked', 'deleted', 'inactive', 'erased'];
 
@@ -92,7 +97,7 @@ export const createMirror = (capacity: number): Mirror => {
   const numbersOf = (kind: WatermarkKind, tenantId: TenantId): Numbers => {
     let marks = tenants.get(tenantId);
     if (marks === undefined) {
-      marks = { tenant: null, client: null, user: null, session: null, family: null, token: null };
+      marks = { tenant: null, client: null, user: null, session: null, family: null, token: null, limits: null };
       tenants.set(tenantId, marks);
     }
     let numbers = marks[kind];
@@ -170,6 +175,11 @@ export const createMirror = (capacity: number): Mirror => {
       if (marks.session !== null && (marks.session.get(token.sessionId) ?? 0) > rsq) return ENDED;
       if (marks.client !== null && (marks.client.get(token.clientId) ?? 0) > rsq) return REVOKED;
       return null;
+    },
+
+    outdated({ tenantId, subject, limitsSeq }) {
+      const limits = tenants.get(tenantId)?.limits ?? null;
+      return limits !== null && Math.max(limits.get(EVERYBODY) ?? 0, limits.get(subject) ?? 0) > limitsSeq;
     },
 
     sweep(now, limit) {

@@ -2,7 +2,7 @@
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import type { Confirmation } from '../base/possession.ts';
-import type { Restrictions } from '../base/constraints.ts';
+import { NO_RESTRICTIONS, type Restrictions } from '../base/constraints.ts';
 import type { Random } from '../base/random.ts';
 import { isPromise } from '../base/maybe.ts';
 import type { Clock, Millis } from '../base/time.ts';
@@ -50,13 +50,16 @@ export interface Opening {
 /** What the subject's tenant, roles and account say about its tokens. */
 export interface SessionTerms {
   readonly restrictions: Restrictions | null;
+  /** The number of the feed up to which every change is in them; 0 = unknown, and verifiers ask once anything changed. */
+  readonly asOf: number;
   /** 0 = the installation's; a longer time counts as that. */
   readonly idle: Millis;
   readonly life: Millis;
   readonly accessLife: Millis;
 }
 
-const NO_TERMS: SessionTerms = { restrictions: null, idle: 0, life: 0, accessLife: 0 };
+/** What limits it is not at hand: verifiers ask. */
+const NO_TERMS: SessionTerms = { restrictions: NO_RESTRICTIONS, asOf: 0, idle: 0, life: 0, accessLife: 0 };
 
 /** The shorter of the installation's and the tenant's. */
 export const shorter = (installation: Millis, tenant: Millis): Millis => (tenant > 0 && tenant < installation ? tenant : installation);
@@ -146,7 +149,11 @@ export const openSession =
       () => deps.rights(opening.tenantId, { type: 'user', id: opening.userId }),
       { permissions: [] },
     );
-    const claims = claimsOf(deps.issuer, { ...context, fingerprint }, access, { permissions, restrictions: terms.restrictions });
+    const claims = claimsOf(deps.issuer, { ...context, fingerprint }, access, {
+      permissions,
+      restrictions: terms.restrictions,
+      limitsSeq: terms.asOf,
+    });
     return issue(deps.keyring, claims, printRefreshToken(deps.refreshKeys, refresh));
   };
 
@@ -157,7 +164,7 @@ export const mintAccess =
     const life = lifeFrom(deps.clock.now(), Math.min(opening.life, deps.longest), { ...deps.random, bytes: (size) => Buffer.alloc(size) });
     const permissions = opening.permissions ?? (await deps.rights(opening.tenantId, { type: 'user', id: opening.userId })).permissions;
     const access: Access = { generation: 1, ...life, rsq: opening.rsq };
-    const { restrictions } = opening.terms ?? (await deps.terms(opening.tenantId, opening.userId));
+    const { restrictions, asOf } = opening.terms ?? (await deps.terms(opening.tenantId, opening.userId));
     const context = { ...contextOf(deps, opening), fingerprint: fingerprintOf(opening.tenantId, opening.device?.fingerprint ?? '') };
-    return issue(deps.keyring, claimsOf(deps.issuer, context, access, { permissions, restrictions }), '');
+    return issue(deps.keyring, claimsOf(deps.issuer, context, access, { permissions, restrictions, limitsSeq: asOf }), '');
   };

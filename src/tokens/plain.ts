@@ -6,7 +6,7 @@ import { strictJsonObject } from './strict-json.ts';
  * that may have to be shown, an address, a key, hours, and `consent_version`, which stands in every token of a subject that anything limits.
  */
 const PLAIN: ReadonlySet<string> = new Set(
-  `iss sub aud exp nbf iat jti client_id tenant_id sid fam rsq
+  `iss sub aud exp nbf iat jti client_id tenant_id sid fam rsq lsq
    role permissions scope
    mfa risk_level risk_score risk_indicators auth_method auth_time acr amr`.split(/\s+/),
 );

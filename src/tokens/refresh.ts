@@ -246,5 +246,9 @@ export const refreshTokens =
     const { family, salt } = result;
     const { permissions } = await deps.rights(family.tenantId, { type: 'user', id: family.userId });
     const next = salt === null ? text : printRefreshToken(deps.refreshKeys, successorOf(deps.refreshKeys, token, salt));
-    return issue(deps.keyring, claimsOf(deps.issuer, family, family.access, { permissions, restrictions: terms.restrictions }), next);
+    return issue(
+      deps.keyring,
+      claimsOf(deps.issuer, family, family.access, { permissions, restrictions: terms.restrictions, limitsSeq: terms.asOf }),
+      next,
+    );
   };

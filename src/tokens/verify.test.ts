@@ -39,6 +39,7 @@ const good: Claims = {
   confirmation: null,
   delegation: null,
   restrictions: null,
+  limitsSeq: 0,
   rsq: 7,
 };
 

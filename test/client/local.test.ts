@@ -179,6 +179,79 @@ describe('local mode', () => {
     }
   });
 
+  describe('a token older than what limits it', () => {
+    /** Closed now, whatever the hour. */
+    const day = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][(new Date().getUTCDay() + 3) % 7] ?? '';
+    const closed = { accessWindows: [{ days: [day], start: '00:00', end: '00:01', timeZone: 'UTC' }] };
+    const role = (name: string, constraints: object = {}) =>
+      hub.authorization.putRole({ role: { name, permissions: [], inherits: [], constraints } });
+    const nothing = async (): Promise<void> => {};
+    /** One that was issued after the hub had heard of the last limits. */
+    const judgedLogin = async () => {
+      const found: Awaited<ReturnType<World['login']>>[] = [];
+      await waitFor(
+        async () => {
+          const tokens = await world.login();
+          if ((await both({ token: tokens.accessToken })).judged) found.push(tokens);
+          return found.length > 0;
+        },
+        5000,
+        'a verdict without the hub',
+      );
+      return found[0] as (typeof found)[number];
+    };
+    const assign = (id: string, name: string) => hub.authorization.assignRole({ subject: { type: 'user', id }, role: name });
+
+    it.each<[string, (userId: string) => Promise<unknown>, (userId: string) => Promise<unknown>]>([
+      ['its user', (userId) => hub.user.updateUser({ userId, constraints: closed }), nothing],
+      [
+        'a role that its user is given',
+        async (userId) => {
+          await role('night', closed);
+          await assign(userId, 'night');
+        },
+        nothing,
+      ],
+      ['a role that its user has', () => role('shift', closed), (userId) => role('shift').then(() => assign(userId, 'shift'))],
+      [
+        'a role of a group that its user enters',
+        async (id) => {
+          await role('ward', closed);
+          await hub.authorization.putGroup({ group: { name: 'wards' } });
+          await hub.authorization.assignRole({ subject: { type: 'group', id: 'wards' }, role: 'ward' });
+          await hub.authorization.addGroupMembers({ group: 'wards', members: [{ type: 'user', id }] });
+        },
+        nothing,
+      ],
+    ])('is asked about within two seconds: %s', async (_by, limit, prepare) => {
+      const { accessToken, userId } = await judgedLogin();
+      await prepare(userId);
+      expect((await both({ token: accessToken })).judged).toBe(true);
+      await limit(userId);
+      const at = performance.now();
+      await waitFor(async () => !(await local.validateToken({ token: accessToken })).valid, 5000, 'the refusal');
+      expect(performance.now() - at).toBeLessThan(2000);
+      expect(await both({ token: accessToken })).toMatchObject({ judged: false, here: { reasons: ['OUTSIDE_ACCESS_WINDOW'] } });
+    });
+
+    it('is asked about within two seconds: its tenant', async () => {
+      const { tenant_id: tenantId } = world.bootstrap;
+      const { accessToken } = await judgedLogin();
+      await hub.tenant.updateTenant({ tenantId, constraints: { consentVersion: '2026-02' } });
+      try {
+        const at = performance.now();
+        await waitFor(async () => (await local.validateToken({ token: accessToken })).warnings.length > 0, 5000, 'the warning');
+        expect(performance.now() - at).toBeLessThan(2000);
+      } finally {
+        await hub.tenant.updateTenant({ tenantId, constraints: {} });
+      }
+    });
+
+    it('is one of before: what is issued then is judged again', async () => {
+      await judgedLogin();
+    });
+  });
+
   it.each(['token', 'session', 'user'] as const)(
     "refuses what was revoked by %s, within two seconds and for the hub's reason",
     async (by) => {

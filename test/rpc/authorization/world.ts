@@ -136,6 +136,7 @@ export const createWorld = async (
     platform,
     { ...settings, ...over },
     {
+      watermarkUntil: () => platform.clock.now() + 3_600_000,
       subjects: {
         known: (tenantId, { type, id }) => (type === 'user' ? users.has(`${tenantId}/${id}`) : id === 'default/billing'),
         acts: (tenantId, { type, id }) => (type === 'user' ? users.get(`${tenantId}/${id}`) === 'active' : id === 'default/billing'),

@@ -55,6 +55,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   const identityDoor = (): Identity => late.identity as Identity;
   const { door: authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
     subjects: { known: () => true, acts: () => true, limits: () => ({ also: [], cap: null, scopes: [] }), page: async () => [] },
+    watermarkUntil: () => tokens.door.watermarkUntil(),
     enforceDataAccess: () => {
       throw new Error('nobody asks for data here');
     },
@@ -70,6 +71,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
       user: (tenantId, userId) => identityDoor().user(tenantId, userId),
       tenant: (tenantId) => identityDoor().tenant(tenantId),
       rights: (tenantId, subject) => authorization.rights(tenantId, subject),
+      cursor: () => platform.feed.cursor(),
     }),
   });
   const identity = wireIdentity(

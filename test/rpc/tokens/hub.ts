@@ -56,7 +56,7 @@ export const portsOf = (who: People): TokenPorts => ({
   user: (tenantId, userId) => who.users.get(`${tenantId}/${userId}`) ?? null,
   tenant: (tenantId) => who.tenants.get(tenantId) ?? null,
   rights: (tenantId, subject) => ({ permissions: who.permissions.get(`${tenantId}/${subject.id}`) ?? [] }),
-  terms: (tenantId, userId) => who.terms.get(`${tenantId}/${userId}`) ?? { restrictions: null, idle: 0, life: 0, accessLife: 0 },
+  terms: (tenantId, userId) => who.terms.get(`${tenantId}/${userId}`) ?? { restrictions: null, asOf: 0, idle: 0, life: 0, accessLife: 0 },
   holds: (caller) => caller.kind === 'user' && who.powerful.has(caller.userId),
   knownHost: (authority) => authority === 'hub.test',
   foreign: { read: () => null, knows: () => false },
