@@ -678,7 +678,11 @@ export interface RevocationEvents {
 export interface Revocation {
   /** Its number in the change feed. Refuses tokens whose `rsq` is smaller (a signing key: all tokens). */
   seq: number;
-  /** tenant, client, user, session, family, token (by `jti`) or signing_key (by `kid`). Whoever meets another one must stop giving verdicts. */
+  /**
+   * tenant, client, user, session, family, token (by `jti`) or signing_key (by `kid`). Whoever meets another one must stop giving verdicts.
+   * limits revokes nothing: a user (the key; `*` for all of the tenant) may be limited by more than what tokens with a smaller `lsq` say;
+   * whoever judges tokens by their claims asks ValidateToken about those.
+   */
   kind: string;
   /** Id of what is revoked; empty = all of the tenant. */
   key: string;
