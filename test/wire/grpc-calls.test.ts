@@ -3,6 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ErrorInfo, PreconditionFailure, RequestInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
 import { Status } from '../../src/gen/google/rpc/status.ts';
+import { days } from '../../src/base/time.ts';
 import { faultOf } from '../../src/server/grpc/status.ts';
 import { connect, failed, infoBytes, startToy, type Toy, type ToyClient, until, waitBytes } from './grpc-toy.ts';
 
@@ -133,6 +134,11 @@ describe('time', () => {
     expect(error.code).toBe(status.DEADLINE_EXCEEDED);
     expect(faultOf(error).reason).toBe('DEADLINE_EXCEEDED');
     expect(toy.seen.aborted.at(-1)).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  });
+
+  it.each([25, 49, 60, 365, 4_000_000])('serves a caller who would wait for %d days', async (patience) => {
+    const deadline = Date.now() + days(patience);
+    await expect(client.unary('Say', infoBytes('in no hurry'), {}, { deadline })).resolves.toBeDefined();
   });
 
   it("ends a call at the caller's sooner deadline, and tells the handler", async () => {

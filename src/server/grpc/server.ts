@@ -14,6 +14,7 @@ import { createPeers, isLoopback, type PeerOf } from './peer.ts';
 import { replying } from './reply.ts';
 import { dieYoung } from './stream-table.ts';
 import { bidiStream, clientStream, serverStream } from './stream.ts';
+import { keepLongDeadlines } from './timeouts.ts';
 import { unary } from './unary.ts';
 import { createUnfinished, type Unfinished, watching } from './unfinished.ts';
 
@@ -47,6 +48,7 @@ const UNFINISHED = mib(96);
 const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, unfinished: Unfinished): Server => {
   const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished), replying] });
   limitHttp2(server, distance);
+  keepLongDeadlines();
   const add = ({ path, type }: Route): void => {
     const handler = HANDLERS[type](invoker, path, peerOf) as UntypedHandleCall;
     server.register(path, handler, asIs, asIs, TYPES[type]);
