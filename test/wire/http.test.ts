@@ -95,6 +95,14 @@ describe('a call as JSON', () => {
     expect(calls[0]?.peer).toMatchObject({ transport: 'http', address: '127.0.0.1', loopback: true, certificate: null });
   });
 
+  it('comes from where its connection comes from, whatever headers about addresses say', async () => {
+    const calls: Call[] = [];
+    const { port } = await start({ handle: (call) => void calls.push(call) });
+    for (const name of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'x-client-ip', 'true-client-ip', 'cf-connecting-ip'])
+      await post(port, VALIDATE, {}, { [name]: name === 'forwarded' ? 'for=10.9.8.7' : '10.9.8.7' });
+    expect(calls.map(({ peer }) => peer.address)).toEqual(Array<string>(6).fill('127.0.0.1'));
+  });
+
   it('is there for every unary method of the contract', async () => {
     const { port } = await start({ ports: { validate: () => [] } });
     const services = [...descriptors().registry].filter((type) => type.kind === 'service' && type.typeName.startsWith('securityhub.'));
