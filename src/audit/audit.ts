@@ -5,7 +5,7 @@ import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock, Instant, Millis } from '../base/time.ts';
 import type { Log, Metrics, Recorder } from '../server/platform.ts';
-import type { GroupCommit, Tx } from '../storage/storage.ts';
+import type { CreateGroupCommit, Tx } from '../storage/storage.ts';
 import type { AuditEvent } from './event.ts';
 import { createPartitionKeeper } from './partitions.ts';
 import { createRecorder } from './record.ts';
@@ -66,7 +66,7 @@ export interface AuditDeps {
   readonly metrics: Metrics;
   readonly pager: Pager;
   readonly store: EventStore;
-  readonly groupCommit: <T>(flush: (items: readonly T[]) => Promise<void>) => GroupCommit<T>;
+  readonly groupCommit: CreateGroupCommit;
   readonly settings: AuditSettings;
 }
 

@@ -10,7 +10,7 @@ import type {
   CreateTracked,
   Database,
   Feed,
-  GroupCommit,
+  CreateGroupCommit,
   Lease,
   ReadHead,
   Tx,
@@ -64,7 +64,7 @@ export interface Platform {
   readonly cache: Cache;
   readonly lease: Lease;
   readonly tracked: CreateTracked;
-  readonly groupCommit: <T>(flush: (items: readonly T[]) => Promise<void>) => GroupCommit<T>;
+  readonly groupCommit: CreateGroupCommit;
   readonly audit: Recorder;
   /** Takes from the budget of whoever asks, before work that no cache spares; RESOURCE_EXHAUSTED when it is empty. */
   readonly pay: Pay;

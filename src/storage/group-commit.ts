@@ -1,63 +1,74 @@
 // Group commit: many small writes become one, each caller waits for its own.
 import { Fault } from '../base/fault.ts';
-import type { Millis } from '../base/time.ts';
-import type { GroupCommit } from './storage.ts';
+import type { Flush, GroupCommit, GroupCommitOptions } from './storage.ts';
 
-export interface GroupCommitOptions<T> {
-  readonly flush: (items: readonly T[]) => Promise<void>;
-  /** How long the first item of a batch waits for company. */
-  readonly delay?: Millis;
-  readonly batch?: number;
-  /** Items waiting or under way; beyond, RESOURCE_EXHAUSTED / WRITE_QUEUE_FULL. */
-  readonly capacity?: number;
-}
-
-interface Waiting<T> {
+interface Waiting<T, R> {
   readonly item: T;
-  readonly resolve: () => void;
+  readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
 }
 
+interface Lane<T, R> {
+  waiting: Waiting<T, R>[];
+  running: Promise<void>;
+}
+
+/** What callers do with their answers takes a while: so many of them, then other work gets its turn. */
+const ANSWERED_AT_ONCE = 8;
+
 /**
- * While one batch is written the next one gathers, so under load there is no timer at all: the batch is whatever came meanwhile.
+ * While one batch of a lane is written the next one gathers, so under load there is no timer at all: the batch is whatever came meanwhile.
  * A failed batch fails each of its items with the same error.
  */
-export const createGroupCommit = <T>(options: GroupCommitOptions<T>): GroupCommit<T> => {
-  const { flush, delay = 2, batch = 500, capacity = 10_000 } = options;
-  let waiting: Waiting<T>[] = [];
-  let underWay = 0;
-  let running: Promise<void> | null = null;
+export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: GroupCommitOptions<T> = {}): GroupCommit<T, R> => {
+  const { delay = 2, batch = 500, capacity = 10_000, lane: laneOf = () => '' } = options;
+  const lanes = new Map<string, Lane<T, R>>();
+  let held = 0;
 
-  const writeBatch = async (): Promise<void> => {
-    const taken = waiting.slice(0, batch);
-    waiting = waiting.slice(batch);
-    underWay = taken.length;
+  const answer = async (taken: readonly Waiting<T, R>[], results: readonly R[] | undefined): Promise<void> => {
+    for (const [at, entry] of taken.entries()) {
+      if (at > 0 && at % ANSWERED_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+      entry.resolve(results?.[at] as R);
+    }
+  };
+
+  const writeBatch = async (lane: Lane<T, R>): Promise<void> => {
+    const taken = lane.waiting.splice(0, batch);
     try {
-      await flush(taken.map((entry) => entry.item));
-      for (const entry of taken) entry.resolve();
+      const results = await flush(taken.map((entry) => entry.item));
+      // Not waited for: the next batch is written meanwhile.
+      void answer(taken, results as readonly R[] | undefined);
     } catch (error) {
       for (const entry of taken) entry.reject(error);
     }
-    underWay = 0;
+    held -= taken.length;
   };
 
-  const run = async (): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, delay));
-    while (waiting.length > 0) await writeBatch();
-    running = null;
+  const run = async (name: string, lane: Lane<T, R>): Promise<void> => {
+    await new Promise((resolve) => (delay === 0 ? setImmediate(resolve) : setTimeout(resolve, delay)));
+    while (lane.waiting.length > 0) await writeBatch(lane);
+    lanes.delete(name);
+  };
+
+  const open = (name: string): Lane<T, R> => {
+    const lane: Lane<T, R> = { waiting: [], running: Promise.resolve() };
+    lanes.set(name, lane);
+    lane.running = run(name, lane);
+    return lane;
   };
 
   return {
     add(item) {
-      if (waiting.length + underWay >= capacity)
+      if (held >= capacity)
         return Promise.reject(new Fault('RESOURCE_EXHAUSTED', 'WRITE_QUEUE_FULL', 'too many writes are waiting', { retryAfter: 1000 }));
-      return new Promise<void>((resolve, reject) => {
-        waiting.push({ item, resolve, reject });
-        running ??= run();
+      held += 1;
+      return new Promise<R>((resolve, reject) => {
+        const name = laneOf(item);
+        (lanes.get(name) ?? open(name)).waiting.push({ item, resolve, reject });
       });
     },
     async drain() {
-      while (running !== null) await running;
+      while (lanes.size > 0) await Promise.all([...lanes.values()].map(({ running }) => running));
     },
   };
 };

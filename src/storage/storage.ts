@@ -168,9 +168,25 @@ export interface TrackedOptions<V> {
 
 export type CreateTracked = <V>(options: TrackedOptions<V>) => Tracked<V>;
 
+/** Writes a batch: one result an item, in their order, or none at all. */
+export type Flush<T, R> = (items: readonly T[]) => Promise<[R] extends [void] ? void : readonly R[]>;
+
+export interface GroupCommitOptions<T> {
+  /** How long the first item of a batch waits for company; 0 = only for what has come already. Default 2. */
+  readonly delay?: Millis;
+  /** Items at most in one batch. */
+  readonly batch?: number;
+  /** Items waiting or under way; beyond, RESOURCE_EXHAUSTED / WRITE_QUEUE_FULL. */
+  readonly capacity?: number;
+  /** Items of different lanes are never written together and never wait for one another. Default: one lane. */
+  readonly lane?: (item: T) => string;
+}
+
 /** Collects items for at most a few milliseconds and writes them together; each caller's promise settles with its batch. */
-export interface GroupCommit<T> {
-  add(item: T): Promise<void>;
+export interface GroupCommit<T, R = void> {
+  add(item: T): Promise<R>;
   /** Waits for what is under way. */
   drain(): Promise<void>;
 }
+
+export type CreateGroupCommit = <T, R = void>(flush: Flush<T, R>, options?: GroupCommitOptions<T>) => GroupCommit<T, R>;

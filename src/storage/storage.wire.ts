@@ -21,7 +21,7 @@ import { createOutboxStore } from './outbox.postgres.ts';
 import { createPool, type Pool } from './pool.postgres.ts';
 import { prepareDatabase } from './prepare.postgres.ts';
 import { createRelay, type EventSink } from './relay.ts';
-import type { Cache, CreateTracked, Database, Feed, GroupCommit, Lease, ReadHead, Tx, Write, WriteInstallation } from './storage.ts';
+import type { Cache, CreateGroupCommit, CreateTracked, Database, Feed, Lease, ReadHead, Tx, Write, WriteInstallation } from './storage.ts';
 import type { storageConfig } from './storage.config.ts';
 import { createMemoryHub } from './stream.memory.ts';
 import { createRedisStream } from './stream.redis.ts';
@@ -54,7 +54,7 @@ export interface Storage {
   readonly cache: Cache;
   readonly lease: Lease;
   readonly tracked: CreateTracked;
-  readonly groupCommit: <T>(flush: (items: readonly T[]) => Promise<void>) => GroupCommit<T>;
+  readonly groupCommit: CreateGroupCommit;
   readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
   /** Where things are, for one line at start: no secrets. */
   readonly about: { readonly postgres: 'embedded' | 'external'; readonly redis: 'memory' | 'external' };
@@ -139,7 +139,7 @@ export const createStorage = async (deps: StorageDeps): Promise<Storage> => {
     cache: redis === null ? createMemoryCache(clock) : createRedisCache(redis.client, config.redisPrefix),
     lease,
     tracked: createTracked({ feed, clock, count: countOf(deps.metrics) }),
-    groupCommit: (flush) => createGroupCommit({ flush }),
+    groupCommit: createGroupCommit,
     every: (name, every, work, leased) => jobs.every(name, every, work, leased),
     about: { postgres: embedded === null ? 'external' : 'embedded', redis: redis === null ? 'memory' : 'external' },
     role,

@@ -1,17 +1,13 @@
 // Families and sessions in Postgres: every decision of a race is one row's lock, at READ COMMITTED, by the database's clock.
-import { type Expression, type ExpressionBuilder, type Selectable, sql, type SqlBool } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Confirmation } from '../base/possession.ts';
-import type { Instant, Millis } from '../base/time.ts';
+import type { Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import { printConfirmation, printShown, readConfirmation } from './confirmation.ts';
-import type { Access, Device, Family, Presented, SessionContext } from './family.ts';
-import type { Families, FamilyKey, NewFamily } from './families.ts';
-
-type Context = Pick<
-  SessionContext,
-  'role' | 'scopes' | 'audience' | 'authMethod' | 'mfaVerified' | 'authTime' | 'riskLevel' | 'riskScore' | 'riskIndicators' | 'boundAddress'
->;
+import { printConfirmation, readConfirmation } from './confirmation.ts';
+import type { Device, Family, KeptContext } from './family.ts';
+import type { Families, NewFamily } from './families.ts';
+import { keep, rotate } from './rotate.postgres.ts';
 
 interface FamilyTable {
   tenant_id: string;
@@ -21,7 +17,7 @@ interface FamilyTable {
   client_id: string;
   device_id: string;
   fingerprint: string;
-  context: Context;
+  context: KeptContext;
   confirmation: Readonly<Record<string, string>> | null;
   birth_rsq: number;
   generation: number;
@@ -176,70 +172,6 @@ const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
       revoked_reason: '',
     })
     .execute();
-};
-
-type Update = ExpressionBuilder<Tables, 'token_families'>;
-
-/** An access token never outlives its session. */
-const access = (eb: Update, next: Omit<Access, 'generation'>) => ({
-  access_generation: sql<number>`GREATEST(generation, COALESCE(access_generation, 0)) + 1`,
-  access_issued_at: new Date(next.issuedAt),
-  access_expires_at: eb.fn<Date>('least', [eb.val(new Date(next.expiresAt)), END]),
-  access_rsq: next.rsq,
-});
-
-/** The session's end as tokens can say it. */
-const END = sql<Date>`date_trunc('second', absolute_expires_at)`;
-
-/** The presented token is the one that counts now, in time, on this device, and its key is proven. */
-const counts =
-  (key: FamilyKey, presented: Presented, issuedAt: Instant) =>
-  (eb: Update): Expression<SqlBool> =>
-    eb.and([
-      eb('tenant_id', '=', key.tenantId),
-      eb('family_id', '=', key.familyId),
-      eb('generation', '=', presented.generation),
-      eb('current_hash', '=', presented.hash),
-      eb('revoked_at', 'is', null),
-      eb('idle_expires_at', '>', clock),
-      eb('absolute_expires_at', '>', clock),
-      eb(END, '>', new Date(issuedAt)),
-      eb('device_id', 'in', ['', presented.deviceId]),
-      eb('fingerprint', 'in', ['', presented.fingerprint]),
-      sql<SqlBool>`(confirmation IS NULL OR confirmation <@ ${JSON.stringify(printShown(presented.shown))}::jsonb)`,
-    ]);
-
-const rotate: Families['rotate'] = async (tx, key, presented, successor, idle) => {
-  const row = await tx
-    .tables<Tables>()
-    .updateTable('token_families')
-    .set((eb: Update) => ({
-      ...access(eb, successor.access),
-      generation: eb('generation', '+', 1),
-      previous_hash: eb.ref('current_hash'),
-      current_hash: successor.hash,
-      successor_salt: successor.salt,
-      sender: presented.sender,
-      confirmation: sql<FamilyTable['confirmation']>`COALESCE(confirmation, ${bound(successor.confirmation)})`,
-      rotated_at: clock,
-      idle_expires_at: after(idle),
-    }))
-    .where(counts(key, presented, successor.access.issuedAt))
-    .returning(COLUMNS)
-    .executeTakeFirst();
-  return row === undefined ? null : familyOf(row);
-};
-
-const keep: Families['keep'] = async (tx, key, presented, next, idle) => {
-  const row = await tx
-    .tables<Tables>()
-    .updateTable('token_families')
-    .set((eb: Update) => ({ ...access(eb, next), idle_expires_at: after(idle) }))
-    .where(counts(key, presented, next.issuedAt))
-    .where('confirmation', 'is not', null)
-    .returning(COLUMNS)
-    .executeTakeFirst();
-  return row === undefined ? null : familyOf(row);
 };
 
 const lock: Families['lock'] = async (tx, key) => {

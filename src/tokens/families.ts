@@ -3,7 +3,7 @@ import type { TenantId } from '../base/caller.ts';
 import type { Confirmation } from '../base/possession.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { Access, Device, Family, Presented, SessionContext } from './family.ts';
+import type { Access, Device, Family, Presented, Rotated, SessionContext } from './family.ts';
 
 export interface FamilyKey {
   readonly tenantId: TenantId;
@@ -22,10 +22,18 @@ export interface NewFamily {
   readonly life: Millis;
 }
 
-export interface Successor {
+/** One use of a refresh token: what is presented, and what comes after it if that counts. */
+export interface Use {
+  readonly familyId: string;
+  readonly presented: Presented;
+  /** Its `rsq` is read by the statement that decides, before it looks at the family. */
+  readonly access: Pick<Access, 'issuedAt' | 'expiresAt'>;
+  readonly idle: Millis;
+}
+
+export interface Rotation extends Use {
   readonly hash: Buffer;
   readonly salt: Buffer;
-  readonly access: Omit<Access, 'generation'>;
   /** What the family is bound to from now on, where it is not bound yet. */
   readonly confirmation: Confirmation | null;
 }
@@ -34,12 +42,13 @@ export interface Families {
   /** The session and its first family. */
   insert(tx: Tx, family: NewFamily): Promise<void>;
   /**
-   * One compare-and-set: the family after it, or null when the presented token is not the one that counts now, on this device, in time, or
-   * not shown with the key it is bound to.
+   * One compare-and-set for each, all in one statement: the family after it, or null when the presented token is not the one that counts
+   * now, on this device, in time, or not shown with the key it is bound to. One alone waits for whoever holds its row; several wait for
+   * nobody, so that no two statements wait for each other: null then means only that it must be asked alone.
    */
-  rotate(tx: Tx, key: FamilyKey, presented: Presented, successor: Successor, idle: Millis): Promise<Family | null>;
+  rotate(tx: Tx, tenantId: TenantId, rotations: readonly Rotation[]): Promise<readonly (Rotated | null)[]>;
   /** The same without a successor: a new access token, the same refresh token; null also where the family is bound to nothing. */
-  keep(tx: Tx, key: FamilyKey, presented: Presented, access: Omit<Access, 'generation'>, idle: Millis): Promise<Family | null>;
+  keep(tx: Tx, tenantId: TenantId, use: Use): Promise<Rotated | null>;
   /** The row, locked to the end of the transaction, and the database's time after the wait. */
   lock(tx: Tx, key: FamilyKey): Promise<{ readonly family: Family; readonly now: Instant } | null>;
   endFamily(tx: Tx, key: FamilyKey, reason: string): Promise<void>;

@@ -43,6 +43,9 @@ export interface SessionContext {
   readonly confirmation: Confirmation | null;
 }
 
+/** What of it nothing but its tokens asks for: kept as one value. */
+export type KeptContext = Omit<SessionContext, 'tenantId' | 'userId' | 'sessionId' | 'familyId' | 'clientId' | 'deviceId' | 'confirmation'>;
+
 /** The access token of one generation: racers get the same. */
 export interface Access {
   /** The number in its id. It runs ahead of the refresh token's where that is kept from refresh to refresh. */
@@ -71,6 +74,9 @@ export interface Family extends SessionContext {
   readonly revokedAt: Instant | null;
   readonly revokedReason: string;
 }
+
+/** What signing and recording need of a family that has just been rotated. */
+export type Rotated = SessionContext & Pick<Family, 'fingerprint' | 'birthRsq' | 'generation' | 'access'>;
 
 export interface Presented {
   readonly generation: number;

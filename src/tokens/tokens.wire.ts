@@ -149,6 +149,7 @@ export const wireTokens = (
     random: platform.random,
     write: platform.write,
     readHead: platform.readHead,
+    groupCommit: platform.groupCommit,
     feed,
     keyring,
     mirror,

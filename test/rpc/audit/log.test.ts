@@ -51,7 +51,7 @@ const auditOf = (over: Partial<AuditSettings> = {}, db: Database = database.db):
     metrics,
     pager: createPager(randomBytes(32)),
     store: postgresEvents(db),
-    groupCommit: (flush) => createGroupCommit({ flush, delay: 1 }),
+    groupCommit: (flush, options) => createGroupCommit(flush, { ...options, delay: 1 }),
     settings: { decisions: { kind: 'all' }, bestEffort: true, retention: days(365), ...over },
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../../src/base/call.ts';
+import { createFamilies } from '../../../src/tokens/families.postgres.ts';
 import type { Claims, Tokens } from '../../../src/tokens/tokens.ts';
 import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller } from '../../harness.ts';
 import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
@@ -228,6 +229,68 @@ describe('refreshing', () => {
        WHERE i.indrelid = 'token_families'::regclass`,
     );
     expect(columns.map((one) => one.column).toSorted()).toEqual(['absolute_expires_at', 'family_id', 'session_id', 'tenant_id', 'user_id']);
+  });
+
+  it('waits for nobody else’s session: one that is held answers when it is free, the others at once', async () => {
+    const [held, ...others] = await Promise.all(Array.from({ length: 8 }, () => hub.login()));
+    let free = (): void => {};
+    const gate = new Promise<void>((resolve) => (free = resolve));
+    let locked = (): void => {};
+    const isLocked = new Promise<void>((resolve) => (locked = resolve));
+    const holding = hub.platform.db.jobs(async (tx) => {
+      await createFamilies().lock(tx, { tenantId: TENANT, familyId: held?.familyId ?? '' });
+      locked();
+      await gate;
+    });
+    await isLocked;
+    let answered = false;
+    const late = refresh(held?.refreshToken ?? '').finally(() => (answered = true));
+    const next = await Promise.all(others.map((tokens) => refresh(tokens.refreshToken)));
+    expect(next.map((tokens) => tokens.familyId)).toEqual(others.map((tokens) => tokens.familyId));
+    expect(answered).toBe(false);
+    free();
+    await holding;
+    expect((await late).familyId).toBe(held?.familyId);
+    expect(await family(await late)).toMatchObject({ generation: 2, revoked_at: null });
+  });
+
+  it('refuses what the database cannot hold to its sender alone, not to those who came at the same time', async () => {
+    const logins = await Promise.all(Array.from({ length: 6 }, () => hub.login()));
+    const answers = await Promise.allSettled(
+      logins.map(({ refreshToken }, at) =>
+        hub.door.refresh(
+          refreshToken,
+          at === 3 ? { deviceId: 'a\0b', deviceType: '', platform: '', browser: '', appVersion: '', fingerprint: '' } : null,
+          call(),
+        ),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(answers[3]).toMatchObject({ reason: { code: 'INVALID_ARGUMENT' } });
+    expect(await family(logins[3] as Tokens)).toMatchObject({ generation: 1, revoked_at: null });
+  });
+
+  it('decides those of one tenant that come together in one transaction, each by its own rules', async () => {
+    const [good, stolen, idle, other, silent] = [
+      await hub.login(),
+      await hub.login(),
+      await hub.login(),
+      await hub.login(),
+      await hub.login(),
+    ];
+    await refresh((await refresh(stolen.refreshToken)).refreshToken);
+    await age(idle, 61 * 60);
+    const answers = await Promise.allSettled([good, stolen, idle, other, good].map(({ refreshToken }) => refresh(refreshToken)));
+    expect(answers.map((one) => (one.status === 'fulfilled' ? one.value.familyId : (one.reason as { reason: string }).reason))).toEqual([
+      good.familyId,
+      'REFRESH_TOKEN_REUSED',
+      'SESSION_IDLE',
+      other.familyId,
+      good.familyId,
+    ]);
+    expect(await family(stolen)).toMatchObject({ revoked_reason: 'reused' });
+    expect(await family(good)).toMatchObject({ generation: 2, revoked_at: null });
+    expect(await family(silent)).toMatchObject({ generation: 1, revoked_at: null });
   });
 
   it('shortens lives by chance and never lengthens them', async () => {
