@@ -72,4 +72,20 @@ describe('group commit', () => {
     await slow;
     expect(batches).toEqual(['slow', 'a,b', 'c']);
   });
+
+  it('lets a batch that does not come back hold up the next for so long only, and drains it too', async () => {
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const group = createGroupCommit<string>(async (items) => (items.includes('stuck') ? gate : undefined), { delay: 0, patience: 20 });
+    let stuck = true;
+    const first = group.add('stuck').finally(() => (stuck = false));
+    await new Promise((resolve) => setImmediate(resolve));
+    await group.add('next');
+    expect(stuck).toBe(true);
+    const drained = group.drain();
+    open();
+    await drained;
+    await first;
+    expect(stuck).toBe(false);
+  });
 });

@@ -1,5 +1,6 @@
 // Group commit: many small writes become one, each caller waits for its own.
 import { Fault } from '../base/fault.ts';
+import type { Millis } from '../base/time.ts';
 import type { Flush, GroupCommit, GroupCommitOptions } from './storage.ts';
 
 interface Waiting<T, R> {
@@ -16,13 +17,23 @@ interface Lane<T, R> {
 /** What callers do with their answers takes a while: so many of them, then other work gets its turn. */
 const ANSWERED_AT_ONCE = 8;
 
+const within = async (work: Promise<void>, patience: Millis): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const patient = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience);
+  });
+  await Promise.race([work, patient]);
+  clearTimeout(timer);
+};
+
 /**
  * While one batch of a lane is written the next one gathers, so under load there is no timer at all: the batch is whatever came meanwhile.
  * A failed batch fails each of its items with the same error.
  */
 export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: GroupCommitOptions<T> = {}): GroupCommit<T, R> => {
-  const { delay = 2, batch = 500, capacity = 10_000, lane: laneOf = () => '' } = options;
+  const { delay = 2, batch = 500, capacity = 10_000, patience, lane: laneOf = () => '' } = options;
   const lanes = new Map<string, Lane<T, R>>();
+  const underWay = new Set<Promise<void>>();
   let held = 0;
 
   const answer = async (taken: readonly Waiting<T, R>[], results: readonly R[] | undefined): Promise<void> => {
@@ -46,7 +57,11 @@ export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: Grou
 
   const run = async (name: string, lane: Lane<T, R>): Promise<void> => {
     await new Promise((resolve) => (delay === 0 ? setImmediate(resolve) : setTimeout(resolve, delay)));
-    while (lane.waiting.length > 0) await writeBatch(lane);
+    while (lane.waiting.length > 0) {
+      const writing = writeBatch(lane).finally(() => underWay.delete(writing));
+      underWay.add(writing);
+      await (patience === undefined ? writing : within(writing, patience));
+    }
     lanes.delete(name);
   };
 
@@ -68,7 +83,7 @@ export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: Grou
       });
     },
     async drain() {
-      while (lanes.size > 0) await Promise.all([...lanes.values()].map(({ running }) => running));
+      while (lanes.size + underWay.size > 0) await Promise.all([...underWay, ...[...lanes.values()].map(({ running }) => running)]);
     },
   };
 };

@@ -176,6 +176,8 @@ export interface GroupCommitOptions<T> {
   readonly delay?: Millis;
   /** Items at most in one batch. */
   readonly batch?: number;
+  /** How long a batch that does not come back holds up the next one of its lane. Default: for good. */
+  readonly patience?: Millis;
   /** Items waiting or under way; beyond, RESOURCE_EXHAUSTED / WRITE_QUEUE_FULL. */
   readonly capacity?: number;
   /** Items of different lanes are never written together and never wait for one another. Default: one lane. */

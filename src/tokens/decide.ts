@@ -3,6 +3,7 @@ import type { Call } from '../base/call.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { toFault } from '../base/fault.ts';
 import type { Confirmation, Shown } from '../base/possession.ts';
+import type { Millis } from '../base/time.ts';
 import type { CreateGroupCommit, Outcome, Tx, Write } from '../storage/storage.ts';
 import type { Rotation, Use as StoredUse } from './families.ts';
 import { judge, type Presented, type Rotated } from './family.ts';
@@ -214,14 +215,18 @@ const decideTogether = async (deps: DecideDeps, uses: readonly Use[]): Promise<r
   }
 };
 
-/** Its callers wait for each other's answers, so a batch is no larger than the time to sign for it allows. */
-const BATCH = 32;
+/** At most; about a millisecond of hashing. */
+const BATCH = 64;
+
+/** Many times what a transaction takes: one that is stuck is not waited for by those behind it. */
+const PATIENCE: Millis = 250;
 
 /** What a use means, once that is committed. UNAVAILABLE where the store is away; then nobody knows. */
 export const createDecide = (deps: DecideDeps): ((use: Use) => Promise<Decided>) => {
   const group = deps.groupCommit<Use, Decided | null>((uses) => decideTogether(deps, uses), {
     delay: 0,
     batch: BATCH,
+    patience: PATIENCE,
     lane: ({ token }) => token.tenantId,
   });
   return async (use) =>
