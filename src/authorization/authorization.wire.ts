@@ -55,33 +55,61 @@ export const wireAuthorization = (
   const rules = postgresRules(db);
 
   /** What a read may have seen ahead of the feed is waited for, so that everything cached is true at the cursor. */
-  const settled = async <T>(tenantId: string, read: (tx: Tx) => Promise<T>): Promise<T> => {
-    const { value, head } = await db.tenant(tenantId, async (tx) => ({ value: await read(tx), head: await platform.readHead(tx) }));
+  const seen = async <T>({ value, head }: { readonly value: T; readonly head: number }): Promise<T> => {
     if (head > feed.cursor()) await feed.catchUp(head);
     return value;
   };
+  const withHead =
+    <T>(read: (tx: Tx) => Promise<T>) =>
+    async (tx: Tx) => ({ value: await read(tx), head: await platform.readHead(tx) });
+  const settled = async <T>(tenantId: string, read: (tx: Tx) => Promise<T>): Promise<T> => seen(await db.tenant(tenantId, withHead(read)));
 
   const policyStore = postgresPolicies(db);
   const policySets = createSetLoader(policyStore, config.roleCacheEntries);
 
-  const snapshots = platform.tracked({
-    kinds: ['role', 'resource_type', 'policy'],
+  /** Roles and types: they change less often than policies. */
+  const bare = platform.tracked({
+    kinds: ['role', 'resource_type'],
     touches: () => 'tenant',
     capacity: config.roleCacheEntries,
     ttl: config.roleCacheTtl,
     load: async (tenantId) => {
-      const { roles, types, own } = await settled(tenantId, async (tx) => {
-        const [roles, types] = [await rules.roles(tx, tenantId), await rules.types(tx, tenantId)];
-        return {
-          roles,
-          types,
-          own: await policySets.read(tx, tenantId, JSON.stringify(types.map(({ name, attributes }) => [name, attributes]))),
-        };
-      });
-      const above = await db.jobs((tx) => policySets.read(tx, INSTALLATION, ''));
-      const bare = buildSnapshot({ tenantId, roles, types });
-      // Compiled here, beyond the transaction and in slices: only what changed since the last time.
-      return withPolicies(bare, createPolicySet([await above(ANY_TYPE), await own(bare)]));
+      const source = await settled(tenantId, async (tx) => ({
+        roles: await rules.roles(tx, tenantId),
+        types: await rules.types(tx, tenantId),
+      }));
+      const declared = JSON.stringify(source.types.map(({ name, attributes }) => [name, attributes]));
+      return { snapshot: buildSnapshot({ tenantId, ...source }), declared };
+    },
+  });
+
+  /** The policies of the installation: one entry. */
+  const above = platform.tracked({
+    kinds: ['policy'],
+    touches: ({ tenantId }) => (tenantId === INSTALLATION ? '' : null),
+    capacity: 1,
+    ttl: config.roleCacheTtl,
+    load: async () => {
+      const { value, head } = await db.jobs(withHead((tx) => policySets.read(tx, INSTALLATION, '')));
+      return seen({ value: await value(ANY_TYPE), head });
+    },
+  });
+
+  const snapshots = platform.tracked({
+    kinds: ['role', 'resource_type', 'policy'],
+    touches: ({ tenantId }) => (tenantId === INSTALLATION ? 'tenant' : ''),
+    whileUnseen: ({ kind }) => kind === 'policy',
+    capacity: config.roleCacheEntries,
+    ttl: config.roleCacheTtl,
+    load: async (tenantId) => {
+      const [{ snapshot, declared }, outer] = [await bare.get(tenantId, ''), await above.get(INSTALLATION, '')];
+      const { value, head } = await db.tenant(
+        tenantId,
+        withHead((tx) => policySets.read(tx, tenantId, declared)),
+      );
+      // Compiled beyond the transaction and in slices, and only what changed since the last time; the cursor moves when all is ready.
+      const policies = createPolicySet([outer, await value(snapshot)]);
+      return seen({ value: withPolicies(snapshot, policies), head });
     },
   });
 
@@ -119,6 +147,7 @@ export const wireAuthorization = (
     write: platform.write,
     writeInstallation: platform.writeInstallation,
     snapshot: authorization.snapshot,
+    latest: (tenantId) => snapshots.latest(tenantId, ''),
     holding: authorization.holding,
   });
   const unrecorded = platform.metrics.counter(

@@ -10,9 +10,9 @@ import type { Snapshot } from './snapshot.ts';
 
 export interface ResolveDeps {
   /** One entry a tenant, under the key ''. */
-  readonly snapshots: Tracked<Snapshot>;
+  readonly snapshots: Pick<Tracked<Snapshot>, 'get'>;
   /** By `<type>:<id>`. What was loaded is contained in the feed's cursor: see `settled`. */
-  readonly subjects: Tracked<SubjectRows>;
+  readonly subjects: Pick<Tracked<SubjectRows>, 'get'>;
   /** Every change up to this number has been applied here. */
   readonly cursor: () => number;
   /** Grows with every change applied here. */

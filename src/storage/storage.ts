@@ -154,6 +154,8 @@ export interface Cache {
 export interface Tracked<V> {
   get(tenantId: TenantId, key: string): V | Promise<V>;
   peek(tenantId: TenantId, key: string): V | undefined;
+  /** With every change to it that was applied here: for whoever made one. The same as `get`, but where `whileUnseen` serves the one before. */
+  latest(tenantId: TenantId, key: string): V | Promise<V>;
   readonly size: number;
 }
 
@@ -161,6 +163,12 @@ export interface TrackedOptions<V> {
   readonly kinds: readonly ChangeKind[];
   /** Which keys of this cache a change touches: one key, or `'tenant'` for all of its tenant. Default: the change's own key, all of the tenant when it is ''. */
   readonly touches?: (change: AppliedChange) => string | null;
+  /**
+   * Changes to one key that need not make anybody wait: the value goes on being served while its successor, loaded at once, is made, as
+   * long as the feed's cursor has not reached the change and half a second at most. Until then the value is what is true at the cursor, as
+   * is everything else that is kept.
+   */
+  readonly whileUnseen?: (change: AppliedChange) => boolean;
   readonly load: (tenantId: TenantId, key: string) => Promise<V>;
   readonly capacity: number;
   readonly ttl: Millis;

@@ -1,17 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import { unavailable } from '../base/fault.ts';
-import type { AppliedChange, FeedState } from './storage.ts';
+import type { AppliedChange, FeedState, TrackedOptions } from './storage.ts';
 import { createTracked } from './tracked.ts';
 
 const counted: string[] = [];
 const count = (cache: string, result: string) => ({ inc: () => void counted.push(`${cache} ${result}`) });
 
-const newly = { age: () => 0, state: (): FeedState => ({ kind: 'fresh', age: 0 }) };
+const newly = { age: () => 0, cursor: () => 0, state: (): FeedState => ({ kind: 'fresh', age: 0 }) };
 
-const setUp = (over: { readonly capacity?: number; readonly touches?: (change: AppliedChange) => string | null } = {}) => {
+type Over = Partial<Pick<TrackedOptions<string | null>, 'capacity' | 'touches' | 'whileUnseen'>>;
+
+const setUp = (over: Over = {}) => {
   let apply: (change: AppliedChange) => void = () => {};
   let reset: () => void = () => {};
   let now = 0;
+  let cursor = 0;
   let read = 0;
   let reading = true;
   let kind: 'fresh' | 'stale' = 'fresh';
@@ -26,6 +29,7 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
         reset = onReset ?? reset;
       },
       age,
+      cursor: () => cursor,
       state: () => ({ kind, age: age() }),
     },
     clock: { now: () => now, monotonic: () => now },
@@ -42,7 +46,7 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   return {
     cache,
-    change: (key: string, tenantId = 'acme') => apply({ seq: 1, kind: 'role', tenantId, key, until: null, detail: '' }),
+    change: (key: string, tenantId = 'acme', seq = 1) => apply({ seq, kind: 'role', tenantId, key, until: null, detail: '' }),
     reset: () => reset(),
     answer: async (value: string | null) => {
       waiting.shift()?.resolve(value);
@@ -59,6 +63,9 @@ const setUp = (over: { readonly capacity?: number; readonly touches?: (change: A
     feed: (state: 'read' | 'silent' | 'stale') => {
       reading = state === 'read';
       kind = state === 'stale' ? 'stale' : 'fresh';
+    },
+    see: (seq: number) => {
+      cursor = seq;
     },
     loads: () => loads,
   };
@@ -259,5 +266,79 @@ describe('a tracked cache', () => {
     await expect(cache.get('acme', 'a')).rejects.toThrow('away');
     fail = false;
     expect(await cache.get('acme', 'a')).toBe('one');
+  });
+
+  describe('that serves what a change overtook while the feed has not come to the change', () => {
+    const overtaken = async () => {
+      const it = await loaded({ whileUnseen: () => true });
+      it.change('a');
+      return it;
+    };
+
+    it('goes on serving it, and loads its successor at once', async () => {
+      const { cache, loads } = await overtaken();
+      expect(cache.get('acme', 'a')).toBe('one');
+      expect(loads()).toBe(2);
+    });
+
+    it('serves the successor once it is there', async () => {
+      const { cache, answer } = await overtaken();
+      await answer('two');
+      expect(cache.get('acme', 'a')).toBe('two');
+    });
+
+    it('lets everybody wait for the successor from the moment the cursor has reached the change', async () => {
+      const { cache, answer, see, loads } = await overtaken();
+      see(1);
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+      const late = cache.get('acme', 'a');
+      await answer('two');
+      expect(await late).toBe('two');
+      expect(loads()).toBe(2);
+    });
+
+    it('goes by the first change that the value lacks', async () => {
+      const { cache, change, see } = await overtaken();
+      change('a', 'acme', 2);
+      see(1);
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+    });
+
+    it('serves it for half a second at most', async () => {
+      const { cache, pass } = await overtaken();
+      pass(499);
+      expect(cache.peek('acme', 'a')).toBe('one');
+      pass(1);
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+    });
+
+    it('gives whoever made the change its effect', async () => {
+      const { cache, answer } = await overtaken();
+      const latest = cache.latest('acme', 'a');
+      await answer('two');
+      expect(await latest).toBe('two');
+      expect(cache.latest('acme', 'a')).toBe('two');
+    });
+
+    it('does not take it for what counts when its successor cannot be loaded', async () => {
+      const { cache, fail, see } = await overtaken();
+      see(1);
+      const late = cache.get('acme', 'a');
+      const refused = expect(late).rejects.toThrow('away');
+      await fail(unavailable('STORE_UNAVAILABLE', 'away'));
+      await refused;
+    });
+
+    it('forgets at a change of all of its tenant', async () => {
+      const { cache, change } = await overtaken();
+      change('');
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+    });
+
+    it('forgets at a change that is none of those', async () => {
+      const { cache, change } = await loaded({ whileUnseen: ({ seq }) => seq !== 1 });
+      change('a');
+      expect(cache.peek('acme', 'a')).toBeUndefined();
+    });
   });
 });

@@ -7,7 +7,7 @@ import type { Clock, Millis } from '../base/time.ts';
 import type { AppliedChange, CreateTracked, Feed, Tracked, TrackedOptions } from './storage.ts';
 
 export interface TrackedPorts {
-  readonly feed: Pick<Feed, 'on' | 'age' | 'state'>;
+  readonly feed: Pick<Feed, 'on' | 'age' | 'state' | 'cursor'>;
   readonly clock: Clock;
   /** A counter of look-ups in the cache of that name. */
   readonly count: (cache: string, result: 'hit' | 'miss') => { inc(): void };
@@ -18,6 +18,8 @@ interface Kept<V> {
   readonly epoch: number;
   /** On the monotonic clock. */
   readonly until: Millis;
+  /** The first change that it does not contain, and how long it may be served nevertheless. */
+  overtaken: { readonly seq: number; readonly until: Millis } | null;
 }
 
 interface Attempt {
@@ -32,6 +34,8 @@ interface Load<V> extends Attempt {
 
 /** A change to a value being loaded makes us load again; under a storm of changes the third answer is given, not kept. */
 const ATTEMPTS = 3;
+/** Longest that a value is served which a change overtook. */
+const GRACE: Millis = 500;
 const TENANTS_REMEMBERED = 50_000;
 /** The feed is read once a second; beyond this something is the matter with it. */
 const SILENT: Millis = 2500;
@@ -80,9 +84,12 @@ export const createTracked =
         // A change of the installation to all of its kind speaks of every tenant.
         if (touched === 'tenant') return change.tenantId === '' ? forgetAll() : forgetTenant(change.tenantId);
         const key = fullKey(change.tenantId, touched);
-        kept.delete(key);
         const load = loads.get(key);
         if (load !== undefined) load.overtaken = true;
+        const found = options.whileUnseen?.(change) === true ? standing(change.tenantId, touched) : undefined;
+        if (found === undefined) return kept.delete(key);
+        found.overtaken ??= { seq: change.seq, until: ports.clock.monotonic() + GRACE };
+        running(change.tenantId, touched).catch(() => {});
       },
       forgetAll,
     );
@@ -96,12 +103,17 @@ export const createTracked =
     /** It counted when the feed was last read, and what the feed told then may still be answered. */
     const counts = (found: Kept<V>): boolean => {
       const { kind } = ports.feed.state();
-      return (kind === 'fresh' || kind === 'degraded') && ports.clock.monotonic() - ports.feed.age() < found.until;
+      return (
+        found.overtaken === null && (kind === 'fresh' || kind === 'degraded') && ports.clock.monotonic() - ports.feed.age() < found.until
+      );
     };
 
     const usable = (tenantId: TenantId, key: string): Kept<V> | undefined => {
       const found = standing(tenantId, key);
-      if (found === undefined || ports.clock.monotonic() < found.until) return found;
+      if (found === undefined) return undefined;
+      const now = ports.clock.monotonic();
+      if (found.overtaken !== null && (now >= found.overtaken.until || ports.feed.cursor() >= found.overtaken.seq)) return undefined;
+      if (now < found.until) return found;
       return ports.feed.age() > SILENT && counts(found) ? found : undefined;
     };
 
@@ -112,7 +124,7 @@ export const createTracked =
         const value = await options.load(tenantId, key);
         if (!load.overtaken) {
           const until = ports.clock.monotonic() + options.ttl;
-          kept.set(fullKey(tenantId, key), { value, epoch: epochOf(tenantId), until }, Number.POSITIVE_INFINITY);
+          kept.set(fullKey(tenantId, key), { value, epoch: epochOf(tenantId), until, overtaken: null }, Number.POSITIVE_INFINITY);
           return value;
         }
         if (load.last) return value;
@@ -137,6 +149,12 @@ export const createTracked =
       return promise;
     };
 
+    /** An overtaken load tries again, so joining it is safe, unless it was its last try. */
+    const running = (tenantId: TenantId, key: string): Promise<V> => {
+      const known = loads.get(fullKey(tenantId, key));
+      return known === undefined || (known.overtaken && known.last) ? load(tenantId, key) : known.promise;
+    };
+
     return {
       get(tenantId, key) {
         const found = usable(tenantId, key);
@@ -145,9 +163,11 @@ export const createTracked =
           return found.value;
         }
         miss.inc();
-        const running = loads.get(fullKey(tenantId, key));
-        // An overtaken load tries again, so joining it is safe, unless it was its last try.
-        return running === undefined || (running.overtaken && running.last) ? load(tenantId, key) : running.promise;
+        return running(tenantId, key);
+      },
+      latest(tenantId, key) {
+        const found = usable(tenantId, key);
+        return found?.overtaken === null ? found.value : running(tenantId, key);
       },
       peek: (tenantId, key) => usable(tenantId, key)?.value,
       get size() {

@@ -79,7 +79,7 @@ const ANY = conditionSchema();
 
 type Kind = 'policies.applied' | 'policies.activated' | 'policies.rolled_back';
 
-export const createApply = ({ store, write, writeInstallation, snapshot, holding }: PolicyDeps) => {
+export const createApply = ({ store, write, writeInstallation, snapshot, latest, holding }: PolicyDeps) => {
   const vocabularyOf = async (tenantId: TenantId): Promise<Vocabulary> => {
     return tenantId === INSTALLATION ? ABOVE : { installation: false, ...(await snapshot(tenantId)) };
   };
@@ -181,6 +181,8 @@ export const createApply = ({ store, write, writeInstallation, snapshot, holding
       return written(tx, tenantId, policies, step, call);
     });
     const { unchanged = false, ...version } = result;
+    // Whoever applied them finds them in force here when told so. They are stored, whatever becomes of this.
+    if (tenantId !== INSTALLATION && !unchanged) await Promise.resolve(latest(tenantId)).catch(() => {});
     return { version, revision, unchanged };
   };
 

@@ -101,6 +101,8 @@ export interface PolicyDeps {
   readonly write: Write;
   readonly writeInstallation: WriteInstallation;
   readonly snapshot: (tenantId: TenantId) => MaybePromise<Snapshot>;
+  /** With every policy applied here so far: others may go on with the one before for a moment. */
+  readonly latest: (tenantId: TenantId) => MaybePromise<Snapshot>;
   readonly holding: (caller: Caller) => MaybePromise<Holding>;
 }
 
