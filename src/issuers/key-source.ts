@@ -34,7 +34,7 @@ const FIRST_RETRY: Millis = seconds(1);
 /** An id that the issuer did not have causes no fetch for so long (another fetch may still find it). */
 const ABSENT: Millis = minutes(5);
 const ABSENT_KIDS = 1024;
-/** Keys are asked for again this long after they came: what the issuer says, within these. A withdrawn key lives on for as long. */
+/** Keys are asked for again this long after they came: what the issuer says, within these. A withdrawn key lives on for as long, and until a refresh is overdue. */
 const REFRESH = { least: minutes(1), usual: minutes(10), most: minutes(15) };
 /** A refresh that is due is not waited for; one that is overdue is. */
 const OVERDUE: Millis = minutes(1);

@@ -1099,7 +1099,7 @@ export const ApiKeyServiceService = {
    * Creates a key owned by the caller and shows its secret once. A key never holds more than its owner does.
    * Callers: api_keys:write.
    * Reasons: PERMISSION_MISSING and SCOPE_MISSING (what the caller lacks), EXPIRY_INVALID (in the past, or both ttl and expires_at),
-   * OWNER_REQUIRED (a workload owns no keys), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the secret.
+   * OWNER_REQUIRED (a workload owns no keys), IN_PERSON_ONLY (an exchanged token), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the secret.
    * Retry: safe with an idempotency_key.
    */
   createApiKey: {
@@ -1165,7 +1165,7 @@ export interface ApiKeyServiceServer extends UntypedServiceImplementation {
    * Creates a key owned by the caller and shows its secret once. A key never holds more than its owner does.
    * Callers: api_keys:write.
    * Reasons: PERMISSION_MISSING and SCOPE_MISSING (what the caller lacks), EXPIRY_INVALID (in the past, or both ttl and expires_at),
-   * OWNER_REQUIRED (a workload owns no keys), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the secret.
+   * OWNER_REQUIRED (a workload owns no keys), IN_PERSON_ONLY (an exchanged token), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the secret.
    * Retry: safe with an idempotency_key.
    */
   createApiKey: handleUnaryCall<CreateApiKeyRequest, CreateApiKeyResponse>;

@@ -1541,7 +1541,8 @@ export const CertificateServiceService = {
   /**
    * Creates a single-use token with which a service that has no credential yet gets its first certificate.
    * Callers: certificates:issue; users and API keys for no service that may do more than they.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDENTITY_FORBIDDEN (a reserved name), ESCALATION, TENANT_SUSPENDED, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDENTITY_FORBIDDEN (a reserved name), ESCALATION, IN_PERSON_ONLY (an exchanged token),
+   * TENANT_SUSPENDED, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
    * Retry: safe with an idempotency_key; without one, each call creates a token.
    */
   createJoinToken: {
@@ -1590,7 +1591,8 @@ export interface CertificateServiceServer extends UntypedServiceImplementation {
   /**
    * Creates a single-use token with which a service that has no credential yet gets its first certificate.
    * Callers: certificates:issue; users and API keys for no service that may do more than they.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDENTITY_FORBIDDEN (a reserved name), ESCALATION, TENANT_SUSPENDED, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), IDENTITY_FORBIDDEN (a reserved name), ESCALATION, IN_PERSON_ONLY (an exchanged token),
+   * TENANT_SUSPENDED, IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the token.
    * Retry: safe with an idempotency_key; without one, each call creates a token.
    */
   createJoinToken: handleUnaryCall<CreateJoinTokenRequest, CreateJoinTokenResponse>;

@@ -3055,7 +3055,7 @@ export const SecurityHubService = {
    * Issues an X.509 certificate for mTLS to a service. The identity is what the caller is entitled to, not what the CSR asks for.
    * Callers: a workload for itself; certificates:issue for services in the own tenant's namespaces; anyone with an attestation.
    * Users and API keys take no identity that may do more than they; one that itself issues for others counts as *:*.
-   * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ESCALATION, ATTESTATION_INVALID,
+   * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ESCALATION, IN_PERSON_ONLY (an exchanged token), ATTESTATION_INVALID,
    * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here), TENANT_SUSPENDED, KEY_GENERATION_BUSY (try again after RetryInfo),
    * AUTHORITY_MISSING and AUDIT_UNAVAILABLE (UNAVAILABLE; nothing was issued), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.
@@ -3127,7 +3127,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
    * Issues an X.509 certificate for mTLS to a service. The identity is what the caller is entitled to, not what the CSR asks for.
    * Callers: a workload for itself; certificates:issue for services in the own tenant's namespaces; anyone with an attestation.
    * Users and API keys take no identity that may do more than they; one that itself issues for others counts as *:*.
-   * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ESCALATION, ATTESTATION_INVALID,
+   * Reasons: CSR_INVALID, KEY_WEAK, KEY_GENERATION_DISABLED, NAMESPACE_FORBIDDEN, IDENTITY_FORBIDDEN, ESCALATION, IN_PERSON_ONLY (an exchanged token), ATTESTATION_INVALID,
    * ATTESTATION_NOT_CONFIGURED (of a kind that is not set up here), TENANT_SUSPENDED, KEY_GENERATION_BUSY (try again after RetryInfo),
    * AUTHORITY_MISSING and AUDIT_UNAVAILABLE (UNAVAILABLE; nothing was issued), IDEMPOTENCY_KEY_REUSED; the warning ALREADY_CREATED on a replay, without the private key.
    * Retry: safe with an idempotency_key; without one, each call issues a certificate.

@@ -1227,7 +1227,7 @@ export const TrustedIssuerServiceService = {
    * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant,
    * as does an issuer whose subjects were given roles or grants of their own here.
    * Reasons: ISSUER_ADDRESS_FORBIDDEN, ISSUER_FIXED (a name keeps its issuer), ROLE_NOT_FOUND, ESCALATION, PERMISSION_MISSING,
-   * TOO_MANY_ISSUERS.
+   * TOO_MANY_ISSUERS, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
   putTrustedIssuer: {
@@ -1283,7 +1283,7 @@ export interface TrustedIssuerServiceServer extends UntypedServiceImplementation
    * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant,
    * as does an issuer whose subjects were given roles or grants of their own here.
    * Reasons: ISSUER_ADDRESS_FORBIDDEN, ISSUER_FIXED (a name keeps its issuer), ROLE_NOT_FOUND, ESCALATION, PERMISSION_MISSING,
-   * TOO_MANY_ISSUERS.
+   * TOO_MANY_ISSUERS, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
   putTrustedIssuer: handleUnaryCall<PutTrustedIssuerRequest, PutTrustedIssuerResponse>;

@@ -1713,7 +1713,7 @@ export const UserServiceService = {
   /**
    * Sets a password and ends the user's sessions.
    * Callers: the user with the current password, or users:write.
-   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK, LOGIN_BUSY (try again after RetryInfo).
+   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK, LOGIN_BUSY (try again after RetryInfo), IN_PERSON_ONLY (an exchanged token).
    * Retry: safe for an administrator; a user's own retry answers CREDENTIALS_INVALID when the first try took effect.
    */
   setPassword: {
@@ -1774,7 +1774,7 @@ export interface UserServiceServer extends UntypedServiceImplementation {
   /**
    * Sets a password and ends the user's sessions.
    * Callers: the user with the current password, or users:write.
-   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK, LOGIN_BUSY (try again after RetryInfo).
+   * Reasons: USER_NOT_FOUND, CREDENTIALS_INVALID, PASSWORD_TOO_WEAK, LOGIN_BUSY (try again after RetryInfo), IN_PERSON_ONLY (an exchanged token).
    * Retry: safe for an administrator; a user's own retry answers CREDENTIALS_INVALID when the first try took effect.
    */
   setPassword: handleUnaryCall<SetPasswordRequest, SetPasswordResponse>;

@@ -982,7 +982,7 @@ export const WorkloadServiceService = {
    * Registers a workload, or replaces the whole entry of that namespace and name.
    * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
    * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
   putWorkload: {
@@ -1049,7 +1049,7 @@ export interface WorkloadServiceServer extends UntypedServiceImplementation {
    * Registers a workload, or replaces the whole entry of that namespace and name.
    * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
    * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
-   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION.
+   * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
   putWorkload: handleUnaryCall<PutWorkloadRequest, PutWorkloadResponse>;
