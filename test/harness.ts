@@ -11,7 +11,8 @@ import { type Clock, type Instant, type Millis, systemClock } from '../src/base/
 import { createSealer } from '../src/encryption/sealer.ts';
 import type { Log, Metrics, Platform, Recorder } from '../src/server/platform.ts';
 import { createDatabase } from '../src/storage/database.postgres.ts';
-import { migrate, migrationsHash, readMigrations } from '../src/storage/migrate.postgres.ts';
+import { sha256 } from '../src/base/bytes.ts';
+import { migrate, readMigrations } from '../src/storage/migrate.postgres.ts';
 import { createPool } from '../src/storage/pool.postgres.ts';
 import type { EventSink } from '../src/storage/relay.ts';
 import type { Database } from '../src/storage/storage.ts';
@@ -57,7 +58,9 @@ let template: Promise<string> | undefined;
 /** One template a set of migrations; whoever comes first makes it, under a lock of the maintenance database. */
 const migratedTemplate = (): Promise<string> => {
   const files = readMigrations();
-  const name = `template_${migrationsHash(files)}`;
+  const name = `template_${sha256(files.map((file) => `${file.name} ${file.checksum}`).join('\n'))
+    .toString('hex')
+    .slice(0, 16)}`;
   return asAdmin(async (client) => {
     await client.query('SELECT pg_advisory_lock(871234)');
     const there = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
@@ -157,14 +160,14 @@ export const callAs = (caller: Caller, over: Partial<Call> = {}): Call => {
 };
 
 export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };
-export const noMetrics: Metrics = { counter: () => ({ inc: () => {} }), gauge: () => {}, histogram: () => ({ observe: () => {} }) };
+const noMetrics: Metrics = { counter: () => ({ inc: () => {} }), gauge: () => {}, histogram: () => ({ observe: () => {} }) };
 
 export interface CollectingRecorder extends Recorder {
   /** Everything stated so far, also by transactions that were rolled back afterwards. */
   readonly entries: AuditEntry[];
 }
 
-export const collectingRecorder = (): CollectingRecorder => {
+const collectingRecorder = (): CollectingRecorder => {
   const entries: AuditEntry[] = [];
   return {
     entries,

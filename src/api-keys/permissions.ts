@@ -22,7 +22,7 @@ const sides = (permission: string): readonly [string, string] => {
 const meet = (a: string, b: string): string | null => (a === b || b === '*' ? a : a === '*' ? b : null);
 
 /** The permission that two patterns have in common, null where there is none. */
-export const intersect = (a: string, b: string): string | null => {
+const intersect = (a: string, b: string): string | null => {
   if (a === b) return a;
   const [[typeA, actionA], [typeB, actionB]] = [sides(a), sides(b)];
   if (typeA === RESERVED || typeB === RESERVED) return null;

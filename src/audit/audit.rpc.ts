@@ -14,7 +14,7 @@ import { type Service, service } from '../server/rpc/define.ts';
 import type { Audit, AuditEvent, EventFilter } from './audit.ts';
 
 /** The name under which the operator (`installation:tenants`) finds events that belong to no tenant. No tenant can have it. */
-export const INSTALLATION = 'installation';
+const INSTALLATION = 'installation';
 
 // Years 1 to 9999 (google.protobuf.Timestamp); beyond them nothing happened.
 const instantOf = (at: Timestamp | undefined): Instant | null =>

@@ -36,7 +36,7 @@ export const eventId = (time: Instant, order: number, random: Uint8Array): strin
 // Postgres can keep neither NUL nor half a surrogate pair, and an event that cannot be kept would hold up all others.
 const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
 
-export const bounded = (text: string, length: number): string => {
+const bounded = (text: string, length: number): string => {
   const clean = storable(text);
   return clean.length <= length ? clean : `${clean.slice(0, length - 1).toWellFormed()}…`;
 };

@@ -5,7 +5,7 @@ import type { Recorder } from '../server/platform.ts';
 import type { AuditDeps } from './audit.ts';
 
 /** The first day of the month `ahead` months after that of `now`, in UTC: `2026-11-01`. */
-export const monthOf = (now: Instant, ahead: number): string => {
+const monthOf = (now: Instant, ahead: number): string => {
   const date = new Date(now);
   return new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + ahead, 1)).toISOString().slice(0, 10);
 };

@@ -22,7 +22,7 @@ const role = (name: string, description: string, permissions: readonly string[],
 /** The role whose last holder cannot be removed. */
 export const OWNER = 'owner';
 /** May act in every tenant. Only an operator can make another. */
-export const OPERATOR = 'operator';
+const OPERATOR = 'operator';
 /** Whoever holds it may do everything to every resource type that the tenant itself has declared. */
 export const ADMIN = 'admin';
 

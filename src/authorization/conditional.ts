@@ -8,7 +8,7 @@ import type { Horizon, Situation } from './situation.ts';
 /** Steps that all conditions of one question may take together. */
 const STEPS = 50_000;
 
-export const newMeter = (): Meter => ({ left: STEPS });
+const newMeter = (): Meter => ({ left: STEPS });
 
 /** What the rules of one question read; made once a question, and only where a condition is asked. */
 export interface Asked {

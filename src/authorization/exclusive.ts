@@ -23,7 +23,7 @@ export interface Holders {
 /** Two roles that exclude each other; either may say so. */
 export type Pair = readonly [string, string];
 
-export const exclusivePairs = (roles: readonly Role[]): readonly Pair[] =>
+const exclusivePairs = (roles: readonly Role[]): readonly Pair[] =>
   roles.flatMap(({ name, exclusiveWith }) => exclusiveWith.map((other): Pair => [name, other]));
 
 /** Every role that gives `name`: itself and whatever inherits it. */

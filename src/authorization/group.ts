@@ -81,7 +81,7 @@ const GROUPS_MAX = 10_000;
 const GROUPS_OF_ONE = 64;
 const MEMBERS = ['user', 'service'];
 
-export const groupNotFound = (group: string): Fault => new Fault('NOT_FOUND', 'GROUP_NOT_FOUND', 'no such group', { meta: { group } });
+const groupNotFound = (group: string): Fault => new Fault('NOT_FOUND', 'GROUP_NOT_FOUND', 'no such group', { meta: { group } });
 
 const requireMembers = (members: readonly Subject[]): void => {
   for (const [at, { type, id }] of members.entries()) {

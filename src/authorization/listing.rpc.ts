@@ -5,6 +5,8 @@ import { type Pager, pageSize } from '../base/page.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
 import type { Rows } from '../server/rpc/define.ts';
 import type { Authorization, HeldPermission, PermissionSource, Question, Situation, Subject } from './authorization.ts';
+import { PARENTS_MAX } from './question.ts';
+import { NAME } from './resource-type.ts';
 import { optionalTimestamp, pages, reading, required, subjectFrom } from './rows.rpc.ts';
 
 type Named = 'getUserPermissions' | 'listSubjects';
@@ -29,12 +31,9 @@ const printHeld = ({ permission, resourceId, effect, sources }: HeldPermission):
   sources: sources.map(printSource),
 });
 
-const ACTION = /^[a-z][a-z0-9_.-]{0,127}$/;
-const PARENTS_MAX = 8;
-
 /** What is said of the resource is taken as it is: nobody is let in by this. */
 const questionFrom = (action: string, resource: proto.Resource): Question => {
-  if (!ACTION.test(action)) throw badField('action', 'a lower-case word such as read');
+  if (!NAME.test(action)) throw badField('action', 'a lower-case word such as read');
   if (resource.type === '') throw badField('resource.type', 'must name a resource type');
   if (resource.parents.length > PARENTS_MAX) throw badField('resource.parents', `at most ${PARENTS_MAX}`);
   const { type, id, tenantId, ownerId, classification, parents } = resource;

@@ -154,7 +154,7 @@ export const hasBegun = ({ notBefore }: { readonly notBefore: Instant | null }, 
 export const inForce = (window: Window, now: Instant): boolean => !hasEnded(window, now) && hasBegun(window, now);
 
 /** The next instant at which one of them begins or ends. */
-export const nextEdge = (windows: readonly Partial<Window>[], now: Instant): Instant | null => {
+const nextEdge = (windows: readonly Partial<Window>[], now: Instant): Instant | null => {
   let next: Instant | null = null;
   for (const { notBefore = null, expiresAt = null } of windows)
     for (const edge of [notBefore, expiresAt]) if (edge !== null && edge > now && (next === null || edge < next)) next = edge;

@@ -39,5 +39,3 @@ export const withheld = (code: string, rule: string, reason: string, more: Parti
 export const OWNED = ruling(true, 'ALLOWED', 'allowed to the owner of the resource', ['owner']);
 export const DEFAULT = denied('DENIED_DEFAULT', 'nothing allows it', [], { open: true });
 export const FOREIGN = denied('DENIED_TENANT', 'the resource belongs to another tenant');
-/** One answer for a subject that does not exist and for everything of a foreign tenant. */
-export const UNKNOWN_SUBJECT = denied('SUBJECT_UNKNOWN', 'no such subject');

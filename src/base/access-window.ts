@@ -3,7 +3,6 @@ import { badField } from './fault.ts';
 import type { Instant, Millis } from './time.ts';
 
 export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
-export type Day = (typeof DAYS)[number];
 
 /** From `start` to `end` (exclusive) by the clock on the wall of `timeZone`, on each of `days`; an end before the start is next day's. */
 export interface AccessWindow {

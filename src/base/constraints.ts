@@ -63,7 +63,7 @@ const newCustom = (field: string, custom: Readonly<Record<string, unknown>>): Re
 };
 
 /** In one spelling; INVALID_ARGUMENT that names the field otherwise. Bounds of lengths and numbers stand in the proto. */
-export const newConstraints = (field: string, asked: Constraints): Constraints => {
+const newConstraints = (field: string, asked: Constraints): Constraints => {
   if (!WORD.test(asked.dataResidency)) throw badField(`${field}.data_residency`, 'must be a word of printable ASCII');
   if (!WORD.test(asked.consentVersion)) throw badField(`${field}.consent_version`, 'must be a word of printable ASCII');
   return {
@@ -99,7 +99,7 @@ export const printConstraints = (one: Constraints | null | undefined) =>
         custom: Object.keys(one.custom).length === 0 ? undefined : { ...one.custom },
       };
 
-export const isUnconstrained = (one: Constraints): boolean =>
+const isUnconstrained = (one: Constraints): boolean =>
   one.accessWindows.length + one.requireMfaFor.length + one.complianceFlags.length === 0 &&
   one.dataResidency === '' &&
   one.consentVersion === '' &&

@@ -27,8 +27,7 @@ const DNS_NAME = /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-
 /** Names inside a cluster belong to their namespace (Kubernetes DNS specification §2.3). */
 const ZONES = ['svc', 'svc.cluster.local'];
 
-export const clusterNames = ({ namespace, service }: ServiceName): readonly string[] =>
-  ZONES.map((zone) => `${service}.${namespace}.${zone}`);
+const clusterNames = ({ namespace, service }: ServiceName): readonly string[] => ZONES.map((zone) => `${service}.${namespace}.${zone}`);
 
 /**
  * The label of a name that a cluster would read as a namespace, '' where there is none. `within`: the name lies in a cluster's zone

@@ -6,7 +6,7 @@ import { keyIdOf } from './public-key.ts';
 import { OID } from './x509.ts';
 
 /** Clocks of peers may be behind: a certificate begins this long before it is made. */
-export const BACKDATE: Millis = 60_000;
+const BACKDATE: Millis = 60_000;
 const SECOND = 1000;
 
 export interface Validity {

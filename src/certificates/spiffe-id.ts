@@ -18,7 +18,7 @@ const SEGMENT = /^[A-Za-z0-9._-]+$/;
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const SERVICE = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-export const isTrustDomain = (text: string): boolean => TRUST_DOMAIN.test(text);
+const isTrustDomain = (text: string): boolean => TRUST_DOMAIN.test(text);
 
 /** null for everything that is no SPIFFE ID: other schemes, upper-case domains, ports, queries, empty or dotted segments, escapes. */
 export const parseSpiffeId = (text: string): SpiffeId | null => {

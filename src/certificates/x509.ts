@@ -4,7 +4,6 @@ import type { Instant } from '../base/time.ts';
 /** Object identifiers that stand in our certificates. */
 export const OID = {
   commonName: '2.5.4.3',
-  organization: '2.5.4.10',
   serialNumber: '2.5.4.5',
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, usageFault, words } from './command.ts';
 
 /** The version of the package this file belongs to. */
-export const productVersion = (): string =>
+const productVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 export const versionCommand: Command = {

@@ -6,8 +6,8 @@ import type { EncryptionKey } from './key.ts';
 import { rotateWorn } from './rotate-key.ts';
 
 /** NIST SP 800-38D §8.3 allows 2^32 random nonces a key; half of it keeps the chance of a repeated nonce below 2^-34. */
-export const USE_LIMIT = 2 ** 31;
-export const USE_BLOCK = 2 ** 16;
+const USE_LIMIT = 2 ** 31;
+const USE_BLOCK = 2 ** 16;
 
 export interface Leases {
   /** True: one use is yours. False: this version is worn, and a new one seals now. */

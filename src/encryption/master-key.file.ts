@@ -41,7 +41,7 @@ const checkMode = (path: string, stats: Stats): void => {
 };
 
 /** The key in `path`. KEY_FILE_MODE where group or others may touch it, KEY_FILE_UNREADABLE where we may not. */
-export const readKeyFile = (path: string): MasterKey => {
+const readKeyFile = (path: string): MasterKey => {
   let handle: number;
   try {
     handle = openSync(path, 'r');

@@ -10,7 +10,7 @@ export interface Aead {
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Buffer | null;
 }
 
-export const TAG_SIZE = 16;
+const TAG_SIZE = 16;
 const KEY_SIZE = 32;
 
 const seal = (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): readonly [Buffer, Buffer] => {

@@ -6,11 +6,11 @@ import type { StepUp } from '../gen/securityhub/v1/token.ts';
 import type { Mode } from './ext-authz-route.ts';
 
 /** Who calls, signed by us. */
-export const SUBJECT_HEADER = 'x-securityhub-subject';
+const SUBJECT_HEADER = 'x-securityhub-subject';
 /** In shadow mode, to the upstream: ALLOWED, or the reason of the refusal there would have been. */
-export const SHADOW_HEADER = 'x-securityhub-shadow';
+const SHADOW_HEADER = 'x-securityhub-shadow';
 /** To the client of a refused request. */
-export const REASON_HEADER = 'x-securityhub-reason';
+const REASON_HEADER = 'x-securityhub-reason';
 const OURS = [SUBJECT_HEADER, SHADOW_HEADER, REASON_HEADER];
 
 export interface Outcome {

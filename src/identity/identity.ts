@@ -1,7 +1,6 @@
 // Door of the identity capability: tenants, users, workloads, and logging in.
 import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import type { Constraints } from '../base/constraints.ts';
 import type { AuditEntry } from '../base/event.ts';
 import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
@@ -21,13 +20,10 @@ import { deleteWorkload, type EndService, putWorkload } from './put-workload.ts'
 import { createStanding } from './standing.ts';
 import { setPassword } from './set-password.ts';
 import type { AttemptLimits, Attempts, LoginPlaces, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
-import type { TenantPolicy } from './policy.ts';
 import { changeTenantStatus } from './suspend-tenant.ts';
 import { changeUserStatus } from './suspend-user.ts';
-import type { TenantStatus } from './tenant.ts';
 import { updateTenant } from './update-tenant.ts';
 import { updateUser } from './update-user.ts';
-import type { UserStatus } from './user.ts';
 
 export type { AssignRoles, AskedUser } from './create-user.ts';
 export type { FirstApiKey, FirstCreated, FirstTenant } from './bootstrap.ts';
@@ -75,25 +71,6 @@ export interface IdentityDeps extends IdentityPorts {
   readonly placeSecret: Uint8Array;
   readonly workloads: WorkloadStore;
   readonly setupTokens: SetupTokens;
-}
-
-/** As others see a tenant; answered at once when it is at hand. */
-export interface TenantState {
-  readonly status: TenantStatus;
-  readonly namespaces: readonly string[];
-  readonly defaultKeyName: string;
-  readonly constraints: Constraints | null;
-  readonly policy: TenantPolicy | null;
-  /** Sessions with a smaller rsq are over. */
-  readonly watermark: number;
-}
-
-export interface UserState {
-  readonly status: UserStatus;
-  readonly username: string;
-  readonly email: string;
-  readonly constraints: Constraints | null;
-  readonly watermark: number;
 }
 
 export const createIdentity = (deps: IdentityDeps) => {

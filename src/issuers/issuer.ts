@@ -3,7 +3,7 @@ import type { TenantId } from '../base/caller.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Instant, Millis } from '../base/time.ts';
 
-export const SUBJECT_KINDS = ['foreign_user', 'foreign_service', 'user', 'workload'] as const;
+const SUBJECT_KINDS = ['foreign_user', 'foreign_service', 'user', 'workload'] as const;
 /** Foreign subjects have ids of their own; `user` and `workload` speak for somebody who is registered here. */
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
@@ -46,7 +46,7 @@ export interface TrustedIssuer extends NewIssuer {
   readonly updatedAt: Instant;
 }
 
-export const ISSUER_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
+const ISSUER_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
 export type IssuerAlgorithm = (typeof ISSUER_ALGORITHMS)[number];
 const USUAL: readonly IssuerAlgorithm[] = ['ES256', 'EdDSA', 'PS256', 'RS256'];
 

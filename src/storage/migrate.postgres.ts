@@ -1,7 +1,6 @@
 // Runs migrations on a direct connection, one transaction a file, one process at a time, and lets the service's login take its roles.
 import { readdirSync, readFileSync } from 'node:fs';
 import pg from 'pg';
-import { sha256 } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import { type Applied, type Migration, type MigrationPlan, migration, planMigrations } from './migrate.ts';
@@ -17,12 +16,6 @@ export const readMigrations = (folder: URL = FOLDER): readonly Migration[] =>
     .filter((file) => file.endsWith('.sql'))
     .toSorted()
     .map((file) => migration(file.slice(0, -4), readFileSync(new URL(file, folder), 'utf8')));
-
-/** One short name for a set of migrations. */
-export const migrationsHash = (files: readonly Migration[]): string =>
-  sha256(files.map((file) => `${file.name} ${file.checksum}`).join('\n'))
-    .toString('hex')
-    .slice(0, 16);
 
 /** Whom the database does not let in, or what it does not have: for whoever holds the address to mend. */
 const refused = (error: unknown): Fault | null =>

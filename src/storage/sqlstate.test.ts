@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { fromDatabase, isRetryable, isUniqueViolation } from './sqlstate.ts';
+import { fromDatabase, isRetryable } from './sqlstate.ts';
 
 const thrown = (code: string, message = '', constraint = ''): Error => Object.assign(new Error(message), { code, constraint });
 
@@ -26,12 +26,6 @@ describe('a database error', () => {
     ['a refused row', thrown('42501')],
   ])('that means %s stays what it is', (_what, error) => {
     expect(fromDatabase(error)).toBe(error);
-  });
-
-  it('names the constraint that was violated', () => {
-    expect(isUniqueViolation(thrown('23505', '', 'user_name'), 'user_name')).toBe(true);
-    expect(isUniqueViolation(thrown('23505', '', 'user_name'), 'user_email')).toBe(false);
-    expect(isUniqueViolation(thrown('23503', '', 'user_name'))).toBe(false);
   });
 
   it('is worth another try when the transaction lost a race', () => {

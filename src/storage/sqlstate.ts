@@ -2,21 +2,13 @@
 // Codes: https://www.postgresql.org/docs/15/errcodes-appendix.html
 import { Fault, unavailable } from '../base/fault.ts';
 
-const textOf = (thrown: unknown, member: 'code' | 'constraint' | 'message'): string => {
+const textOf = (thrown: unknown, member: 'code' | 'message'): string => {
   if (typeof thrown !== 'object' || thrown === null) return '';
   const value: unknown = Reflect.get(thrown, member);
   return typeof value === 'string' ? value : '';
 };
 
 export const sqlState = (thrown: unknown): string => textOf(thrown, 'code');
-
-/** 23505, of that constraint or unique index where one is named. */
-export const isUniqueViolation = (thrown: unknown, constraint?: string): boolean =>
-  sqlState(thrown) === '23505' && (constraint === undefined || textOf(thrown, 'constraint') === constraint);
-
-/** 23503, of that constraint where one is named. */
-export const isForeignKeyViolation = (thrown: unknown, constraint?: string): boolean =>
-  sqlState(thrown) === '23503' && (constraint === undefined || textOf(thrown, 'constraint') === constraint);
 
 /** The transaction lost against another one and has done nothing: it may simply be run again. */
 export const isRetryable = (thrown: unknown): boolean => ['40001', '40P01'].includes(sqlState(thrown));
@@ -58,7 +50,7 @@ const AWAY_MESSAGE =
   /^(Query read timeout|timeout exceeded when trying to connect|timeout expired|Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
 
 /** Nobody there, or nobody who could do it now. PgBouncer says 08P01 when its servers are gone, so the whole class 08 counts. */
-export const isAway = (thrown: unknown): boolean => {
+const isAway = (thrown: unknown): boolean => {
   const state = sqlState(thrown);
   return AWAY.has(state) || /^08[0-9A-Z]{3}$/.test(state) || AWAY_MESSAGE.test(textOf(thrown, 'message'));
 };
@@ -67,7 +59,7 @@ export const isAway = (thrown: unknown): boolean => {
 export const breaksConnection = (thrown: unknown): boolean =>
   isAway(thrown) && !['57014', '55P03', '25006', '53100', '53200'].includes(sqlState(thrown));
 
-export const storeUnavailable = (cause?: unknown): Fault => unavailable('STORE_UNAVAILABLE', 'the database does not answer', cause);
+const storeUnavailable = (cause?: unknown): Fault => unavailable('STORE_UNAVAILABLE', 'the database does not answer', cause);
 
 /** Postgres keeps no NUL character in text (22021) nor in JSON (22P05): only a caller's words can bring one. */
 const holdsNul = (thrown: unknown): boolean => ['22021', '22P05'].includes(sqlState(thrown));

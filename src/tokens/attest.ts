@@ -5,7 +5,7 @@ import { type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Keyring } from './keyring.ts';
 
 /** Of its own (RFC 8725 §3.11): whoever takes access tokens refuses it, and the other way round. */
-export const STATEMENT_TYPE = 'subject+jwt';
+const STATEMENT_TYPE = 'subject+jwt';
 
 export interface Statement {
   /** The upstream. */

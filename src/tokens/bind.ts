@@ -22,7 +22,7 @@ export interface BindDeps {
 }
 
 /** Hexadecimal as callers send it, base64url as tokens carry it; anything else is as good as nothing. */
-export const thumbprint = (text: string): string =>
+const thumbprint = (text: string): string =>
   /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : /^[\w-]{43}$/.test(text) ? text : '';
 
 const speaksOfPeer = (context: PeerContext): boolean =>
@@ -84,15 +84,12 @@ export const checkAuthority = ({ knownHost }: Pick<BindDeps, 'knownHost'>, { tar
     throw new Fault('UNAUTHENTICATED', 'DPOP_URI_MISMATCH', 'a DPoP proof must be made for a name we are known by: add it to HTTP_HOSTS');
 };
 
-/** What a request may ask its tokens to be bound to. */
-export const BINDINGS = ['', 'dpop', 'certificate', 'public_key', 'spiffe'] as const;
-
 const NONE: Confirmation = { x5tS256: '', spkiSha256: '', spiffeId: '', jkt: '', other: false };
 
 const missing = (what: string): Fault => badField('binding', `this binding needs ${what}`, 'BINDING_MISSING');
 
 /**
- * The confirmation of tokens made now. A DPoP proof binds without being asked (RFC 9449 §5); a certificate only when asked, because whoever
+ * The confirmation of tokens made now, bound to what is asked for: dpop, certificate, public_key or spiffe; '' asks for nothing. A DPoP proof binds without being asked (RFC 9449 §5); a certificate only when asked, because whoever
  * logs a user in may do so for somebody behind it. INVALID_ARGUMENT / BINDING_MISSING where nothing was shown that could be bound to.
  */
 export const confirmationFor = (asked: string, shown: Shown): Confirmation | null => {

@@ -24,7 +24,7 @@ export interface Exchange {
   readonly scopes: readonly string[];
   /** 0 = as long as an access token lives. */
   readonly ttl: Millis;
-  /** One of BINDINGS. */
+  /** As `confirmationFor` knows it. */
   readonly binding: string;
   /** What the subject token's own presenter showed, and from where. */
   readonly context: (PeerContext & { readonly ipAddress: string }) | undefined;

@@ -6,10 +6,10 @@ import { type Confirmation, type Shown, unmet } from '../base/possession.ts';
 import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
 
 /** How long the losers of a race get the winner's tokens. Closes sooner: at the successor's first use. */
-export const REPLAY_WINDOW: Millis = seconds(10);
+const REPLAY_WINDOW: Millis = seconds(10);
 
 /** The same for tokens bound to a key: who proves it is no thief, so an answer that was lost may be asked for again much later. */
-export const BOUND_REPLAY_WINDOW: Millis = minutes(5);
+const BOUND_REPLAY_WINDOW: Millis = minutes(5);
 
 export interface Device {
   readonly deviceId: string;

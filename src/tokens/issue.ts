@@ -33,7 +33,7 @@ export const lifeFrom = (now: Instant, life: Millis, random: Random): Pick<Acces
 };
 
 /** Authenticator assurance and methods of a login (RFC 8176 `amr`; `acr` in the words of NIST SP 800-63). */
-export const assurance = (authMethod: string, mfaVerified: boolean): { readonly acr: string; readonly amr: readonly string[] } => {
+const assurance = (authMethod: string, mfaVerified: boolean): { readonly acr: string; readonly amr: readonly string[] } => {
   const first: Readonly<Record<string, string>> = { password: 'pwd', mfa: 'pwd', biometric: 'bio', certificate: 'x509', sso: 'fed' };
   const method = Object.hasOwn(first, authMethod) ? first[authMethod] : undefined;
   return { acr: mfaVerified ? 'aal2' : 'aal1', amr: [...(method === undefined ? [] : [method]), ...(mfaVerified ? ['mfa'] : [])] };

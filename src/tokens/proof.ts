@@ -6,7 +6,7 @@ import { readProofKey } from './proof-key.ts';
 import { type JsonObject, member, strictJsonObject } from './strict-json.ts';
 
 /** RFC 9449 §4.2. */
-export const PROOF_TYPE = 'dpop+jwt';
+const PROOF_TYPE = 'dpop+jwt';
 
 /** How long a proof counts from its `iat`. A proof is made for one request: a minute is for slow networks, not for keeping. */
 export const PROOF_LIFE: Millis = seconds(60);
@@ -91,7 +91,7 @@ export const plainUri = (text: string): string | null => {
 const withoutScheme = (uri: string): string => uri.replace(/^https?:/, '');
 
 /** `ath`: SHA-256 of the access token's text (RFC 9449 §4.2). */
-export const tokenHashOf = (token: string): string => base64url(sha256(token));
+const tokenHashOf = (token: string): string => base64url(sha256(token));
 
 /** Why the proof was not made for this request, now; null when it was. */
 export const proofProblem = (proof: Proof, request: ProvenRequest, now: Instant): Refusal | null => {

@@ -17,7 +17,7 @@ export interface Standing {
 
 /** How a request asks for its tokens to be bound. */
 export interface BindingAsked {
-  /** One of BINDINGS. */
+  /** As `confirmationFor` knows it. */
   readonly binding: string;
   readonly context: PeerContext | undefined;
 }

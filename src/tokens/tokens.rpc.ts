@@ -20,7 +20,7 @@ const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000),
 const millis = (duration: Duration | undefined): Millis => (duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6);
 
 /** How a pair is printed; identity's login prints it alike. */
-export const tokensMessage = (tokens: Tokens): TokensMessage => ({
+const tokensMessage = (tokens: Tokens): TokensMessage => ({
   accessToken: tokens.accessToken,
   refreshToken: tokens.refreshToken,
   tokenType: tokens.tokenType,

@@ -21,7 +21,7 @@ export const CONCERNING: readonly ChangeKind[] = [
 
 export const HEARTBEAT: Millis = 1000;
 /** Watches end after this long at most, at different times, and begin again: then credentials are looked at anew, and load spreads. */
-export const LONGEST_WATCH: Millis = minutes(15);
+const LONGEST_WATCH: Millis = minutes(15);
 
 export interface WatchersDeps {
   readonly clock: Clock;
@@ -73,7 +73,7 @@ const namesOf = ({ caller, peer }: Pick<Call, 'caller' | 'peer'>): Readonly<Part
 };
 
 /** Does a change in its tenant speak of the caller, its credential or what it belongs to? An empty key means all of that kind. */
-export const concerns = ({ kind, key }: Pick<AppliedChange, 'kind' | 'key'>, call: Pick<Call, 'caller' | 'peer'>): boolean => {
+const concerns = ({ kind, key }: Pick<AppliedChange, 'kind' | 'key'>, call: Pick<Call, 'caller' | 'peer'>): boolean => {
   if (kind === 'tenant_state' || (kind === 'tenant' && call.caller.kind === 'user')) return true;
   const names = namesOf(call)[kind];
   return names !== undefined && (key === '' || names.includes(key));

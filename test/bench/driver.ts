@@ -25,7 +25,7 @@ export interface Measured {
 }
 
 /** A gRPC message: no compression, 4-byte length, bytes. */
-export const framed = (message: Uint8Array): Buffer => {
+const framed = (message: Uint8Array): Buffer => {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);

@@ -210,7 +210,7 @@ const throughEnvoy = (accessToken: string, contextExtensions: Readonly<Record<st
   });
 
 /** Name of a row: the method without its package, and the case. */
-export const rowName = (method: string, of: string): string => (of === '' ? method : `${method}, ${of}`);
+const rowName = (method: string, of: string): string => (of === '' ? method : `${method}, ${of}`);
 
 export interface Asked {
   /** The administrator. */

@@ -1,6 +1,6 @@
 // A small service behind the whole gRPC transport, and a client that speaks bytes: what the wire tests and the overhead figures stand on.
 import { type CallOptions, type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import type { Call, Peer } from '../../src/base/call.ts';
+import type { Call } from '../../src/base/call.ts';
 import type { Caller } from '../../src/base/caller.ts';
 import type { AuditEntry } from '../../src/base/event.ts';
 import { Fault } from '../../src/base/fault.ts';
@@ -49,7 +49,7 @@ const ToyService = {
   join: method('Join', ErrorInfo, ErrorInfo, true, false),
 };
 
-export const info = (reason: string, metadata: Record<string, string> = {}): ErrorInfo => ({ reason, domain: '', metadata });
+const info = (reason: string, metadata: Record<string, string> = {}): ErrorInfo => ({ reason, domain: '', metadata });
 export const infoBytes = (reason: string, metadata: Record<string, string> = {}): Buffer =>
   Buffer.from(ErrorInfo.encode(info(reason, metadata)).finish());
 export const waitBytes = (milliseconds: number): Buffer =>
@@ -264,5 +264,3 @@ export const until = async (true_: () => boolean, atMost = 5000): Promise<void> 
     await pause(5);
   }
 };
-
-export const localPeer: Peer = { transport: 'local', address: '', loopback: true, certificate: null };

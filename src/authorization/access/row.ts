@@ -32,8 +32,8 @@ const OWN = ['id', 'tenant_id', 'owner_id', 'classification'] as const;
 type Own = (typeof OWN)[number];
 
 export const attribute = (name: string): Filter => ({ kind: 'attribute', type: 'string', list: false, name });
-export const text = (value: string): Filter => ({ kind: 'constant', type: 'string', list: false, value });
-export const texts = (value: readonly string[]): Filter => ({ kind: 'constant', type: 'string', list: true, value });
+const text = (value: string): Filter => ({ kind: 'constant', type: 'string', list: false, value });
+const texts = (value: readonly string[]): Filter => ({ kind: 'constant', type: 'string', list: true, value });
 export const isOneOf = (item: Filter, values: readonly string[]): Filter => {
   const [only] = values;
   if (only === undefined) return FALSE;

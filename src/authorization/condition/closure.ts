@@ -32,7 +32,7 @@ export const charge = (room: Room, steps: number): ConditionError | null => {
   return room.meter.left < 0 ? BUDGET : null;
 };
 
-export const wrongType = (path: string, type: Type): ConditionError =>
+const wrongType = (path: string, type: Type): ConditionError =>
   errorOf('wrong_type', path === '' ? `a value is not of type ${type.kind}` : `${path} is not of type ${type.kind}`, path);
 
 /** The error among operands that should have been of a kind. */

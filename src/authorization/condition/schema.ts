@@ -42,7 +42,7 @@ const own = (types: Readonly<Record<string, Type>>): Fields =>
 const attributes = (types: Readonly<Record<string, Type>> = {}): Fields =>
   Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type, in: 'attributes' } satisfies Field]));
 
-export const SUBJECT_FIELDS: Readonly<Record<string, Type>> = {
+const SUBJECT_FIELDS: Readonly<Record<string, Type>> = {
   type: STRING,
   id: STRING,
   tenant_id: STRING,
@@ -56,7 +56,7 @@ export const SUBJECT_FIELDS: Readonly<Record<string, Type>> = {
   risk_score: DOUBLE,
 };
 
-export const RESOURCE_FIELDS: Readonly<Record<string, Type>> = {
+const RESOURCE_FIELDS: Readonly<Record<string, Type>> = {
   type: STRING,
   id: STRING,
   tenant_id: STRING,

@@ -39,7 +39,7 @@ export interface Plan {
   readonly count: number;
 }
 
-export const standingOf = (document: PolicyDocument): Standing => ({
+const standingOf = (document: PolicyDocument): Standing => ({
   name: document.name,
   offers: Object.keys(document.named).map((name) => `${name}:${document.about}`),
   needs: [...new Set(document.rules.flatMap((rule) => rule.conditions.map((name) => `${name}:${rule.resource}`)))],

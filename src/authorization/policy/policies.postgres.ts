@@ -47,7 +47,7 @@ interface Tables {
 }
 
 /** Of what is stored in `body`. A row of another form is read anew from its content. */
-export const BODY_FORM = 1;
+const BODY_FORM = 1;
 /** Rows of one statement: far below the limit of 65,535 parameters. */
 const CHUNK = 500;
 

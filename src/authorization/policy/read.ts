@@ -16,7 +16,7 @@ import type { Node, TextPosition } from './node.ts';
 import { DAYS, windowProblem } from '../../base/access-window.ts';
 import { CLASSIFICATIONS } from '../classification.ts';
 
-export const DOCUMENT_BOUNDS = { rules: 100, masks: 200, windows: 20, conditions: 100 } as const;
+const DOCUMENT_BOUNDS = { rules: 100, masks: 200, windows: 20, conditions: 100 } as const;
 
 const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;
 const name = (want: string): TextRule => ({ pattern: NAME, max: 128, want });

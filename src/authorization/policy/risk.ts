@@ -1,7 +1,8 @@
 // How dangerous a change of policies is: what it gives, or stops taking away. A table of findings, each with its level and its reason.
+import { CLASSIFICATIONS } from '../classification.ts';
 import type { Mask, PolicyDocument, Requirements, Rule } from './document.ts';
 
-export const LEVELS = ['low', 'medium', 'high', 'critical'] as const;
+const LEVELS = ['low', 'medium', 'high', 'critical'] as const;
 export type Level = (typeof LEVELS)[number];
 
 export interface PolicyChange {
@@ -152,7 +153,7 @@ const masks = (before: readonly Mask[], after: readonly Mask[]): readonly Findin
     return weaker ? [{ level: 'high', reason: `mask weakened: ${mask.field}` }] : [];
   });
 
-const CLASSES: readonly string[] = ['', 'public', 'internal', 'confidential', 'restricted', 'top_secret'];
+const CLASSES: readonly string[] = ['', ...CLASSIFICATIONS];
 
 const classification = (before: string, after: string): readonly Finding[] =>
   CLASSES.indexOf(after) < CLASSES.indexOf(before)

@@ -42,7 +42,7 @@ export interface Origin {
   readonly version: number;
 }
 
-export const ruleName = ({ layer, policy, version }: Origin, rule: string): string => `policy:${layer}/${policy}@${version}/${rule}`;
+const ruleName = ({ layer, policy, version }: Origin, rule: string): string => `policy:${layer}/${policy}@${version}/${rule}`;
 
 const overlaps = (wanted: ReadonlySet<string>, held: readonly string[]): boolean => {
   for (const one of held) if (wanted.has(one)) return true;

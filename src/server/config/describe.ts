@@ -1,6 +1,6 @@
-// Prints the configuration: the reference for people, and the values in force without the secrets.
+// Prints the configuration: the reference for people.
 import type { Field } from './field.ts';
-import type { Loaded, Schema } from './load.ts';
+import type { Schema } from './load.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const code = (text: string): string => (text === '' ? '' : `\`${cell(text)}\``);
@@ -31,17 +31,4 @@ export const reference = (schema: Schema): string => {
   ]
     .join('\n')
     .trimEnd()}\n`;
-};
-
-/** Name → value in force and where it came from. Secrets show only whether they are set. */
-export const redacted = <S extends Schema>(schema: S, loaded: Loaded<S>): Readonly<Record<string, { value: unknown; origin: string }>> => {
-  const out: Record<string, { value: unknown; origin: string }> = {};
-  for (const [sliceName, slice] of Object.entries(schema)) {
-    for (const [key, field] of Object.entries(slice)) {
-      const value = (loaded.config as Readonly<Record<string, Readonly<Record<string, unknown>>>>)[sliceName]?.[key];
-      const shown = field.secret ? (value === '' || value === undefined ? '' : '(set)') : value;
-      out[field.name] = { value: shown, origin: loaded.origins[field.name] ?? 'default' };
-    }
-  }
-  return out;
 };

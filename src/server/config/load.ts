@@ -16,17 +16,10 @@ export interface Sources {
 
 export interface Loaded<S extends Schema> {
   readonly config: ConfigOf<S>;
-  /** Where each value that is not a default came from: `file`, `environment`, `flag`. */
-  readonly origins: Readonly<Record<string, string>>;
-  /** Secrets that were read from a file of their own: name → path, to be watched. */
-  readonly secretFiles: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
 }
 
-interface Layer {
-  readonly origin: string;
-  readonly values: Readonly<Record<string, string | undefined>>;
-}
+type Layer = Readonly<Record<string, string | undefined>>;
 
 const fieldsOf = (schema: Schema): readonly Field<unknown>[] => Object.values(schema).flatMap((slice) => Object.values(slice));
 
@@ -63,7 +56,7 @@ export const namesOf = (schema: Schema): readonly string[] =>
   fieldsOf(schema).flatMap((field) => (field.secret ? [field.name, `${field.name}_FILE`] : [field.name]));
 
 /** The text of a configuration file: one JSON object of plain values, or NAME=value lines with # comments. */
-export const parseFile = (content: string): { readonly values: Record<string, string>; readonly problems: readonly string[] } => {
+const parseFile = (content: string): { readonly values: Record<string, string>; readonly problems: readonly string[] } => {
   const values: Record<string, string> = {};
   const problems: string[] = [];
   if (content.trimStart().startsWith('{')) {
@@ -91,14 +84,13 @@ export const parseFile = (content: string): { readonly values: Record<string, st
 
 const fileLayer = (schema: Schema, sources: Sources, problems: string[]): Layer => {
   const path = sources.flags['CONFIG_FILE'] ?? sources.environment['CONFIG_FILE'] ?? '';
-  const layer: Layer = { origin: 'file', values: {} };
-  if (path === '') return layer;
+  if (path === '') return {};
   let content: string;
   try {
     content = sources.readFile(path);
   } catch {
     problems.push(`CONFIG_FILE: ${path} cannot be read`);
-    return layer;
+    return {};
   }
   const { values, problems: found } = parseFile(content);
   problems.push(...found.map((problem) => `${path}: ${problem}`));
@@ -108,37 +100,31 @@ const fileLayer = (schema: Schema, sources: Sources, problems: string[]): Layer 
     const near = nearest(name, known);
     problems.push(`${path}: ${name} is not a name we know${near === null ? '' : `; did you mean ${near}?`}`);
   }
-  return { origin: 'file', values };
+  return values;
 };
 
-interface Found {
-  readonly text: string;
-  readonly origin: string;
-  readonly path?: string;
-}
-
 /** The strongest layer that says something about the field; an empty value says nothing. */
-const find = (field: Field<unknown>, layers: readonly Layer[], readFile: Sources['readFile'], problems: string[]): Found => {
-  for (const { origin, values } of layers) {
-    const direct = values[field.name] ?? '';
-    const path = field.secret ? (values[`${field.name}_FILE`] ?? '') : '';
+const find = (field: Field<unknown>, layers: readonly Layer[], readFile: Sources['readFile'], problems: string[]): string => {
+  for (const layer of layers) {
+    const direct = layer[field.name] ?? '';
+    const path = field.secret ? (layer[`${field.name}_FILE`] ?? '') : '';
     if (direct !== '' && path !== '') problems.push(`${field.name}: set either it or ${field.name}_FILE, not both`);
-    if (direct !== '') return { text: direct, origin };
+    if (direct !== '') return direct;
     if (path === '') continue;
     try {
       const text = readFile(path).replace(/\r?\n$/, '');
       if (text === '') problems.push(`${field.name}_FILE: ${path} is empty`);
-      return { text, origin, path };
+      return text;
     } catch {
       problems.push(`${field.name}_FILE: ${path} cannot be read`);
-      return { text: field.default, origin: 'default' };
+      return field.default;
     }
   }
-  return { text: field.default, origin: 'default' };
+  return field.default;
 };
 
 /** Names in the environment that look like a slip of one of ours. */
-export const nearMisses = (schema: Schema, environment: Sources['environment']): readonly string[] => {
+const nearMisses = (schema: Schema, environment: Sources['environment']): readonly string[] => {
   const known = new Set(namesOf(schema));
   return Object.keys(environment).flatMap((name) => {
     const near = known.has(name) ? null : nearest(name, known);
@@ -149,31 +135,23 @@ export const nearMisses = (schema: Schema, environment: Sources['environment']):
 /** The configuration, or every problem in one Fault (FAILED_PRECONDITION / CONFIG_INVALID), a line each. */
 export const load = <S extends Schema>(schema: S, sources: Sources, flagProblems: readonly string[] = []): Loaded<S> => {
   const problems: string[] = [...flagProblems];
-  const layers: readonly Layer[] = [
-    { origin: 'flag', values: sources.flags },
-    { origin: 'environment', values: sources.environment },
-    fileLayer(schema, sources, problems),
-  ];
-  const origins: Record<string, string> = {};
-  const secretFiles: Record<string, string> = {};
+  const layers: readonly Layer[] = [sources.flags, sources.environment, fileLayer(schema, sources, problems)];
   const config: Record<string, Record<string, unknown>> = {};
   for (const [sliceName, slice] of Object.entries(schema)) {
     const values: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(slice)) {
-      const found = find(field, layers, sources.readFile, problems);
-      const parsed = field.parse(found.text);
+      const text = find(field, layers, sources.readFile, problems);
+      const parsed = field.parse(text);
       if ('value' in parsed) values[key] = parsed.value;
-      else problems.push(`${field.name} ${parsed.problem}${field.secret ? '' : ` (is ${JSON.stringify(found.text)})`}`);
-      if (found.origin !== 'default') origins[field.name] = found.origin;
-      if (found.path !== undefined) secretFiles[field.name] = found.path;
+      else problems.push(`${field.name} ${parsed.problem}${field.secret ? '' : ` (is ${JSON.stringify(text)})`}`);
     }
     config[sliceName] = values;
   }
   if (problems.length > 0) throw configFault(problems);
-  return { config: config as ConfigOf<S>, origins, secretFiles, warnings: nearMisses(schema, sources.environment) };
+  return { config: config as ConfigOf<S>, warnings: nearMisses(schema, sources.environment) };
 };
 
-export const configFault = (problems: readonly string[]): Fault =>
+const configFault = (problems: readonly string[]): Fault =>
   new Fault(
     'FAILED_PRECONDITION',
     'CONFIG_INVALID',

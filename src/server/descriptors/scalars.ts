@@ -22,7 +22,7 @@ const points = (text: string): number => {
  * The pattern for V8 where it surely means there what it means in RE2, otherwise null: no escapes, classes, flags or
  * quantifiers that only one of them has, and no bare dot (V8 stops it at more kinds of line end).
  */
-export const sameInBoth = (pattern: string): RegExp | null => {
+const sameInBoth = (pattern: string): RegExp | null => {
   const outside = pattern.replaceAll('\\\\', '').replace(/\[(\\.|[^\]\\])*\]/g, (set) => (/\[[:.=]|\\[^\][^\\./-]/.test(set) ? '.' : ''));
   if (/\\[^.+*?()[\]{}|/^$]|\(\?(?!:)|(?<!\\)\.|[*+?}]\+/.test(outside)) return null;
   try {

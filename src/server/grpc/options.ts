@@ -33,9 +33,6 @@ const BY_DISTANCE: Readonly<Record<Distance, ServerOptions>> = {
 
 export const serverOptions = (distance: Distance): ServerOptions => ({ ...COMMON, ...BY_DISTANCE[distance] });
 
-/** The options of a server on loopback. */
-export const SERVER_OPTIONS: ServerOptions = serverOptions('near');
-
 /**
  * Stream resets a connection may send at once, and a second after that. Each call that a caller gives up on is one;
  * Node's own limit (1000, 33) lets one impatient service kill a connection that others share.

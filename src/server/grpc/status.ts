@@ -4,7 +4,7 @@ import { type Code, Fault } from '../../base/fault.ts';
 import { BadRequest, ErrorInfo, PreconditionFailure, QuotaFailure, RequestInfo, RetryInfo } from '../../gen/google/rpc/error_details.ts';
 import { Status } from '../../gen/google/rpc/status.ts';
 
-export const DOMAIN = 'securityhub';
+const DOMAIN = 'securityhub';
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const NUMBERS: Readonly<Record<Code, number>> = {

@@ -88,7 +88,7 @@ export const readEvaluation = (of: Members): Asked => {
   return { principal, action: name, resource, context: withAction(optional(of, 'context'), optional(action, 'action.properties')) };
 };
 
-export const SEMANTICS = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const;
+const SEMANTICS = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const;
 export type Semantic = (typeof SEMANTICS)[number];
 
 const readSemantic = (of: Members): Semantic => {

@@ -13,7 +13,7 @@ export interface MetricsRegistry extends Metrics {
 }
 
 /** Seconds: from a quarter of a millisecond, where a warm verdict lies, to the longest deadline. */
-export const BUCKETS: readonly number[] = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const BUCKETS: readonly number[] = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 const keyOf = (labels: Labels): string => JSON.stringify(Object.entries(labels));
 

@@ -31,7 +31,7 @@ const ALLOWED: ReadonlySet<string> = new Set(
 const ERRORS: ReadonlySet<string> = new Set(['error', 'err', 'cause', 'thrown']);
 
 /** An error's name, code, message and frames: never its other members, which may hold parameters or rows. */
-export const errorFields = (thrown: unknown, depth = 0): Readonly<Record<string, unknown>> => {
+const errorFields = (thrown: unknown, depth = 0): Readonly<Record<string, unknown>> => {
   if (typeof thrown !== 'object' || thrown === null) return { message: scrubText(String(thrown)) };
   const { name, code, reason, message, stack, cause } = thrown as Record<string, unknown>;
   const word = (value: unknown): string | undefined => (typeof value === 'string' ? scrubText(value) : undefined);

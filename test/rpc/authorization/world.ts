@@ -18,7 +18,7 @@ import type { Values } from '../../../src/server/config/field.ts';
 import type { Service } from '../../../src/server/rpc/define.ts';
 import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller } from '../../harness.ts';
 
-export const settings: Values<typeof authorizationConfig> = {
+const settings: Values<typeof authorizationConfig> = {
   rightsCacheEntries: 10_000,
   rightsCacheTtl: 300_000,
   roleCacheEntries: 1000,

@@ -90,7 +90,7 @@ export interface GroundOptions {
 
 export const sealerOf = (): Sealer => createSealer(randomBytes(32), systemRandom);
 
-export const request = (over: Partial<IssueServiceCertRequest> = {}): IssueServiceCertRequest => ({
+const request = (over: Partial<IssueServiceCertRequest> = {}): IssueServiceCertRequest => ({
   tenantId: '',
   service: '',
   namespace: '',

@@ -20,7 +20,7 @@ import type { TokensDoor } from '../../../src/tokens/tokens.ts';
 import { wireTokens } from '../../../src/tokens/tokens.wire.ts';
 import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller } from '../../harness.ts';
 
-export const defaultsOf = <S extends Slice>(slice: S): Values<S> =>
+const defaultsOf = <S extends Slice>(slice: S): Values<S> =>
   Object.fromEntries(
     Object.entries(slice).map(([name, field]: [string, Field<unknown>]) => {
       const parsed = field.parse(field.default);
@@ -30,7 +30,7 @@ export const defaultsOf = <S extends Slice>(slice: S): Values<S> =>
   ) as Values<S>;
 
 /** Hashes that cost a millisecond or two; tests of time use the real ones. */
-export const CHEAP = { hashMemory: 7168, hashPasses: 1 } as const;
+const CHEAP = { hashMemory: 7168, hashPasses: 1 } as const;
 export const PASSWORD = 'correct horse battery';
 
 export interface World {

@@ -1,6 +1,5 @@
 // Tokens on a real platform, with people as plain values: what the tests of this folder stand on.
 import { Buffer } from 'node:buffer';
-import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Clock } from '../../../src/base/time.ts';
@@ -12,7 +11,7 @@ import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { Opening, SessionTerms, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
 import { wireTokens } from '../../../src/tokens/tokens.wire.ts';
-import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
+import { createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
 
 export const TENANT = 'acme';
 export const OTHER_TENANT = 'other';
@@ -62,7 +61,7 @@ export const portsOf = (who: People): TokenPorts => ({
   foreign: { read: () => null, knows: () => false },
 });
 
-export const MASTER_KEY = Buffer.alloc(32, 7);
+const MASTER_KEY = Buffer.alloc(32, 7);
 
 export interface TokensHub {
   readonly platform: TestPlatform;
@@ -136,5 +135,3 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
     stop: () => platform.stop(),
   };
 };
-
-export const anonymousCall = (clock: Clock): Call => callAs(ANONYMOUS, { now: clock.now() });

@@ -4,7 +4,7 @@ import { isPromise } from '../../../base/maybe.ts';
 import type { Layer, OnionPorts } from '../onion.ts';
 
 /** `PERMISSION_DENIED` → `PermissionDenied`, as go-grpc-prometheus prints `grpc_code`. */
-export const titleCode = (code: Code | 'OK'): string =>
+const titleCode = (code: Code | 'OK'): string =>
   code === 'OK'
     ? 'OK'
     : code
