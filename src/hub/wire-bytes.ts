@@ -36,11 +36,23 @@ export const instant = (bytes: Buffer, tag: number, millis: number, at: number):
 
 /** Text as a field, nothing where it is empty. At most 7 bytes beyond its own. */
 export const text = (bytes: Buffer, tag: number, value: string, at: number): number => {
-  if (value === '') return at;
-  const length = Buffer.byteLength(value);
-  const start = varint(bytes, length, varint(bytes, tag, at));
-  // A character below U+0080 is its own byte; anything else is left to the platform.
-  if (length !== value.length) bytes.write(value, start, 'utf8');
-  else for (let i = 0; i < length; i += 1) bytes[start + i] = value.charCodeAt(i);
-  return start + length;
+  const { length } = value;
+  if (length === 0) return at;
+  const head = varint(bytes, tag, at);
+  // A character below U+0080 is its own byte, and so is nearly every id; asking the platform first costs more than trying.
+  if (length < 0x80) {
+    const start = head + 1;
+    let done = 0;
+    for (; done < length; done += 1) {
+      const char = value.charCodeAt(done);
+      if (char > 0x7f) break;
+      bytes[start + done] = char;
+    }
+    if (done === length) {
+      bytes[head] = length;
+      return start + length;
+    }
+  }
+  const start = varint(bytes, Buffer.byteLength(value), head);
+  return start + bytes.write(value, start, 'utf8');
 };

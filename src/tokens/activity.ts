@@ -14,23 +14,41 @@ export interface Seen {
 export interface Activity {
   /** Costs a look-up and a store; whoever calls it on the hot path calls it once a step. */
   note(seen: Seen): void;
-  /** What was noted since the last time, each session once with its latest moment. */
-  take(): readonly Seen[];
+  /** What was noted since the last time, each session once with its latest moment, at most `most` in a piece. */
+  take(most: number): Iterable<readonly Seen[]>;
 }
 
 /** @param capacity sessions kept between two writes; what is beyond is noted a minute later. */
 export const createActivity = (capacity: number): Activity => {
-  let noted = new Map<string, Seen>();
+  // By tenant, then session: the texts are those that their tokens keep anyway, a key made of both would be one more.
+  let noted = new Map<TenantId, Map<string, Instant>>();
+  let size = 0;
   return {
-    note(seen) {
-      const key = `${seen.tenantId}/${seen.sessionId}`;
-      const before = noted.get(key);
-      if (before === undefined ? noted.size < capacity : before.at < seen.at) noted.set(key, seen);
+    note({ tenantId, sessionId, at }) {
+      let sessions = noted.get(tenantId);
+      const before = sessions?.get(sessionId);
+      if (before === undefined ? size >= capacity : before >= at) return;
+      if (sessions === undefined) noted.set(tenantId, (sessions = new Map()));
+      if (before === undefined) size += 1;
+      sessions.set(sessionId, at);
     },
-    take() {
-      const taken = [...noted.values()];
+    take(most) {
+      const taken = noted;
       noted = new Map();
-      return taken;
+      size = 0;
+      return pieces(taken, most);
     },
   };
 };
+
+/** Made as they are asked for: all at once would weigh more than what is noted. */
+function* pieces(noted: ReadonlyMap<TenantId, ReadonlyMap<string, Instant>>, most: number): Generator<readonly Seen[]> {
+  let piece: Seen[] = [];
+  for (const [tenantId, sessions] of noted)
+    for (const [sessionId, at] of sessions) {
+      if (piece.push({ tenantId, sessionId, at }) < most) continue;
+      yield piece;
+      piece = [];
+    }
+  if (piece.length > 0) yield piece;
+}

@@ -40,7 +40,7 @@ export type { BindingAsked, Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Rotation, RotationWanted } from './rotate-keys.ts';
 export type { Session, SessionsAsked, SessionStatistics } from './sessions.ts';
-export type { Verified } from './verify.ts';
+export type { Slot, Verified } from './verify.ts';
 export type { KeysMessage } from './watch-keys.ts';
 export type { ChangeHead, RevocationsMessage, RevocationsWanted, WatchEncoding } from './watch-revocations.ts';
 

@@ -206,8 +206,7 @@ export const wireTokens = (
     true,
   );
   platform.every('tokens.activity', ACTIVITY_STEP, async () => {
-    const seen = activity.take();
-    for (let at = 0; at < seen.length; at += TOUCH_ROWS) await db.jobs((tx) => sessionStore.touch(tx, seen.slice(at, at + TOUCH_ROWS)));
+    for (const seen of activity.take(TOUCH_ROWS)) await db.jobs((tx) => sessionStore.touch(tx, seen));
   });
   observeSessions(platform);
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { boundedMap } from '../base/bounded.ts';
 import type { Payer } from '../base/call.ts';
-import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
+import { type Instant, type Millis, minutes, type Seconds, seconds } from '../base/time.ts';
 import { ACTIVITY_STEP } from './activity.ts';
 import { ACCESS_TOKEN_TYPE, type Claims, readClaims, timing } from './claims.ts';
 import { MAX_TOKEN, parseJws, type Refusal } from './jws.ts';
@@ -10,14 +10,27 @@ import type { Keyring } from './keyring.ts';
 import { signatureHolds } from './signature.ts';
 import { strictJsonObject } from './strict-json.ts';
 
-export type Verified =
-  | { readonly ok: true; readonly claims: Claims; readonly inGrace: boolean }
-  /** `claims` are there when the signature held and only time is against the token. */
-  | ({ readonly ok: false; readonly claims: Claims | null } & Refusal);
+/** A token whose signature held; the answer while it is valid, made once so that the warm path allocates nothing. */
+export interface Entry {
+  readonly ok: true;
+  readonly claims: Claims;
+  readonly inGrace: boolean;
+}
+
+/** `claims` are there when the signature held and only time is against the token. */
+export type Rejected = { readonly ok: false; readonly claims: Claims | null } & Refusal;
+
+/** Room for what somebody makes of a token and keeps as long as it is kept here: half of what a WeakMap takes, and nothing to search. */
+export interface Slot {
+  made: unknown;
+}
+
+export type Verified = (Entry & { readonly slot: Slot }) | Rejected;
 
 /** The longest grace a verdict may give (contract, ValidateToken). */
 export const MAX_GRACE: Millis = seconds(60);
 const REFUSALS = 4096;
+const STEP: Seconds = ACTIVITY_STEP / 1000;
 
 interface Count {
   inc(): void;
@@ -44,7 +57,7 @@ export interface Verifier {
   readonly size: number;
 }
 
-const refused = (refusal: Refusal, claims: Claims | null = null): Verified => ({ ok: false, ...refusal, claims });
+const refused = (refusal: Refusal, claims: Claims | null = null): Rejected => ({ ok: false, ...refusal, claims });
 
 /** What a token is examined by: the hub's rules, and those of whoever judges in its place. */
 export interface Examiner {
@@ -75,16 +88,13 @@ export const examine = (token: string, { keyring, issuer, longest }: Examiner, b
 const EXPIRED: Refusal = { reason: 'TOKEN_EXPIRED', message: 'the token has expired' };
 const EARLY: Refusal = { reason: 'TOKEN_NOT_YET_VALID', message: 'the token comes from the future' };
 
-/** A token whose signature held; the answer while it is valid, made once so that the warm path allocates nothing. */
-export type Entry = Verified & { readonly ok: true };
-
 /** What time says of a token whose signature held. */
-export const judged = (entry: Entry, now: Instant, grace: Millis): Verified => {
+export const judged = <E extends Entry>(entry: E, now: Instant, grace: Millis): E | Rejected => {
   switch (timing(entry.claims, now, grace)) {
     case 'valid':
       return entry;
     case 'in_grace':
-      return { ok: true, claims: entry.claims, inGrace: true };
+      return { ...entry, inGrace: true };
     case 'expired':
       return refused(EXPIRED, entry.claims);
     case 'not_yet_valid':
@@ -95,8 +105,25 @@ export const judged = (entry: Entry, now: Instant, grace: Millis): Verified => {
 /** By what a token is known here: SHA-256 of all of it. */
 export const digestOf = (token: string): string => hash('sha256', token, 'latin1');
 
-/** Kept, with when it was last said to have been seen. */
-type Remembered = Entry & { seen: Instant };
+/** Kept, with its own room and the second in which it was last said to have been seen (a small whole number has no object of its own). */
+interface Remembered extends Entry, Slot {
+  readonly slot: Slot;
+  seen: number;
+}
+
+const remembered = (claims: Claims): Remembered => {
+  const entry: { -readonly [K in keyof Remembered]: Remembered[K] } = {
+    ok: true,
+    claims,
+    inGrace: false,
+    slot: NO_ROOM,
+    made: null,
+    seen: 0,
+  };
+  entry.slot = entry;
+  return entry;
+};
+const NO_ROOM: Slot = { made: null };
 
 export const createVerifier = (options: VerifierOptions): Verifier => {
   // Keyed on the SHA-256 of the whole token: nothing that an attacker can choose apart from it (no jti, no kid, no subject).
@@ -111,9 +138,12 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
 
   /** Only what is valid now was seen. */
   const seen = (entry: Remembered, verdict: Verified, now: Instant): Verified => {
-    if (verdict === entry && now - entry.seen >= ACTIVITY_STEP) {
-      entry.seen = now;
-      options.onSeen?.(entry.claims, now);
+    if (verdict === entry) {
+      const second = Math.floor(now / 1000);
+      if (second - entry.seen >= STEP) {
+        entry.seen = second;
+        options.onSeen?.(entry.claims, now);
+      }
     }
     return verdict;
   };
@@ -128,7 +158,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       if (claims.reason !== 'KEY_UNKNOWN') refusals.set(digest, verdict, now + minutes(1));
       return verdict;
     }
-    const entry: Remembered = { ok: true, claims, inGrace: false, seen: 0 };
+    const entry = remembered(claims);
     const end = claims.expiresAt + MAX_GRACE;
     const verdict = seen(entry, judged(entry, now, grace), now);
     if (end > now) accepted.set(digest, entry, end);

@@ -115,11 +115,11 @@ describe('the last activity', () => {
     for (const at of [5, 9, 7]) activity.note({ tenantId: TENANT, sessionId: 'a', at });
     activity.note({ tenantId: OTHER_TENANT, sessionId: 'a', at: 1 });
     activity.note({ tenantId: TENANT, sessionId: 'b', at: 1 });
-    expect(activity.take().map((one) => [one.tenantId, one.sessionId, one.at])).toEqual([
-      [TENANT, 'a', 9],
-      [OTHER_TENANT, 'a', 1],
+    expect([...activity.take(1)]).toEqual([
+      [{ tenantId: TENANT, sessionId: 'a', at: 9 }],
+      [{ tenantId: OTHER_TENANT, sessionId: 'a', at: 1 }],
     ]);
-    expect(activity.take()).toEqual([]);
+    expect([...activity.take(1)]).toEqual([]);
   });
 
   it('is that of the last token seen, once the minute is written', async () => {
