@@ -19,10 +19,10 @@ describe('the chart', () => {
     const names = [...new Set(templates.flatMap(([, text]) => environmentNames(text)))];
     // What production does not start without, and what makes it reachable by the names of its services.
     const needed = [
-      'POSTGRES_URI',
-      'REDIS_URL',
+      'POSTGRES_URI_FILE',
+      'REDIS_URL_FILE',
       'ENCRYPTION_KEY_PATH',
-      'MIGRATION_POSTGRES_URI',
+      'MIGRATION_POSTGRES_URI_FILE',
       'TLS_DNS_NAMES',
       'HTTP_HOSTS',
       'PROBE_PORT',
@@ -68,6 +68,32 @@ describe('the chart', () => {
     const notes = templates.find(([file]) => file === 'NOTES.txt')?.[1] ?? '';
     const commands = [...notes.matchAll(/node \/app\/dist\/main\.js (\w+)/g)].map((match) => match[1]);
     expect(commands).toEqual(['init', 'doctor']);
+  });
+
+  it('mounts secrets as files, and puts none into the environment', () => {
+    expect(templates.filter(([, text]) => text.includes('secretKeyRef'))).toEqual([]);
+    const files = templates.flatMap(([, text]) => [...text.matchAll(/value: \/etc\/security-hub\/([a-z-]+)\/([a-z-]+) \}/g)]);
+    expect(files.length).toBeGreaterThanOrEqual(5);
+    for (const [, folder, file] of files) expect(file).toBe(folder);
+  });
+
+  it('lets nothing that selects the pods of the service find those of the migration', () => {
+    const job = templates.find(([file]) => file === 'migration-job.yaml')?.[1] ?? '';
+    expect(job.slice(job.indexOf('  template:'))).not.toMatch(/include "security-hub\.(labels|selector)"/);
+  });
+
+  it('does not kill a replica that answers late because it sheds load', () => {
+    const deployment = templates.find(([file]) => file === 'deployment.yaml')?.[1] ?? '';
+    expect(Number(/livenessProbe:[\s\S]*?timeoutSeconds: (\d+)/.exec(deployment)?.[1])).toBeGreaterThanOrEqual(5);
+  });
+
+  it('refuses names in env that it sets itself', () => {
+    const deployment = templates.find(([file]) => file === 'deployment.yaml')?.[1] ?? '';
+    const helpers = templates.find(([file]) => file === '_helpers.tpl')?.[1] ?? '';
+    const refused = [...helpers.matchAll(/"([A-Z][A-Z0-9_]+)"/g)].map((match) => match[1] ?? '');
+    const own = environmentNames(deployment).map((name) => name.replace(/_FILE$/, ''));
+    // A drain that takes longer to begin is theirs to choose.
+    expect(own.filter((name) => !refused.includes(name))).toEqual(['DRAIN_DELAY_SECONDS']);
   });
 
   it('never makes a secret', () => {
