@@ -20,6 +20,7 @@ import type { HolderLists } from './holders.postgres.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { type HeldPermission, keyOf, permissionTree } from './permission-tree.ts';
+import { permits } from './permits.ts';
 import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
@@ -179,6 +180,8 @@ export interface Authorization
   clearanceName(rights: Rights): string;
   /** Rights behind an API key's list or a workload's entry; the same object as long as nothing changed. */
   limited(rights: Rights, limits: Limits): LimitedRights;
+  /** What a check without a resource would say of a permission in that situation, on rights as they come from here; null: `holds` says it all. */
+  permits(held: object, permission: string, situation: () => Situation): Ruling | null;
   /** May this caller do it now? Anonymous may nothing. */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
   /** All that a caller may do now, for several questions at one moment. */
@@ -226,6 +229,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ],
     access: createAccess(deps.maskKey),
     limited: createLimitedRights(),
+    permits,
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,
     outranks: (caller, tenantId, subject, more = []) =>

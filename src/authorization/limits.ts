@@ -49,7 +49,10 @@ export const beyond = ({ cap, scopes }: Limits, { type, action }: Pick<Question,
 };
 
 /** Rights as they remain behind an entry or a key; scopes are the credential's and count apart. */
-export type LimitedRights = Pick<Rights, 'roles' | 'permissions' | 'holds' | 'denies' | 'validUntil' | 'revision'>;
+export interface LimitedRights extends Pick<Rights, 'roles' | 'permissions' | 'holds' | 'denies' | 'validUntil' | 'revision'> {
+  /** What they were made from; absent where nothing limits. */
+  readonly behind?: { readonly rights: Rights; readonly limits: Limits };
+}
 
 const parsed = (texts: readonly string[]): readonly Permission[] => texts.flatMap((text) => parsePermission(text) ?? []);
 
@@ -61,6 +64,7 @@ const common = (texts: readonly string[], others: readonly string[]): readonly s
 };
 
 const limit = (rights: Rights, { also, cap }: Limits): LimitedRights => ({
+  behind: { rights, limits: { also, cap, scopes: [] } },
   roles: rights.roles,
   get permissions() {
     const all = also.length === 0 ? rights.permissions : [...new Set([...rights.permissions, ...also])].sort();

@@ -29,7 +29,7 @@ const rulingOf = ({ code, message }: Reason, more: Partial<Ruling> = {}): Ruling
 const CLOSED = rulingOf(OUTSIDE);
 const STEP_UP = rulingOf(MFA_REQUIRED, { stepUp: true });
 /** Of a rule that asks for a second factor, whichever. */
-const ANY_FACTOR: StepUp = { acrValues: ['aal2'], methods: [], maxAge: undefined };
+export const ANY_FACTOR: StepUp = { acrValues: ['aal2'], methods: [], maxAge: undefined };
 
 /** Whatever rights say, the answer is no. */
 export const isClosed = (gate: Gate | null): boolean => gate !== null && (gate.refusal !== null || gate.factor !== null);

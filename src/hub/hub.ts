@@ -50,6 +50,7 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
     notice,
     feed: platform.feed,
     rights: decisions.liveRights,
+    permits: authorization.permits,
     user,
     tenant,
     holds,

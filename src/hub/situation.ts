@@ -28,6 +28,29 @@ const assertedOf = ({ said }: Principal): Attributes => {
 const scopesOf = (lists: readonly (readonly string[])[]): readonly string[] =>
   lists.length === 0 ? NO_SCOPES : lists.length === 1 ? (lists[0] as readonly string[]) : lists.flat();
 
+/** A token's own, where nobody asks about a resource: a workload asks for itself. */
+export const situationOfToken = (
+  shown: { readonly mfaVerified: boolean; readonly sessionId: string } | null,
+  scopes: readonly string[],
+  address: string,
+  { caller, now }: Call,
+  horizon: Horizon,
+): Situation => ({
+  now,
+  horizon,
+  mfaVerified: shown?.mfaVerified ?? false,
+  address,
+  workload: caller.kind === 'workload' ? `${caller.namespace}/${caller.name}` : '',
+  environment: '',
+  saidWorkload: '',
+  saidEnvironment: '',
+  scopes,
+  sessionId: shown?.sessionId ?? '',
+  resource: NONE,
+  context: NONE,
+  asserted: NONE,
+});
+
 /**
  * Workload, environment and the resource's attributes count from those who are believed about resources of the type; else anybody could
  * talk himself into a role. A workload that names none asks for itself.

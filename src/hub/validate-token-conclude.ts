@@ -1,4 +1,5 @@
 // The last step of ValidateToken: proven, loaded, seen; is it good for this use? Nothing waits here.
+import type { Authorization } from '../authorization/authorization.ts';
 import type { Call } from '../base/call.ts';
 import { type Instant, type Millis } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
@@ -10,6 +11,7 @@ import { MFA_REQUIRED } from './guards.ts';
 import type { Notice } from './notice.ts';
 import type { ProvenKey } from './possession.ts';
 import { presenterOf, shownFingerprint } from './presenter.ts';
+import { requiredOf } from './required-permissions.ts';
 import { emptyResponse, encodeStill, encodeWarning, withMoment } from './validate-token-answer.ts';
 import { validAnswer } from './validate-token-said.ts';
 import { type Facts, standingProblem } from './validate-token-facts.ts';
@@ -25,6 +27,7 @@ export interface ConcludePorts extends MomentPorts {
   readonly tokens: Pick<TokensDoor, 'revoked' | 'fingerprintOf'>;
   readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'cursor'>;
   readonly notice: Pick<Notice, 'ended' | 'use'>;
+  readonly permits: Authorization['permits'];
 }
 
 export const millis = (duration: Duration | undefined): Millis =>
@@ -92,16 +95,12 @@ export const createConclude = (ports: ConcludePorts) => {
     if (ended !== null && proven.marked !== null) notice.ended(proven.marked, ended.reason, call);
     const fingerprint = shownFingerprint(proven.credential, request.context, tokens.fingerprintOf);
     const presenter = presenterOf(request.context, call, trusted, proven.credential.confirmation !== null, key, fingerprint);
-    const problems = useProblems(
-      proven.credential,
-      presenter,
-      { permissions: request.requiredPermissions, scopes: request.requiredScopes },
-      facts.rights,
-    );
-    const weighed =
-      facts.guards === null || proven.session === null
-        ? null
-        : weighUse(facts.guards, proven.session, presenter, request.requiredPermissions, call.now);
+    const { requiredPermissions: permissions, requiredScopes: scopes } = request;
+    const required = permissions.length === 0 ? null : requiredOf(ports.permits, facts.rights, proven, request.context, call, trusted);
+    const problems = useProblems(proven.credential, presenter, { permissions, scopes }, required ?? facts.rights);
+    const guarded =
+      facts.guards === null || proven.session === null ? null : weighUse(facts.guards, proven.session, presenter, permissions, call.now);
+    const weighed = required === null ? guarded : required.weighed(guarded);
     if (standing !== null || problems !== null || (weighed !== null && (weighed.problems.length > 0 || weighed.stepUp !== null))) {
       const against = new Set([...(standing === null ? [] : [standing]), ...(problems ?? []), ...(weighed?.problems ?? [])]);
       // A better proof is asked for only where nothing else is in the way.

@@ -8,13 +8,13 @@ import type { Feed } from '../storage/storage.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
 import type { Notice } from './notice.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
-import { createConclude, millis, WRONG_TENANT } from './validate-token-conclude.ts';
+import { type ConcludePorts, createConclude, millis, WRONG_TENANT } from './validate-token-conclude.ts';
 import { createFactsOf, type FactPorts } from './validate-token-facts.ts';
 import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
 import { createSightOf, type SightPorts } from './validate-token-sight.ts';
 import { type AudienceRule, audienceRule } from './verdict.ts';
 
-export interface ValidateTokenPorts extends ProofPorts, FactPorts, SightPorts {
+export interface ValidateTokenPorts extends ProofPorts, FactPorts, SightPorts, Pick<ConcludePorts, 'permits'> {
   readonly tokens: Pick<TokensDoor, 'verify' | 'revoked' | 'checkProof' | 'fingerprintOf'>;
   readonly feed: Pick<Feed, 'assertFresh' | 'age' | 'applied' | 'cursor'>;
   readonly notice: Notice;
@@ -54,9 +54,11 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const { credential, session, marked } = proof.proven;
     const sight = sightOf(credential, rule, call.caller);
     const facts = factsOf(proof.proven, call.now);
-    // Asked only where it decides: a token bound to an address, or to a device that must be shown, or a session seen somewhere new.
+    // Asked only where it decides: a token bound to an address, or to a device that must be shown, a session seen somewhere new,
+    // permissions that may be given at some addresses only.
     const asked =
       credential.ipAddress !== '' ||
+      (request.requiredPermissions.length > 0 && request.context !== undefined && request.context.ipAddress !== '') ||
       (!isPromise(facts) && facts.guards?.device === true) ||
       (session !== null && marked !== null && ports.notice.isNews(marked, request.context, call.now));
     const trusted = asked && ports.holds(call.caller, 'context:assert');

@@ -32,6 +32,7 @@ beforeAll(async () => {
     rights: () => ({ roles: [], permissions: [], holds: () => false, validUntil: null, revision: 1 }),
     user: () => ({ status: 'active', watermark: 0 }),
     tenant: () => ({ status: 'active', watermark: 0 }),
+    permits: () => null,
     holds: () => false,
     apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
     issuers: { verify: () => null },

@@ -31,6 +31,7 @@ beforeAll(async () => {
     rights: () => ({ roles: [], permissions: HELD, holds: (one) => HELD.includes(one), validUntil: null, revision: 1 }),
     user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
     tenant: (tenantId) => hub.who.tenants.get(tenantId) ?? null,
+    permits: () => null,
     holds: () => false,
     apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
     issuers: { verify: () => null },

@@ -50,6 +50,7 @@ beforeAll(async () => {
     rights: (_, { id }) => rights.get(id) ?? rightsTo(),
     user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
     tenant: (tenantId) => hub.who.tenants.get(tenantId) ?? null,
+    permits: () => null,
     holds: (_, permission) => held.has(permission),
     apiKeys: {
       verify: (secret) =>
@@ -155,6 +156,7 @@ describe('ValidateToken', () => {
       rights: () => rightsTo(),
       user: () => ({ status: 'active', watermark: 0 }),
       tenant: () => ({ status: 'active', watermark: 0 }),
+      permits: () => null,
       holds: () => false,
       apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
       issuers: { verify: () => null },
