@@ -51,7 +51,7 @@ afterAll(() => world.close());
 const validate = async (user: string, permission: string, ip = ''): Promise<string> => {
   const request = { token: tokens.get(user) ?? '', requiredPermissions: [permission], context: { ipAddress: ip } };
   const answer = await world.make(`${HUB}/ValidateToken`, request);
-  const codes = (answer['reasons'] as JsonObject[]).map((one) => one['code']);
+  const codes = (answer['reasons'] as JsonObject[]).map((one) => text(one['code']));
   if (answer['verdict'] === 'VERDICT_STEP_UP_REQUIRED') {
     expect([codes, object(answer['stepUp'])['acrValues']]).toEqual([['MFA_REQUIRED'], ['aal2']]);
     return 'step-up';

@@ -32,7 +32,10 @@ export interface ValidateTokenRequest {
   certificateChain: string;
   /** The caller's own name, which the token must be meant for. A workload's registered audiences are required even when it is empty. */
   audience: string;
-  /** Permissions that the subject must hold now, all of them. */
+  /**
+   * Permissions that the subject must hold now, all of them: each as CheckPermission would decide for this token without a resource. Where
+   * only a second factor is lacking, the verdict is a step-up. A pattern (`invoices:*`) must be held as such.
+   */
   requiredPermissions: string[];
   /** Scopes that the token must have, all of them. */
   requiredScopes: string[];
