@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { Call } from '../src/base/call.ts';
-import type { Caller } from '../src/base/caller.ts';
+import type { Caller, WorkloadEntry } from '../src/base/caller.ts';
 import type { AuditEntry } from '../src/base/event.ts';
 import { createPager } from '../src/base/page.ts';
 import type { Sealer } from '../src/base/sealer.ts';
@@ -139,6 +139,30 @@ export const userCaller = (tenantId: string, userId = 'usr_test', over: Partial<
   expiresAt: Date.now() + 300_000,
   ...over,
 });
+
+/** An entry that gives nothing but what `over` says. */
+export const workloadEntry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
+  tenantId: 'acme',
+  namespace: 'shop',
+  name: 'orders',
+  audiences: [],
+  anyAudience: false,
+  tenants: [],
+  resourceTypes: [],
+  calls: [],
+  permissions: [],
+  keyNames: [],
+  dnsNames: [],
+  certificateTtlSeconds: 3600,
+  asserts: [],
+  ...over,
+});
+
+/** The workload of that entry. */
+export const workloadCaller = (entry: WorkloadEntry): Caller => {
+  const { tenantId, namespace, name } = entry;
+  return { kind: 'workload', tenantId, spiffeId: `spiffe://test/ns/${namespace}/sa/${name}`, namespace, name, entry };
+};
 
 /** A call by that caller over loopback, now, with a minute to go. */
 export const callAs = (caller: Caller, over: Partial<Call> = {}): Call => {

@@ -16,7 +16,7 @@ import { createStanding } from '../../../src/hub/principal-standing.ts';
 import type { Presented } from '../../../src/hub/principal.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Service } from '../../../src/server/rpc/define.ts';
-import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller } from '../../harness.ts';
+import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller, workloadEntry } from '../../harness.ts';
 
 const settings: Values<typeof authorizationConfig> = {
   rightsCacheEntries: 10_000,
@@ -44,22 +44,17 @@ export const USERS: ReadonlyMap<string, string> = new Map([
   ['closed/usr_closed', 'active'],
 ]);
 
-export const entryOf = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
-  tenantId: 'acme',
-  namespace: 'default',
-  name: 'billing',
-  audiences: ['billing'],
-  anyAudience: false,
-  tenants: ['partner', 'closed'],
-  resourceTypes: ['invoices'],
-  calls: ['CheckPermission', 'BatchCheck'],
-  permissions: ['encryption_key:encrypt'],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-  ...over,
-});
+export const entryOf = (over: Partial<WorkloadEntry> = {}): WorkloadEntry =>
+  workloadEntry({
+    namespace: 'default',
+    name: 'billing',
+    audiences: ['billing'],
+    tenants: ['partner', 'closed'],
+    resourceTypes: ['invoices'],
+    calls: ['CheckPermission', 'BatchCheck'],
+    permissions: ['encryption_key:encrypt'],
+    ...over,
+  });
 
 export const workload = (entry: WorkloadEntry | null = entryOf()): Caller => ({
   kind: 'workload',

@@ -16,29 +16,15 @@ import { OID, pem } from '../../../src/certificates/x509.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { IssueServiceCertRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { describeCertificate } from '../../../src/server/grpc/peer.ts';
-import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
+import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, workloadEntry } from '../../harness.ts';
 import { X509Certificate } from 'node:crypto';
 
 export const TRUST_DOMAIN = 'test.example';
 export const TENANT = 'acme';
 
-const entry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
-  tenantId: TENANT,
-  namespace: 'shop',
-  name: 'billing',
-  audiences: [],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: [],
-  permissions: [],
-  keyNames: [],
-  // The last as it may stand in entries of earlier releases.
-  dnsNames: ['billing.example.com', 'billing'],
-  certificateTtlSeconds: 0,
-  asserts: [],
-  ...over,
-});
+const entry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry =>
+  // The last name as it may stand in entries of earlier releases.
+  workloadEntry({ name: 'billing', dnsNames: ['billing.example.com', 'billing'], certificateTtlSeconds: 0, ...over });
 
 export const workloadCaller = (over: Partial<Extract<Caller, { kind: 'workload' }>> = {}): Caller => {
   const namespace = over.namespace ?? 'shop';

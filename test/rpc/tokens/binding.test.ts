@@ -1,23 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Call, PeerCertificate } from '../../../src/base/call.ts';
-import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
+import type { Caller } from '../../../src/base/caller.ts';
 import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../../src/gen/securityhub/v1/token.ts';
-import { createNotice } from '../../../src/hub/notice.ts';
-import { createValidateToken } from '../../../src/hub/validate-token.ts';
 import type { Claims, Tokens } from '../../../src/tokens/tokens.ts';
 import { type DpopKey, dpopKey } from '../../dpop-key.ts';
-import { callAs, type FreshDatabase, freshDatabase, redisUrl, userCaller, waitFor } from '../../harness.ts';
+import { callAs, type FreshDatabase, freshDatabase, redisUrl, userCaller, waitFor, workloadCaller, workloadEntry } from '../../harness.ts';
 import { tcpProxy } from '../../storage/tcp-proxy.ts';
-import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
+import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub, validating } from './hub.ts';
 
 const ORDERS = 'https://orders.test/shop.Orders/Place';
 const HUB = 'https://hub.test/securityhub.v1.Test/Test';
 
 let database: FreshDatabase;
 let hub: TokensHub;
-let validate: ReturnType<typeof createValidateToken>;
+let validate: ReturnType<typeof validating>;
 let key: DpopKey;
 let thief: DpopKey;
 
@@ -25,19 +23,7 @@ beforeAll(async () => {
   database = await freshDatabase();
   hub = await tokensHub(database);
   [key, thief] = [await dpopKey(), await dpopKey()];
-  validate = createValidateToken({
-    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
-    tokens: hub.door,
-    feed: hub.platform.feed,
-    rights: () => ({ roles: [], permissions: [], holds: () => false, validUntil: null, revision: 1 }),
-    user: () => ({ status: 'active', watermark: 0 }),
-    tenant: () => ({ status: 'active', watermark: 0 }),
-    permits: () => null,
-    holds: () => false,
-    apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
-    issuers: { verify: () => null },
-    certificates: { validate: () => ({ ok: false, reason: 'CERTIFICATE_INVALID' }) },
-  });
+  validate = validating(hub);
 });
 afterAll(async () => {
   await hub.stop();
@@ -60,29 +46,7 @@ const peer = (shown: PeerCertificate | null): Call['peer'] => ({
   certificate: shown,
 });
 const over = (shown: PeerCertificate | null, caller: Caller = ANONYMOUS, dpop = ''): Call => callAs(caller, { peer: peer(shown), dpop });
-const entry: WorkloadEntry = {
-  tenantId: TENANT,
-  namespace: 'shop',
-  name: 'orders',
-  audiences: ['security-hub'],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: ['ValidateToken'],
-  permissions: [],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-};
-const orders: Caller = {
-  kind: 'workload',
-  tenantId: TENANT,
-  spiffeId: 'spiffe://test/ns/shop/sa/orders',
-  namespace: 'shop',
-  name: 'orders',
-  entry,
-};
+const orders = workloadCaller(workloadEntry({ audiences: ['security-hub'], calls: ['ValidateToken'] }));
 const asOrders = () => over(certificate('e', 'spiffe://test/ns/shop/sa/orders'), orders);
 
 const claimsOf = (tokens: Tokens): Claims => {

@@ -3,19 +3,27 @@ import type { Call, PeerCertificate } from '../../../src/base/call.ts';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../../src/gen/securityhub/v1/token.ts';
-import { createNotice } from '../../../src/hub/notice.ts';
-import { createValidateToken } from '../../../src/hub/validate-token.ts';
 import type { Claims, Tokens, TokensDoor } from '../../../src/tokens/tokens.ts';
 import { dpopKey } from '../../dpop-key.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller, waitFor } from '../../harness.ts';
-import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
+import {
+  callAs,
+  type FreshDatabase,
+  freshDatabase,
+  type TestClock,
+  testClock,
+  userCaller,
+  waitFor,
+  workloadCaller,
+  workloadEntry,
+} from '../../harness.ts';
+import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub, validating } from './hub.ts';
 
 type Asked = Parameters<TokensDoor['exchange']>[0];
 
 let database: FreshDatabase;
 let clock: TestClock;
 let hub: TokensHub;
-let validate: ReturnType<typeof createValidateToken>;
+let validate: ReturnType<typeof validating>;
 
 const HELD = ['users:read', 'users:write'];
 
@@ -24,42 +32,22 @@ beforeAll(async () => {
   clock = testClock();
   hub = await tokensHub(database, { clock });
   hub.who.users.set(`${TENANT}/usr_bob`, { status: 'active', watermark: 0 });
-  validate = createValidateToken({
-    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
-    tokens: hub.door,
-    feed: hub.platform.feed,
-    rights: () => ({ roles: [], permissions: HELD, holds: (one) => HELD.includes(one), validUntil: null, revision: 1 }),
-    user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
-    tenant: (tenantId) => hub.who.tenants.get(tenantId) ?? null,
-    permits: () => null,
-    holds: () => false,
-    apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
-    issuers: { verify: () => null },
-    certificates: { validate: () => ({ ok: false, reason: 'CERTIFICATE_INVALID' }) },
-  });
+  const rights = { roles: [], permissions: HELD, holds: (one: string) => HELD.includes(one), validUntil: null, revision: 1 };
+  validate = validating(hub, { rights: () => rights });
 });
 afterAll(async () => {
   await hub.stop();
   await database.close();
 });
 
-const entryOf = (name: string, over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
-  tenantId: TENANT,
-  namespace: 'shop',
-  name,
-  audiences: ['security-hub', name],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: ['ExchangeToken', 'ValidateToken'],
-  permissions: [],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-  exchangeAudiences: ['orders', 'billing', 'ledger', 'mail', 'print'],
-  ...over,
-});
+const entryOf = (name: string, over: Partial<WorkloadEntry> = {}): WorkloadEntry =>
+  workloadEntry({
+    name,
+    audiences: ['security-hub', name],
+    calls: ['ExchangeToken', 'ValidateToken'],
+    exchangeAudiences: ['orders', 'billing', 'ledger', 'mail', 'print'],
+    ...over,
+  });
 const spiffe = (name: string): string => `spiffe://test/ns/shop/sa/${name}`;
 const certificateOf = (name: string): PeerCertificate => ({
   der: Buffer.from(name),
@@ -71,10 +59,10 @@ const certificateOf = (name: string): PeerCertificate => ({
   notAfter: Number.MAX_SAFE_INTEGER,
 });
 const by = (name: string, over: Partial<WorkloadEntry> = {}): Call =>
-  callAs(
-    { kind: 'workload', tenantId: TENANT, spiffeId: spiffe(name), namespace: 'shop', name, entry: entryOf(name, over) },
-    { now: clock.now(), peer: { transport: 'tcp', address: '192.0.2.9', loopback: false, certificate: certificateOf(name) } },
-  );
+  callAs(workloadCaller(entryOf(name, over)), {
+    now: clock.now(),
+    peer: { transport: 'tcp', address: '192.0.2.9', loopback: false, certificate: certificateOf(name) },
+  });
 const as = (caller: Caller): Call => callAs(caller, { now: clock.now() });
 const exchange = (subjectToken: string, call: Call, over: Partial<Asked> = {}): Promise<Tokens> =>
   hub.door.exchange({ subjectToken, actorToken: '', audience: '', scopes: [], ttl: 0, binding: '', context: undefined, ...over }, call);

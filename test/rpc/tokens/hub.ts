@@ -5,6 +5,8 @@ import { systemRandom } from '../../../src/base/random.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { Limited } from '../../../src/hub/guards.ts';
+import { createNotice } from '../../../src/hub/notice.ts';
+import { createValidateToken, type ValidateTokenPorts } from '../../../src/hub/validate-token.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Metrics } from '../../../src/server/platform.ts';
 import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
@@ -135,3 +137,20 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
     stop: () => platform.stop(),
   };
 };
+
+/** ValidateToken on the tokens of this hub for the people in `who`: no API keys, no foreign issuers, no certificates, no rights. */
+export const validating = (hub: TokensHub, over: Partial<ValidateTokenPorts> = {}): ReturnType<typeof createValidateToken> =>
+  createValidateToken({
+    tokens: hub.door,
+    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
+    feed: hub.platform.feed,
+    rights: () => ({ roles: [], permissions: [], holds: () => false, validUntil: null, revision: 1 }),
+    user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
+    tenant: (tenantId) => hub.who.tenants.get(tenantId) ?? null,
+    permits: () => null,
+    holds: () => false,
+    apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
+    issuers: { verify: () => null },
+    certificates: { validate: () => ({ ok: false, reason: 'CERTIFICATE_INVALID' }) },
+    ...over,
+  });

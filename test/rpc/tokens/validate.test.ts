@@ -1,20 +1,28 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
-import { createNotice } from '../../../src/hub/notice.ts';
-import { createValidateToken } from '../../../src/hub/validate-token.ts';
 import { Verdict } from '../../../src/gen/securityhub/v1/token.ts';
 import { DEFAULT_POLICY } from '../../../src/identity/policy.ts';
 import type { LiveRights } from '../../../src/hub/verdict.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller, waitFor } from '../../harness.ts';
-import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
+import {
+  callAs,
+  type FreshDatabase,
+  freshDatabase,
+  type TestClock,
+  testClock,
+  userCaller,
+  waitFor,
+  workloadCaller,
+  workloadEntry,
+} from '../../harness.ts';
+import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub, validating } from './hub.ts';
 
 type Asked = Partial<ValidateTokenRequest>;
 
 let database: FreshDatabase;
 let clock: TestClock;
 let hub: TokensHub;
-let validate: ReturnType<typeof createValidateToken>;
+let validate: ReturnType<typeof validating>;
 /** Live rights by subject id; a change is another object, as the authorization capability makes it. */
 const rights = new Map<string, LiveRights>();
 let changes = 0;
@@ -43,14 +51,9 @@ beforeAll(async () => {
   database = await freshDatabase();
   clock = testClock();
   hub = await tokensHub(database, { clock });
-  validate = createValidateToken({
-    tokens: hub.door,
-    notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
+  validate = validating(hub, {
     feed: { ...hub.platform.feed, applied: () => changes },
     rights: (_, { id }) => rights.get(id) ?? rightsTo(),
-    user: (tenantId, userId) => hub.who.users.get(`${tenantId}/${userId}`) ?? null,
-    tenant: (tenantId) => hub.who.tenants.get(tenantId) ?? null,
-    permits: () => null,
     holds: (_, permission) => held.has(permission),
     apiKeys: {
       verify: (secret) =>
@@ -61,7 +64,6 @@ beforeAll(async () => {
             }
           : { ok: false, reason: 'TOKEN_REVOKED' },
     },
-    issuers: { verify: () => null },
     certificates: { validate: async () => ({ ok: false, reason: 'CERTIFICATE_INVALID', message: 'not one of ours' }) },
   });
 });
@@ -77,29 +79,8 @@ afterEach(() => {
   hub.who.tenants.set(TENANT, { status: 'active', watermark: 0 });
 });
 
-const entry: WorkloadEntry = {
-  tenantId: TENANT,
-  namespace: 'shop',
-  name: 'orders',
-  audiences: ['security-hub'],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: ['ValidateToken'],
-  permissions: [],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-};
-const orders = (over: Partial<WorkloadEntry> = {}): Caller => ({
-  kind: 'workload',
-  tenantId: TENANT,
-  spiffeId: 'spiffe://test/ns/shop/sa/orders',
-  namespace: 'shop',
-  name: 'orders',
-  entry: { ...entry, ...over },
-});
+const orders = (over: Partial<WorkloadEntry> = {}): Caller =>
+  workloadCaller(workloadEntry({ audiences: ['security-hub'], calls: ['ValidateToken'], ...over }));
 const ask = (asked: Asked, caller: Caller = orders()) =>
   validate(ValidateTokenRequest.fromPartial(asked), callAs(caller, { now: clock.now() }));
 const answer = async (asked: Asked, caller?: Caller): Promise<ValidateTokenResponse> =>
@@ -149,19 +130,7 @@ describe('ValidateToken', () => {
   it('answers a token it has seen at once, with every store away', async () => {
     const gone = await tokensHub(database, { clock });
     const seen = (await gone.login()).accessToken;
-    const by = createValidateToken({
-      notice: createNotice({ audit: hub.platform.audit, metrics: hub.platform.metrics }),
-      tokens: gone.door,
-      feed: gone.platform.feed,
-      rights: () => rightsTo(),
-      user: () => ({ status: 'active', watermark: 0 }),
-      tenant: () => ({ status: 'active', watermark: 0 }),
-      permits: () => null,
-      holds: () => false,
-      apiKeys: { verify: () => ({ ok: false, reason: 'TOKEN_REVOKED' }) },
-      issuers: { verify: () => null },
-      certificates: { validate: () => ({ ok: false, reason: 'CERTIFICATE_INVALID' }) },
-    });
+    const by = validating(gone, { rights: () => rightsTo() });
     const request = ValidateTokenRequest.fromPartial({ token: seen });
     const first = by(request, callAs(orders(), { now: clock.now() }));
     expect(Buffer.isBuffer(first)).toBe(true);

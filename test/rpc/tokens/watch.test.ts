@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { GetChangeHeadResponse } from '../../../src/gen/securityhub/v1/token.ts';
 import type { Claims } from '../../../src/tokens/tokens.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor } from '../../harness.ts';
+import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor, workloadCaller, workloadEntry } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
 import { streamRow, type WatcherClient, watchAs } from './watcher.ts';
 
@@ -15,30 +15,8 @@ const start = async (options: Parameters<typeof tokensHub>[1] = {}): Promise<Tok
   hubs.push(hub);
   return hub;
 };
-const entry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
-  tenantId: TENANT,
-  namespace: 'shop',
-  name: 'orders',
-  audiences: ['orders'],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: ['WatchRevocations'],
-  permissions: [],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-  ...over,
-});
-const workload = (over: Partial<WorkloadEntry> = {}): Caller => ({
-  kind: 'workload',
-  tenantId: TENANT,
-  spiffeId: 'spiffe://test/ns/shop/sa/orders',
-  namespace: 'shop',
-  name: 'orders',
-  entry: entry(over),
-});
+const workload = (over: Partial<WorkloadEntry> = {}): Caller =>
+  workloadCaller(workloadEntry({ audiences: ['orders'], calls: ['WatchRevocations'], ...over }));
 const watch = (
   hub: TokensHub,
   caller: Caller = workload(),
