@@ -42,6 +42,10 @@ export const wireCapabilities = (platform: Platform, config: Config, methods: ()
     tenant: (tenantId) => identity.door.tenant(tenantId),
     rights: authorization.rights,
     holds: authorization.holds,
+    isWorkload: (tenantId, key) => {
+      const [namespace = '', name = ''] = key.split('/', 2);
+      return andThen(identity.door.workload(namespace, name), (entry) => entry?.tenantId === tenantId);
+    },
     knownHost: (authority) => knownHost(authority, server.httpHosts),
     terms: (tenantId, userId) => terms(tenantId, userId),
     foreign: {

@@ -61,6 +61,7 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.TokenService/ListSessions',
   'securityhub.v1.TokenService/GetSessionStatistics',
   'securityhub.v1.TokenService/RevokeUser',
+  'securityhub.v1.TokenService/RevokeClient',
   'securityhub.v1.TokenService/GetJwks',
   'securityhub.v1.TokenService/WatchRevocations',
   'securityhub.v1.TokenService/GetChangeHead',

@@ -124,6 +124,7 @@ const attempt = (ports: LoginPorts) => {
         userId,
         role: roles[0] ?? '',
         scopes: request.scopes,
+        ...(call.caller.kind === 'workload' ? { clientId: `${call.caller.namespace}/${call.caller.name}` } : {}),
         authMethod: 'password',
         mfaVerified: false,
         device: request.device,

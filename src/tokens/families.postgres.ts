@@ -120,12 +120,16 @@ const familyOf = (row: Selectable<FamilyTable>): Family => ({
 
 /** Logins share it, ending all sessions of a user takes it alone: a login in flight is either seen, or begins afterwards. */
 const userLock = (tenantId: TenantId, userId: string) => sql`hashtextextended(${`tokens:${tenantId}:${userId}`}, 0)`;
+/** The same for those of a client. */
+const clientLock = (tenantId: TenantId, clientId: string) => sql`hashtextextended(${`tokens:client:${tenantId}:${clientId}`}, 0)`;
 
 const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
   const { context, access, device } = family;
   const { tenantId, sessionId, familyId, userId, clientId, deviceId, confirmation, ...rest } = context;
   const db = tx.tables<Tables>();
-  await sql`SELECT pg_advisory_xact_lock_shared(${userLock(tenantId, userId)})`.execute(db);
+  await sql`SELECT pg_advisory_xact_lock_shared(${userLock(tenantId, userId)}), pg_advisory_xact_lock_shared(${clientLock(tenantId, clientId)})`.execute(
+    db,
+  );
   await db
     .insertInto('sessions')
     .values({
@@ -192,7 +196,7 @@ const lock: Families['lock'] = async (tx, key) => {
 const endFamilies = async (
   tx: Tx,
   tenantId: TenantId,
-  by: Partial<Record<'family_id' | 'session_id' | 'user_id', string>>,
+  by: Partial<Record<'family_id' | 'session_id' | 'user_id' | 'client_id', string>>,
   reason: string,
 ): Promise<void> => {
   let query = tx
@@ -208,9 +212,9 @@ const endFamilies = async (
 const endSessions = async (
   tx: Tx,
   tenantId: TenantId,
-  by: Partial<Record<'session_id' | 'user_id', string>>,
+  by: Partial<Record<'session_id' | 'user_id' | 'client_id', string>>,
   reason: string,
-): Promise<void> => {
+): Promise<number> => {
   let query = tx
     .tables<Tables>()
     .updateTable('sessions')
@@ -218,7 +222,7 @@ const endSessions = async (
     .where('tenant_id', '=', tenantId)
     .where('ended_at', 'is', null);
   for (const [column, value] of Object.entries(by)) query = query.where(column as keyof typeof by, '=', value);
-  await query.execute();
+  return Number((await query.executeTakeFirst()).numUpdatedRows);
 };
 
 export const createFamilies = (): Families => ({
@@ -238,6 +242,12 @@ export const createFamilies = (): Families => ({
     await sql`SELECT pg_advisory_xact_lock(${userLock(tenantId, userId)})`.execute(tx.tables<Tables>());
     await endFamilies(tx, tenantId, { user_id: userId }, reason);
     await endSessions(tx, tenantId, { user_id: userId }, reason);
+  },
+
+  async endClient(tx, tenantId, clientId, reason) {
+    await sql`SELECT pg_advisory_xact_lock(${clientLock(tenantId, clientId)})`.execute(tx.tables<Tables>());
+    await endFamilies(tx, tenantId, { client_id: clientId }, reason);
+    return endSessions(tx, tenantId, { client_id: clientId }, reason);
   },
 
   async session(tx, tenantId, sessionId) {

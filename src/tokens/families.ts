@@ -56,6 +56,8 @@ export interface Families {
   endSession(tx: Tx, tenantId: TenantId, sessionId: string, reason: string): Promise<void>;
   /** All sessions and families of the user; a login in flight is either ended too, or begins after the commit. */
   endUser(tx: Tx, tenantId: TenantId, userId: string, reason: string): Promise<void>;
+  /** All sessions and families that the client has got, how many sessions; a login in flight as for a user. */
+  endClient(tx: Tx, tenantId: TenantId, clientId: string, reason: string): Promise<number>;
   session(tx: Tx, tenantId: TenantId, sessionId: string): Promise<{ readonly userId: string; readonly ended: boolean } | null>;
   /** Deletes what ended before, at most `limit` rows a table; how many went. */
   sweep(tx: Tx, before: Instant, limit: number): Promise<number>;

@@ -11,6 +11,9 @@ const REPLAY_WINDOW: Millis = seconds(10);
 /** The same for tokens bound to a key: who proves it is no thief, so an answer that was lost may be asked for again much later. */
 const BOUND_REPLAY_WINDOW: Millis = minutes(5);
 
+/** The client of whoever logged in without one. */
+export const FIRST_PARTY = 'first-party';
+
 export interface Device {
   readonly deviceId: string;
   readonly deviceType: string;

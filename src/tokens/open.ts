@@ -8,7 +8,7 @@ import { isPromise } from '../base/maybe.ts';
 import type { Clock, Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Families } from './families.ts';
-import { type Access, type Device, fingerprintOf, type SessionContext } from './family.ts';
+import { type Access, type Device, FIRST_PARTY, fingerprintOf, type SessionContext } from './family.ts';
 import { claimsOf, issue, lifeFrom, type Tokens } from './issue.ts';
 import type { Keyring } from './keyring.ts';
 import { hashOf, printRefreshToken, type RefreshKeys } from './refresh-token.ts';
@@ -88,7 +88,7 @@ const contextOf = (deps: OpenDeps, opening: Omit<Opening, 'rsq'>): SessionContex
   userId: opening.userId,
   sessionId: deps.random.id('ses'),
   familyId: deps.random.id('fam'),
-  clientId: opening.clientId ?? 'first-party',
+  clientId: opening.clientId ?? FIRST_PARTY,
   role: opening.role,
   scopes: opening.scopes,
   audience: opening.audience ?? deps.audience,

@@ -81,6 +81,9 @@ export const createRevokeForeign = (deps: RevokeDeps & { readonly foreign: Forei
     /** null where it is no session of theirs. */
     session: (tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked | null> =>
       byId('session', tenantId, sessionId, reason, wait, call),
+    /** null where it is no client of theirs. */
+    client: (tenantId: TenantId, clientId: string, reason: string, wait: Millis, call: Call): Promise<Revoked | null> =>
+      byId('client', tenantId, clientId, reason, wait, call),
     /** null where it is no subject of theirs. */
     user: (tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked | null> =>
       byId('user', tenantId, userId, reason, wait, call),

@@ -7,7 +7,7 @@ import type { Clock, Instant, Millis } from '../base/time.ts';
 import type { Change, Feed, Outcome, ReadHead, Tx, Write } from '../storage/storage.ts';
 import type { DenyList } from './deny-list.ts';
 import type { Families } from './families.ts';
-import { type Family, familyOfTokenId, generationOfTokenId, isDelegatedTokenId, tokenIdOf } from './family.ts';
+import { type Family, FIRST_PARTY, familyOfTokenId, generationOfTokenId, isDelegatedTokenId, tokenIdOf } from './family.ts';
 import type { Mirror } from './mirror.ts';
 import type { Standing } from './refresh.ts';
 import { isSelf } from './self.ts';
@@ -55,6 +55,8 @@ export interface RevokeDeps extends ToldDeps {
   readonly denyList: DenyList;
   readonly watermarks: Watermarks;
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
+  /** Is this a registered workload of the tenant? */
+  isWorkload(tenantId: TenantId, key: string): MaybePromise<boolean>;
   /** null where there is no such user in that tenant. */
   user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
 }
@@ -227,6 +229,24 @@ export const revokeUser =
         events: [entryOf(call, { tenantId }, 'user.sessions_revoked', `user:${userId}`, reason)],
       }),
     );
+    return told(deps, revision, wait);
+  };
+
+/** Whoever may call this holds `token:revoke`. */
+export const revokeClient =
+  (deps: RevokeDeps) =>
+  async (tenantId: TenantId, clientId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
+    const known = clientId === FIRST_PARTY || (await deps.isWorkload(tenantId, clientId));
+    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
+      const sessions = await deps.families.endClient(tx, tenantId, clientId, 'revoked');
+      // A watermark stays in every replica's memory: none for names that somebody made up.
+      if (!known && sessions === 0) throw new Fault('NOT_FOUND', 'CLIENT_NOT_FOUND', 'no such client');
+      return {
+        result: null,
+        changes: [watermark(deps.watermarks, 'client', tenantId, clientId, 'revoked')],
+        events: [entryOf(call, { tenantId }, 'client.sessions_revoked', `client:${clientId}`, reason, { sessions })],
+      };
+    });
     return told(deps, revision, wait);
   };
 

@@ -148,6 +148,16 @@ export const tokenService = (tokens: TokensDoor): Service =>
         return revokedMessage(await tokens.revokeUser(tenantId, userId, request.reason, millis(request.wait), call));
       },
     },
+    revokeClient: {
+      access: { permission: 'token:revoke' },
+      audit: 'in-transaction',
+      limit: 'vital',
+      budget: 'revoke',
+      deadline: seconds(35),
+      idempotency: 'idempotent',
+      handle: async ({ tenantId, clientId, reason, wait }, call) =>
+        revokedMessage(await tokens.revokeClient(tenantOf(call.caller, tenantId), clientId, reason, millis(wait), call)),
+    },
     listSessions: {
       access: 'known',
       audit: 'none',

@@ -17,7 +17,17 @@ import type { Jwks } from './keyring.ts';
 import type { Marked } from './mirror.ts';
 import { mintAccess, type Opening, openSession, type SessionTerms } from './open.ts';
 import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
-import { endUserIn, logout, type RevokeDeps, type Revocation, type Revoked, revokeSession, revokeToken, revokeUser } from './revoke.ts';
+import {
+  endUserIn,
+  logout,
+  type RevokeDeps,
+  type Revocation,
+  type Revoked,
+  revokeClient,
+  revokeSession,
+  revokeToken,
+  revokeUser,
+} from './revoke.ts';
 import type { Rotation, RotationWanted } from './rotate-keys.ts';
 import { createRevokeForeign, type Foreign } from './revoke-foreign.ts';
 import { listSessions, type Session, type SessionDeps, type SessionsAsked, type SessionStatistics, sessionStatistics } from './sessions.ts';
@@ -85,6 +95,8 @@ export interface TokensDoor {
   revoke(revocation: Revocation, call: Call): Promise<Revoked>;
   revokeSession(tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
   revokeUser(tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
+  /** NOT_FOUND / CLIENT_NOT_FOUND for one that has got nothing and is not registered. */
+  revokeClient(tenantId: TenantId, clientId: string, reason: string, wait: Millis, call: Call): Promise<Revoked>;
   /** Living sessions of a user, the newest first: one's own, others' with token:inspect. */
   listSessions(asked: SessionsAsked, call: Call): Promise<{ readonly items: readonly Session[]; readonly next: string }>;
   /** With token:inspect. */
@@ -126,6 +138,8 @@ export interface TokenPorts {
   terms(tenantId: TenantId, userId: string): MaybePromise<SessionTerms>;
   /** Does the caller hold this permission now? */
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
+  /** Is this a registered workload of the tenant, `<namespace>/<name>`? */
+  isWorkload(tenantId: TenantId, key: string): MaybePromise<boolean>;
   readonly foreign: Foreign;
   /** Is this one of the names we are reached by? */
   knownHost(authority: string): boolean;
@@ -144,7 +158,7 @@ export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps, Sessi
 
 export const createTokens = (deps: TokensDeps): TokensDoor => {
   const mint = mintAccess(deps);
-  const revoke = { token: revokeToken(deps), session: revokeSession(deps), user: revokeUser(deps) };
+  const revoke = { token: revokeToken(deps), session: revokeSession(deps), user: revokeUser(deps), client: revokeClient(deps) };
   const foreign = createRevokeForeign(deps);
   return {
     open: openSession(deps),
@@ -166,6 +180,7 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
     revoke: async (revocation, call) => (await foreign.token(revocation, call)) ?? revoke.token(revocation, call),
     revokeSession: async (...asked) => (await foreign.session(...asked)) ?? revoke.session(...asked),
     revokeUser: async (...asked) => (await foreign.user(...asked)) ?? revoke.user(...asked),
+    revokeClient: async (...asked) => (await foreign.client(...asked)) ?? revoke.client(...asked),
     logout: logout(deps),
     listSessions: listSessions(deps),
     sessionStatistics: sessionStatistics(deps),

@@ -184,6 +184,7 @@ export const wireTokens = (
     rights: (tenantId, subject) => ports.rights(tenantId, subject),
     terms: (tenantId, userId) => ports.terms(tenantId, userId),
     holds: (caller, permission) => ports.holds(caller, permission),
+    isWorkload: (tenantId, key) => ports.isWorkload(tenantId, key),
     watch,
     rotateKey: rotateKey(rotation),
     revokeKey: revokeKey(rotation),

@@ -294,6 +294,7 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(TokenService.getSessionStatistics, {});
   plain(TokenService.revokeToken, { token: supplies.sessions[1]?.accessToken ?? '' });
   plain(TokenService.revokeSession, { sessionId: supplies.sessions[2]?.sessionId ?? '' });
+  plain(TokenService.revokeClient, { clientId: 'nobody/nothing' });
   plain(TokenService.revokeUser, { userId: world.victimId });
   open(TokenService.getJwks, {});
   plain(TokenService.watchRevocations, {});

@@ -162,6 +162,7 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
   [`${V1}.TokenService/ListSessions: of oneself`]: ofTenant,
   [`${V1}.TokenService/GetSessionStatistics`]: ofTenant,
   [`${V1}.TokenService/RevokeUser`]: user,
+  [`${V1}.TokenService/RevokeClient`]: ({ tenant }) => ({ ...tenant, clientId: 'default/billing' }),
   [`${V1}.TokenService/GetJwks`]: nothing,
   [`${V1}.TokenService/WatchRevocations`]: nothing,
   [`${V1}.TokenService/WatchRevocations: of dev`]: () => ({ tenantIds: ['dev'] }),

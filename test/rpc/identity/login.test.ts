@@ -1,6 +1,7 @@
 // Login on a real Postgres: one answer, one time, and no more guesses than the limit.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import type { Call } from '../../../src/base/call.ts';
 import { createAttempts } from '../../../src/identity/attempts.postgres.ts';
 import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
 import { tcpProxy, through } from '../../storage/tcp-proxy.ts';
@@ -35,6 +36,27 @@ describe('a login', () => {
     const verified = world.tokens.verify(tokens.accessToken, Date.now());
     expect(verified).toMatchObject({ claims: { subject: userId, tenantId: home.tenantId, role: 'viewer', mfaVerified: false } });
     expect(tokens.refreshToken).toMatch(/^shr_/);
+  });
+
+  it('names the workload that logged somebody in as the client of the tokens, and nobody else', async () => {
+    await newUser(world, home, { username: 'fronted' });
+    const shop = {
+      kind: 'workload',
+      tenantId: home.tenantId,
+      namespace: 'default',
+      name: 'shop',
+      spiffeId: 'spiffe://x',
+      entry: null,
+    } as const;
+    const clientOf = async (call: Call): Promise<string> => {
+      const { accessToken } = await world.identity.login(logInAs(home.tenantId, 'fronted', PASSWORD), call);
+      const verified = world.tokens.verify(accessToken, Date.now());
+      return verified.ok ? verified.claims.clientId : verified.reason;
+    };
+    expect([await clientOf({ ...from('10.0.0.1'), caller: shop }), await clientOf(from('10.0.0.1'))]).toEqual([
+      'default/shop',
+      'first-party',
+    ]);
   });
 
   it.each([['ANN'], ['ａｎｎ'], ['ann@example.com'], ['ANN@EXAMPLE.COM']])('finds the account by %s', async (name) => {

@@ -66,6 +66,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
     rights: (tenantId, subject) => authorization.rights(tenantId, subject),
     foreign: { read: () => null, knows: () => false },
     holds: (caller, permission) => authorization.holds(caller, permission),
+    isWorkload: () => false,
     knownHost: () => true,
     terms: createTerms({
       user: (tenantId, userId) => identityDoor().user(tenantId, userId),

@@ -89,6 +89,7 @@ describe('RevokeToken of a foreign token', () => {
       ['RevokeToken', { tokenId: 'idp:some-jti' }],
       ['RevokeSession', { sessionId: 'idp:some-session' }],
       ['RevokeUser', { userId: 'idp:somebody' }],
+      ['RevokeClient', { clientId: 'idp:some-client' }],
     ] as const)
       await expect(hub.ask(`TokenService/${method}`, request, by)).rejects.toMatchObject({ reason: 'PERMISSION_MISSING' });
   });
@@ -99,6 +100,7 @@ describe('a watermark', () => {
     ['of a token', { jti: 'w-jti' }, 'RevokeToken', { tokenId: 'idp:w-jti' }, 'TOKEN_REVOKED'],
     ['of a session', { sid: 'w-sid' }, 'RevokeSession', { sessionId: 'idp:w-sid' }, 'SESSION_ENDED'],
     ['of a subject', { sub: 'w-sub' }, 'RevokeUser', { userId: 'idp:w-sub' }, 'TOKEN_REVOKED'],
+    ['of a client', { azp: 'w-client' }, 'RevokeClient', { clientId: 'idp:w-client' }, 'TOKEN_REVOKED'],
   ])('%s refuses what was issued before it, and nobody else’s', async (_, claims, method, request, expected) => {
     const [token, bystander] = [earlier(claims), earlier({ sid: 'bystander' })];
     expect(await reason(token)).toBe('valid');
@@ -109,13 +111,26 @@ describe('a watermark', () => {
     expect(await reason(earlier(claims), other)).toBe(expected);
   });
 
-  it('of a client refuses its tokens', async () => {
-    const token = earlier({ azp: 'bad-client' });
+  it('of the whole tenant refuses the tokens of its issuers for ever, on every replica', async () => {
+    const [tenantId, username, password] = ['ended', 'boss', 'quite a Long passw0rd!'];
+    await hub.ask('TenantService/CreateTenant', { id: tenantId });
+    await hub.ask('UserService/CreateUser', { tenantId, username, password, roles: ['owner'] });
+    const login = async (): Promise<string> => {
+      const { tokens } = await hub.ask('AuthenticationService/Login', { tenantId, username, password }, '');
+      return (tokens as { readonly accessToken: string }).accessToken;
+    };
+    const before = await login();
+    const issuer = { name: 'idp', issuer: idp.url, audiences: ['orders'] };
+    await hub.ask('TrustedIssuerService/PutTrustedIssuer', { issuer }, before);
+    const token = earlier();
+    const read = (by: Hub, credential: string) => by.ask('SecurityHub/ValidateToken', { token, audience: 'orders' }, credential);
+    expect(await read(hub, before)).toMatchObject({ valid: true, subject: { tenantId } });
+    await hub.ask('TenantService/SuspendTenant', { tenantId, reason: 'test' });
+    const { revision } = (await hub.ask('TenantService/ReactivateTenant', { tenantId })) as { readonly revision: string };
+    for (const { app } of [hub, other]) await app.platform.feed.catchUp(Number(revision));
+    const after = await login();
+    for (const by of [hub, other]) expect(await read(by, after)).toMatchObject({ valid: false, reasons: [{ code: 'TENANT_SUSPENDED' }] });
     expect(await reason(token)).toBe('valid');
-    const until = hub.app.tokens.watermarkUntil();
-    const change = { kind: 'client', tenantId: 'dev', key: 'idp:bad-client', until } as const;
-    await hub.app.platform.write('dev', async () => ({ result: null, changes: [change] }));
-    expect(await reason(token)).toBe('TOKEN_REVOKED');
   });
 
   it('refuses what was issued up to the skew after it, and nothing later', async () => {

@@ -59,6 +59,7 @@ export const portsOf = (who: People): TokenPorts => ({
   rights: (tenantId, subject) => ({ permissions: who.permissions.get(`${tenantId}/${subject.id}`) ?? [] }),
   terms: (tenantId, userId) => who.terms.get(`${tenantId}/${userId}`) ?? { restrictions: null, asOf: 0, idle: 0, life: 0, accessLife: 0 },
   holds: (caller) => caller.kind === 'user' && who.powerful.has(caller.userId),
+  isWorkload: (_, key) => key === 'default/shop',
   knownHost: (authority) => authority === 'hub.test',
   foreign: { read: () => null, knows: () => false },
 });

@@ -76,6 +76,40 @@ describe('revoking', () => {
     await expect(refresh(two)).rejects.toMatchObject({ reason: 'SESSION_ENDED' });
   });
 
+  describe('all of a client', () => {
+    const SHOP = 'default/shop';
+    const revokeClient = (clientId: string, tenantId = TENANT) => hub.door.revokeClient(tenantId, clientId, 'broken into', 0, by(root));
+
+    it('ends its sessions, of whatever users, and nobody else’s', async () => {
+      const [shop, ours] = [await hub.login({ clientId: SHOP }), await hub.login()];
+      await revokeClient(SHOP);
+      expect([refusal(shop), refusal(ours)]).toEqual(['TOKEN_REVOKED', undefined]);
+      await expect(refresh(shop)).rejects.toMatchObject({ reason: 'SESSION_ENDED' });
+      const later = await hub.login({ clientId: SHOP });
+      expect([refusal(later), refusal(await refresh(later))]).toEqual([undefined, undefined]);
+      await revokeClient('first-party');
+      expect([refusal(ours), refusal(later)]).toEqual(['TOKEN_REVOKED', undefined]);
+    });
+
+    it('ends one in flight too, or it begins afterwards', async () => {
+      const tokens = await Promise.all([
+        ...Array.from({ length: 5 }, () => hub.login({ clientId: SHOP })),
+        revokeClient(SHOP).then(() => null),
+      ]);
+      await hub.platform.feed.catchUp((await revokeClient(SHOP)).seq);
+      for (const one of tokens) if (one !== null) await expect(refresh(one)).rejects.toMatchObject({ reason: 'SESSION_ENDED' });
+      expect(await database.sql(`SELECT FROM token_families WHERE client_id = $1 AND revoked_at IS NULL`, [SHOP])).toEqual([]);
+    });
+
+    it('is known where it is registered, or has got something in this tenant', async () => {
+      await hub.login({ clientId: 'default/gone' });
+      await expect(revokeClient('default/gone', OTHER_TENANT)).rejects.toMatchObject({ code: 'NOT_FOUND', reason: 'CLIENT_NOT_FOUND' });
+      await expect(revokeClient('default/gone')).resolves.toMatchObject({ replicasLive: 1 });
+      await expect(revokeClient('default/gone')).rejects.toMatchObject({ reason: 'CLIENT_NOT_FOUND' });
+      await expect(revokeClient(SHOP)).resolves.toMatchObject({ replicasLive: 1 });
+    });
+  });
+
   it('ends every session of a user, and none that begins afterwards', async () => {
     const before = [await hub.login(), await hub.login()];
     await hub.door.revokeUser(TENANT, ANNA, 'stolen', 0, by(root));

@@ -49,6 +49,7 @@ describe('TokenService', () => {
       ['ListSessions', 'known'],
       ['GetSessionStatistics', 'known'],
       ['RevokeUser', 'known'],
+      ['RevokeClient', { permission: 'token:revoke' }],
       ['GetJwks', 'anonymous'],
       ['WatchRevocations', 'known'],
       ['GetChangeHead', 'known'],

@@ -579,6 +579,32 @@ export interface RevokeUserResponse {
   replicasLive: number;
 }
 
+/** Names a client and why. */
+export interface RevokeClientRequest {
+  /** Tenant of the client; empty = the caller's. */
+  tenantId: string;
+  /** As in the claims: first-party, <namespace>/<name> of a workload, or <issuer>:<client> of a trusted issuer. */
+  clientId: string;
+  /** Why, for the audit log. */
+  reason: string;
+  /** How long to wait for live replicas to acknowledge; unset = do not wait. */
+  wait: Duration | undefined;
+}
+
+/** All tokens that the client has got are ended. */
+export interface RevokeClientResponse {
+  /** Its number in the change feed. */
+  seq: number;
+  /** From when every healthy replica refuses. */
+  effectiveBy:
+    | Timestamp
+    | undefined;
+  /** Replicas that already refuse; counted while waiting. */
+  replicasAcknowledged: number;
+  /** Replicas alive. */
+  replicasLive: number;
+}
+
 /** Asks for the verifying keys. */
 export interface GetJwksRequest {
 }
@@ -4451,6 +4477,190 @@ export const RevokeUserResponse: MessageFns<RevokeUserResponse> = {
   },
 };
 
+function createBaseRevokeClientRequest(): RevokeClientRequest {
+  return { tenantId: "", clientId: "", reason: "", wait: undefined };
+}
+
+export const RevokeClientRequest: MessageFns<RevokeClientRequest> = {
+  encode(message: RevokeClientRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.clientId !== "") {
+      writer.uint32(18).string(message.clientId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.wait !== undefined) {
+      Duration.encode(message.wait, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeClientRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeClientRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.wait = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeClientRequest>, I>>(base?: I): RevokeClientRequest {
+    return RevokeClientRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeClientRequest>, I>>(object: I): RevokeClientRequest {
+    const message = createBaseRevokeClientRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.clientId = object.clientId ?? "";
+    message.reason = object.reason ?? "";
+    message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
+    return message;
+  },
+};
+
+function createBaseRevokeClientResponse(): RevokeClientResponse {
+  return { seq: 0, effectiveBy: undefined, replicasAcknowledged: 0, replicasLive: 0 };
+}
+
+export const RevokeClientResponse: MessageFns<RevokeClientResponse> = {
+  encode(message: RevokeClientResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0) {
+      writer.uint32(8).uint64(message.seq);
+    }
+    if (message.effectiveBy !== undefined) {
+      Timestamp.encode(message.effectiveBy, writer.uint32(18).fork()).join();
+    }
+    if (message.replicasAcknowledged !== 0) {
+      writer.uint32(24).uint32(message.replicasAcknowledged);
+    }
+    if (message.replicasLive !== 0) {
+      writer.uint32(32).uint32(message.replicasLive);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeClientResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeClientResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.effectiveBy = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replicasAcknowledged = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.replicasLive = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeClientResponse>, I>>(base?: I): RevokeClientResponse {
+    return RevokeClientResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeClientResponse>, I>>(object: I): RevokeClientResponse {
+    const message = createBaseRevokeClientResponse();
+    message.seq = object.seq ?? 0;
+    message.effectiveBy = (object.effectiveBy !== undefined && object.effectiveBy !== null)
+      ? Timestamp.fromPartial(object.effectiveBy)
+      : undefined;
+    message.replicasAcknowledged = object.replicasAcknowledged ?? 0;
+    message.replicasLive = object.replicasLive ?? 0;
+    return message;
+  },
+};
+
 function createBaseGetJwksRequest(): GetJwksRequest {
   return {};
 }
@@ -6516,6 +6726,23 @@ export const TokenServiceService = {
     responseDeserialize: (value: Buffer): RevokeUserResponse => RevokeUserResponse.decode(value),
   },
   /**
+   * Ends every session and token that was given to a client (`client_id`) until now, of all users: an application that was broken into.
+   * Tokens of a trusted issuer's client are refused here from then on; their issuer learns nothing of it. Later logins are not touched.
+   * Callers: token:revoke.
+   * Reasons: CLIENT_NOT_FOUND, PERMISSION_MISSING.
+   * Retry: safe; a later retry also ends what was begun in between.
+   */
+  revokeClient: {
+    path: "/securityhub.v1.TokenService/RevokeClient" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeClientRequest): Buffer => Buffer.from(RevokeClientRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeClientRequest => RevokeClientRequest.decode(value),
+    responseSerialize: (value: RevokeClientResponse): Buffer =>
+      Buffer.from(RevokeClientResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeClientResponse => RevokeClientResponse.decode(value),
+  },
+  /**
    * Answers the public keys that verify our access tokens (RFC 7517), those soon to sign and those just retired included.
    * Callers: anyone.
    * Reasons: the common ones.
@@ -6698,6 +6925,14 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
    * Retry: safe; a later retry also ends what was begun in between.
    */
   revokeUser: handleUnaryCall<RevokeUserRequest, RevokeUserResponse>;
+  /**
+   * Ends every session and token that was given to a client (`client_id`) until now, of all users: an application that was broken into.
+   * Tokens of a trusted issuer's client are refused here from then on; their issuer learns nothing of it. Later logins are not touched.
+   * Callers: token:revoke.
+   * Reasons: CLIENT_NOT_FOUND, PERMISSION_MISSING.
+   * Retry: safe; a later retry also ends what was begun in between.
+   */
+  revokeClient: handleUnaryCall<RevokeClientRequest, RevokeClientResponse>;
   /**
    * Answers the public keys that verify our access tokens (RFC 7517), those soon to sign and those just retired included.
    * Callers: anyone.
