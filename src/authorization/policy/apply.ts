@@ -9,7 +9,7 @@ import { changeOf, makerOf } from '../change.ts';
 import { requireHeld } from '../escalation.ts';
 import { INSTALLATION } from './document.ts';
 import type { Applied, Draft, NewPolicy, Policies, PolicyDeps, SetVersion } from './policy.ts';
-import { type Coming, lacking, leaningOn, type Plan, planOf, POLICIES_MAX, repeated } from './plan.ts';
+import { type Coming, concerns, lacking, leaningOn, type Plan, planOf, POLICIES_MAX, repeated } from './plan.ts';
 import { type PolicyProblem, PROBLEMS_SHOWN, readPolicies, type ReadPolicy, type Vocabulary } from './read-policies.ts';
 import { inSlices } from './slices.ts';
 
@@ -91,22 +91,24 @@ export const createApply = ({ store, write, writeInstallation, snapshot, latest,
 
   /** Against the set as this transaction sees it. */
   const weigh = async (tx: Tx, tenantId: TenantId, draft: Draft, policies: readonly ReadPolicy[]) => {
-    const standing = await store.standing(tx, tenantId);
-    const there = new Set(standing.map(({ name }) => name));
+    const standing = await store.count(tx, tenantId);
     const given = new Set(policies.map(({ document }) => document.name));
-    const unknown = draft.deleted.find((name) => !there.has(name));
-    if (unknown !== undefined) throw notFound(unknown);
     const both = draft.deleted.find((name) => given.has(name));
     if (both !== undefined) throw badField('delete_names', `${both} is also among the policies to apply`);
-    const pruned = draft.prune ? [...there].filter((name) => !given.has(name)) : [];
+    const pruned = draft.prune ? (await store.names(tx, tenantId)).filter((name) => !given.has(name)) : [];
     const deleted = [...new Set([...draft.deleted, ...pruned])];
-    const leaving = new Set(deleted);
-    const count = [...there].filter((name) => !given.has(name) && !leaving.has(name)).length + given.size;
-    if (count > POLICIES_MAX) throw tooMany(count);
-    const rest = standing.filter(({ name }) => !given.has(name) && !leaving.has(name));
-    const problems = lacking(policies, rest);
-    const stored = await store.bodies(tx, tenantId, [...[...given].filter((name) => there.has(name)), ...deleted]);
+    const stored = await store.bodies(tx, tenantId, [...given, ...deleted]);
     const before = new Map(stored.map(({ name, content, body }) => [name, { content, document: body.document }]));
+    const unknown = draft.deleted.find((name) => !before.has(name));
+    if (unknown !== undefined) throw notFound(unknown);
+    const count = standing - before.size + given.size;
+    if (count > POLICIES_MAX) throw tooMany(count);
+    const concerned = concerns(
+      policies,
+      [...before.values()].map(({ document }) => document),
+    );
+    const rest = concerned.size === 0 ? [] : (await store.concerned(tx, tenantId, [...concerned])).filter(({ name }) => !before.has(name));
+    const problems = lacking(policies, rest, concerned);
     const { names } = leaningOn({ policies, before }, rest);
     const leaning = names.length === 0 ? [] : (await store.bodies(tx, tenantId, names)).map(({ body }) => body.document);
     return { problems, plan: planOf({ policies, deleted, standing, before, leaning, installation: tenantId === INSTALLATION }) };

@@ -66,8 +66,19 @@ const place = (policy: ReadPolicy, need: string): string => {
   return `spec.rules[${index}].conditions=${nameOf(need)}`;
 };
 
-/** What the set would lack: conditions nobody offers, or that two offer. */
-export const lacking = (policies: readonly ReadPolicy[], rest: readonly Standing[]): readonly PolicyProblem[] => {
+/** Names of the conditions that a change has to do with: others hold together as they did. */
+export const concerns = (policies: readonly ReadPolicy[], before: Iterable<PolicyDocument>): ReadonlySet<string> => {
+  const coming = policies.map(({ document }) => standingOf(document));
+  const keys = [...coming.flatMap(({ offers, needs }) => [...offers, ...needs]), ...[...before].flatMap((one) => standingOf(one).offers)];
+  return new Set(keys.map(nameOf));
+};
+
+/** What the set would lack: conditions nobody offers, or that two offer. `rest`: those that stay and have to do with one of `concerned`. */
+export const lacking = (
+  policies: readonly ReadPolicy[],
+  rest: readonly Standing[],
+  concerned: ReadonlySet<string>,
+): readonly PolicyProblem[] => {
   const problems: PolicyProblem[] = [];
   const offered = new Map<string, string>();
   for (const offer of rest.flatMap(({ offers }) => offers)) offered.set(nameOf(offer), typeIn(offer));
@@ -90,7 +101,7 @@ export const lacking = (policies: readonly ReadPolicy[], rest: readonly Standing
     }
   for (const { name, needs } of rest)
     for (const need of needs) {
-      const why = missing(need);
+      const why = concerned.has(nameOf(need)) ? missing(need) : null;
       if (why !== null)
         problems.push({
           source: '',
@@ -109,8 +120,8 @@ export interface PlanInput {
   readonly policies: readonly ReadPolicy[];
   /** Named to go, and there. */
   readonly deleted: readonly string[];
-  /** All active ones. */
-  readonly standing: readonly Standing[];
+  /** How many there are now. */
+  readonly standing: number;
   /** Active ones that are replaced or deleted. */
   readonly before: ReadonlyMap<string, { readonly content: string; readonly document: PolicyDocument }>;
   readonly installation: boolean;
@@ -155,6 +166,6 @@ export const planOf = ({ policies, deleted, standing, before, installation, lean
         ...allowedThrough(leaningOn({ policies, before }, []).altered, [...leaning, ...policies.map(({ document }) => document)]),
       ]),
     ],
-    count: standing.length - replaced.length - deleted.length + fresh.length,
+    count: standing - replaced.length - deleted.length + fresh.length,
   };
 };

@@ -3,9 +3,10 @@ import { type Selectable, sql } from 'kysely';
 import type { TenantId } from '../../base/caller.ts';
 import type { Database, Tx } from '../../storage/storage.ts';
 import type { SetReader, StoredBody } from './load.ts';
-import type { Body, Standing } from './plan.ts';
+import type { Body } from './plan.ts';
 import type { Draft, PolicyStore, SetState, SetVersion, StoredPolicy } from './policy.ts';
 import type { Level, PolicyChange } from './risk.ts';
+import { inSlices } from './slices.ts';
 
 interface PolicyRow {
   tenant_id: string;
@@ -48,8 +49,8 @@ interface Tables {
 
 /** Of what is stored in `body`. A row of another form is read anew from its content. */
 const BODY_FORM = 1;
-/** Rows of one statement: far below the limit of 65,535 parameters. */
-const CHUNK = 500;
+/** Rows of one statement: its text is made in one go. */
+const CHUNK = 100;
 
 const tablesOf = (tx: Tx) => tx.tables<Tables>();
 
@@ -105,6 +106,20 @@ const standingAt = (tx: Tx, tenantId: TenantId, version: number) =>
     .where('tenant_id', '=', tenantId)
     .where('from_version', '<=', version)
     .where((eb) => eb.or([eb('to_version', 'is', null), eb('to_version', '>', version)]));
+
+const activeOf = (tx: Tx, tenantId: TenantId) =>
+  tablesOf(tx).selectFrom('policy').where('tenant_id', '=', tenantId).where('to_version', 'is', null);
+
+const among = (names: readonly string[]) => sql<boolean>`name = ANY(${names})`;
+
+function* parsed(rows: readonly Pick<PolicyRow, 'name' | 'content' | 'body'>[]) {
+  const bodies = [];
+  for (const { name, content, body } of rows) {
+    bodies.push({ name, content, body: JSON.parse(body) as Body });
+    yield;
+  }
+  return bodies;
+}
 
 /** Rows of a set in pages, so that one statement never carries all of a large one. */
 const PAGE = 1000;
@@ -164,28 +179,30 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
     return { active: Number(row?.active ?? 0), last: Number(row?.last ?? 0) };
   },
 
-  async standing(tx, tenantId): Promise<readonly Standing[]> {
-    return tablesOf(tx)
-      .selectFrom('policy')
-      .select(['name', 'offers', 'needs'])
-      .where('tenant_id', '=', tenantId)
-      .where('to_version', 'is', null)
-      .execute();
+  async count(tx, tenantId) {
+    const { count } = await activeOf(tx, tenantId)
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    return Number(count);
   },
 
+  async names(tx, tenantId) {
+    return (await activeOf(tx, tenantId).select('name').execute()).map(({ name }) => name);
+  },
+
+  concerned: (tx, tenantId, conditions) =>
+    activeOf(tx, tenantId)
+      .select(['name', 'offers', 'needs'])
+      .where(sql<boolean>`EXISTS (SELECT 1 FROM unnest(offers || needs) AS one WHERE split_part(one, ':', 1) = ANY(${conditions}))`)
+      .execute(),
+
   async bodies(tx, tenantId, names) {
-    const rows = [];
-    for (const chunk of chunks(names))
-      rows.push(
-        ...(await tablesOf(tx)
-          .selectFrom('policy')
-          .select(['name', 'content', 'body'])
-          .where('tenant_id', '=', tenantId)
-          .where('to_version', 'is', null)
-          .where('name', 'in', [...chunk])
-          .execute()),
-      );
-    return rows.map(({ name, content, body }) => ({ name, content, body: JSON.parse(body) as Body }));
+    const found: { readonly name: string; readonly content: string; readonly body: Body }[] = [];
+    for (const chunk of chunks(names)) {
+      const rows = await activeOf(tx, tenantId).select(['name', 'content', 'body']).where(among(chunk)).execute();
+      found.push(...(await inSlices(parsed(rows))));
+    }
+    return found;
   },
 
   async difference(tx, tenantId, version) {
@@ -207,7 +224,7 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
         .set({ to_version: version })
         .where('tenant_id', '=', tenantId)
         .where('to_version', 'is', null)
-        .where('name', 'in', [...chunk])
+        .where(among(chunk))
         .execute();
     for (const chunk of chunks(coming))
       await tablesOf(tx)

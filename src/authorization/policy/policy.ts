@@ -66,7 +66,11 @@ export interface PolicyStore {
   lock(tx: Tx, tenantId: TenantId): Promise<void>;
   /** The active version (0 = none yet) and the last number given to any. */
   versions(tx: Tx, tenantId: TenantId): Promise<{ readonly active: number; readonly last: number }>;
-  standing(tx: Tx, tenantId: TenantId): Promise<readonly Standing[]>;
+  /** Of the active set. */
+  count(tx: Tx, tenantId: TenantId): Promise<number>;
+  names(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
+  /** Active ones that offer or need a condition of one of those names. */
+  concerned(tx: Tx, tenantId: TenantId, conditions: readonly string[]): Promise<readonly Standing[]>;
   /** Active ones of those names. */
   bodies(
     tx: Tx,

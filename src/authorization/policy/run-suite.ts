@@ -6,7 +6,7 @@ import type { Ruling } from '../ruling.ts';
 import { buildSnapshot, type Snapshot, withPolicies } from '../snapshot.ts';
 import { changeIndex, compilePolicy, type CompileWorld, EMPTY_INDEX } from './policy-index.ts';
 import { createPolicySet } from './policy-set.ts';
-import { lacking, repeated } from './plan.ts';
+import { concerns, lacking, repeated } from './plan.ts';
 import { type PolicyProblem, type PolicySource, readPolicies, type ReadPolicy } from './read-policies.ts';
 import { atOnce } from './slices.ts';
 import type { PolicyTest, Suite } from './suite.ts';
@@ -35,7 +35,7 @@ export const readSet = (
 ): { readonly policies: readonly ReadPolicy[]; readonly problems: readonly PolicyProblem[] } => {
   const vocabulary = snapshot ?? TRUSTING;
   const { policies, problems } = atOnce(readPolicies(sources, { installation: false, ...vocabulary }));
-  return { policies, problems: problems.length > 0 ? problems : [...repeated(policies), ...lacking(policies, [])] };
+  return { policies, problems: problems.length > 0 ? problems : [...repeated(policies), ...lacking(policies, [], concerns(policies, []))] };
 };
 
 /** As applied in version 1. */
