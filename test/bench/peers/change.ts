@@ -2,6 +2,7 @@
 import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
 import { CheckPermissionRequest, CheckPermissionResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Caller } from '../driver.ts';
+import { pin } from '../processes.ts';
 import { EMPLOYEE, pad } from './leave.ts';
 import { play, type Stage } from './stage.ts';
 
@@ -40,6 +41,8 @@ const apply = (caller: Caller, token: string, effect: 'allow' | 'deny'): Promise
 /** After the load test: on its companies. */
 export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
   const [reader, writer] = [await play(stage), await play(stage)];
+  // Replicas do not share a core: the one that writes has that of the load.
+  pin(writer.hub.pid, 1);
   const principal = { $case: 'subject' as const, value: { type: 'user', id: EMPLOYEE } };
   const asked = { principal, action: 'edit', resource: { type: `employee_record_${pad(0)}`, id: 'e1' } };
   const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));

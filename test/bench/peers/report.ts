@@ -52,7 +52,7 @@ The same two requests, with more and more policies around them (flat within 20 %
 export const changeSection = ({ activeIn, p50, p99, checks }: ChangeResult): string =>
   `## A policy changed among all those
 
-Through one replica, asked of another that shares its core (${number(checks)} checks while it changed).
+Through one replica, asked of another (${number(checks)} checks while it changed).
 
 | what | measured | budget | met |
 |---|---|---|---|
