@@ -15,7 +15,7 @@ export interface Finding {
 
 export const fine = (name: string, detail: string): Finding => ({ name, state: 'ok', detail, next: '' });
 export const fault = (name: string, detail: string, next: string): Finding => ({ name, state: 'fault', detail, next });
-const warning = (name: string, detail: string, next: string): Finding => ({ name, state: 'warning', detail, next });
+export const warning = (name: string, detail: string, next: string): Finding => ({ name, state: 'warning', detail, next });
 
 /** Runs a look; what it throws becomes a fault with the given next step. */
 export const look = async (name: string, next: string, check: () => Promise<Finding> | Finding): Promise<Finding> => {

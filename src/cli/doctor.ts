@@ -4,11 +4,14 @@ import { dirname, resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { systemRandom } from '../base/random.ts';
 import { openMasterKey } from '../encryption/master-key.wire.ts';
-import type { Config } from '../server/config/schema.ts';
+import { type Config, schema } from '../server/config/schema.ts';
 import { refusals } from '../server/config/refusals.ts';
 import { probeRedis } from '../storage/connection.redis.ts';
+import { createDatabase } from '../storage/database.postgres.ts';
 import { checkRole, databaseTime, migrationStatus } from '../storage/migrate.postgres.ts';
-import { certificatePair, clockSkew, fault, fine, type Finding, keyFile, look } from './checks.ts';
+import { createPool } from '../storage/pool.postgres.ts';
+import type { Database } from '../storage/storage.ts';
+import { certificatePair, clockSkew, fault, fine, type Finding, keyFile, look, warning } from './checks.ts';
 import type { Command } from './command.ts';
 import { CONFIG_HELP, configuration } from './configuration.ts';
 import { postureOf } from './posture.ts';
@@ -24,6 +27,17 @@ const settings = (config: Config): Finding[] => {
     return fault('settings', reason.slice(0, at), reason.slice(at + 2));
   });
 };
+
+/** What stands in every certificate and token, and cannot be changed later without making new ones. */
+const names = (config: Config): Finding[] =>
+  [
+    { given: config.certificates.trustDomain, field: schema.certificates.trustDomain, what: 'every certificate names it' },
+    { given: config.tokens.issuer, field: schema.tokens.issuer, what: 'every token names it' },
+  ]
+    .filter(({ given, field }) => production(config) && given === field.default)
+    .map(({ field, what }) =>
+      warning(field.name, `${field.default}, as nobody chose another; ${what}`, `set ${field.name} before the first start`),
+    );
 
 /** Host and database, never the password. */
 const placeOf = (uri: string): string => {
@@ -69,16 +83,31 @@ const redis = (config: Config): Promise<Finding> =>
         fine('redis', await probeRedis(config.storage.redisUrl)),
       );
 
-/** As serve will read it: whose the file is, its form, and that production does not get one made for development. */
+/** What `ask` finds in the database; true where it cannot be asked: why not, other looks say. */
+const onDatabase = async ({ storage: { postgresUri: uri } }: Config, ask: (db: Database) => Promise<boolean>): Promise<boolean> => {
+  if (uri === '') return true;
+  const pool = createPool({ uri, size: 1 });
+  try {
+    return await ask(createDatabase({ pool }));
+  } catch {
+    return true;
+  } finally {
+    await pool.end();
+  }
+};
+
+/** As serve will read it: whose the file is, its form, and that production does not get one made for development, and that it is this database's. */
 const masterKey = async (config: Config): Promise<Finding[]> => {
   const { keyPath, key } = config.encryption;
   if (keyPath === '' && key === '') return [];
   const file = keyPath === '' ? [] : [keyFile('ENCRYPTION_KEY_PATH', keyPath)];
   if (file.some((one) => one.state === 'fault')) return file;
   const next = 'use the key that this database was made with; docs/operating.md, "First start in production", says how to make the first';
-  const opened = await look('master key', next, () => {
-    openMasterKey(config, systemRandom);
-    return fine('master key', 'is one');
+  const opened = await look('master key', next, async () => {
+    const { fits } = openMasterKey(config, systemRandom);
+    return (await onDatabase(config, fits))
+      ? fine('master key', 'is one')
+      : fault('master key', 'this database was made with another one: nothing in it would open', next);
   });
   return [...file, opened];
 };
@@ -126,6 +155,7 @@ ${CONFIG_HELP}`,
     const { config } = configuration(argv, terminal);
     const findings = [
       ...settings(config),
+      ...names(config),
       dataDir(config),
       ...(await postgres(config)),
       await redis(config),

@@ -6,18 +6,27 @@ interface Tables {
   master_key_check: { readonly slot: string; readonly check_value: Buffer };
 }
 
-/** The first start keeps the value; later ones compare. FAILED_PRECONDITION / MASTER_KEY_MISMATCH stops the start. */
-export const checkMasterKey = (db: Database, { checkValue }: Pick<MasterSealer, 'checkValue'>): Promise<void> =>
+const SLOT = 'primary';
+
+/** False for a database made with another master key; true where none was used yet. Changes nothing. */
+export const knowsMasterKey = (db: Database, { checkValue }: Pick<MasterSealer, 'checkValue'>): Promise<boolean> =>
   db.jobs(async (tx) => {
-    const tables = tx.tables<Tables>();
-    await tables
-      .insertInto('master_key_check')
-      .values({ slot: 'primary', check_value: checkValue })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-    const kept = await tables.selectFrom('master_key_check').select('check_value').where('slot', '=', 'primary').executeTakeFirstOrThrow();
-    if (!kept.check_value.equals(checkValue))
-      throw masterKeyMismatch(
-        'this database was made with another master key. Nothing in it would open: set ENCRYPTION_KEY_PATH (or ENCRYPTION_KEY) to the key it was made with',
-      );
+    const kept = await tx.tables<Tables>().selectFrom('master_key_check').select('check_value').where('slot', '=', SLOT).executeTakeFirst();
+    return kept?.check_value.equals(checkValue) ?? true;
   });
+
+/** The first start keeps the value; later ones compare. FAILED_PRECONDITION / MASTER_KEY_MISMATCH stops the start. */
+export const checkMasterKey = async (db: Database, sealer: Pick<MasterSealer, 'checkValue'>): Promise<void> => {
+  await db.jobs((tx) =>
+    tx
+      .tables<Tables>()
+      .insertInto('master_key_check')
+      .values({ slot: SLOT, check_value: sealer.checkValue })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute(),
+  );
+  if (!(await knowsMasterKey(db, sealer)))
+    throw masterKeyMismatch(
+      'this database was made with another master key. Nothing in it would open: set ENCRYPTION_KEY_PATH (or ENCRYPTION_KEY) to the key it was made with',
+    );
+};

@@ -5,7 +5,7 @@ import type { Values } from '../server/config/field.ts';
 import type { Database } from '../storage/storage.ts';
 import type { encryptionConfig } from './encryption.config.ts';
 import { loadMasterKey } from './master-key.file.ts';
-import { checkMasterKey } from './master-key.postgres.ts';
+import { checkMasterKey, knowsMasterKey } from './master-key.postgres.ts';
 import { createSealer } from './sealer.ts';
 
 export interface OpenedMasterKey extends Sealer {
@@ -13,6 +13,8 @@ export interface OpenedMasterKey extends Sealer {
   readonly dev: boolean;
   /** Before anything is sealed or opened: FAILED_PRECONDITION / MASTER_KEY_MISMATCH for a database made with another master key. */
   check(db: Database): Promise<void>;
+  /** False for a database made with another master key; true where none was used yet. Changes nothing. */
+  fits(db: Database): Promise<boolean>;
 }
 
 /** The parts of the configuration that decide where the key comes from. */
@@ -35,5 +37,5 @@ export const openMasterKey = ({ encryption, server, storage }: MasterKeyConfig, 
     random,
   );
   const sealer = createSealer(bytes, random);
-  return { ...sealer, dev, check: (db) => checkMasterKey(db, sealer) };
+  return { ...sealer, dev, check: (db) => checkMasterKey(db, sealer), fits: (db) => knowsMasterKey(db, sealer) };
 };

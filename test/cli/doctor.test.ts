@@ -15,7 +15,7 @@ let env: Environment;
 
 beforeAll(async () => {
   installation = await createInstallation();
-  env = { ...installation.env, TLS: 'auto' };
+  env = { ...installation.env, TLS: 'auto', TRUST_DOMAIN: 'prod.example', JWT_ISSUER: 'https://hub.prod.example' };
   expect((await runCli(['migrate'], env)).code).toBe(0);
 });
 afterAll(() => installation.close());
@@ -105,6 +105,23 @@ describe('security-hub doctor', () => {
     expect((await diagnose({ ENCRYPTION_KEY_PATH: file('short.key', 'short') })).fault).toMatch(
       /^master key: .* must hold 32 random bytes/,
     );
+  });
+
+  it('finds a master key that the database was not made with', async () => {
+    await asSuperuser(`INSERT INTO master_key_check (slot, check_value) VALUES ('primary', '\\x${'ab'.repeat(32)}')`);
+    try {
+      const { fault, next } = await diagnose({});
+      expect(fault).toBe('master key: this database was made with another one: nothing in it would open');
+      expect(next).toMatch(/^use the key that this database was made with/);
+    } finally {
+      await asSuperuser('DELETE FROM master_key_check');
+    }
+  });
+
+  it('warns of names that nobody chose, which every token and certificate would carry', async () => {
+    const { out } = await runCli(['doctor'], { ...env, TRUST_DOMAIN: '', JWT_ISSUER: '' });
+    expect(out.match(/^warn {2}(TRUST_DOMAIN|JWT_ISSUER): .*\n {6}next: set \1 before the first start$/gm)).toHaveLength(2);
+    expect((await runCli(['doctor'], env)).out).not.toMatch(/TRUST_DOMAIN|JWT_ISSUER/);
   });
 
   it('finds a certificate that has expired', async () => {
