@@ -113,7 +113,7 @@ export const wireCertificates = (
   };
   platform.every('certificates.authority', minutes(10), whenStarted(keeper.keep));
   platform.every('certificates.server', Math.min(config.serverLife / 10, minutes(1)), whenStarted(server.renew));
-  platform.every('certificates.revocations', seconds(30), async () => revocations.sweep(clock.now(), SWEPT_AT_ONCE));
+  platform.every('certificates.revocations', seconds(30), async () => revocations.sweep(feed.past(), SWEPT_AT_ONCE));
   const sweep = async (): Promise<void> => {
     await certificates.sweep(clock.now() - config.retention, SWEPT_AT_ONCE);
     await joinTokens.sweep(clock.now() - days(7), SWEPT_AT_ONCE);

@@ -96,7 +96,7 @@ export const createFeedSource = (pool: Pool, replica: string): FeedSource => {
 
     async live(after, head, limit, now: Instant) {
       const rows = await rowsOf(
-        `${BY_NUMBER}; SELECT ${COLUMNS} FROM change c WHERE c.seq > ${after} AND c.seq <= ${head} AND c.until > to_timestamp(${now / 1000}) ORDER BY c.seq LIMIT ${limit}`,
+        `${BY_NUMBER}; SELECT ${COLUMNS} FROM change c WHERE c.seq > ${after} AND c.seq <= ${head} AND c.until > least(to_timestamp(${now / 1000}), clock_timestamp()) ORDER BY c.seq LIMIT ${limit}`,
       );
       return rows.map((row) => feedRow(row as unknown as RawRow));
     },

@@ -84,6 +84,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   const early = new Map<number, Instant | null>();
   // Between the database's clock and ours.
   let offset: Millis = 0;
+  let serverTime: Instant = 0;
   let applied = 0;
   let loaded = false;
   // What a load found that must keep this replica from answering.
@@ -182,6 +183,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
       const poll = await source.poll(cursor, generation, POLL_PAGE);
       if (poll.recovery) throw standby();
       offset = poll.serverTime - clock.now();
+      serverTime = poll.serverTime;
       const news = poll.rows.filter((row) => row.seq > cursor);
       if (poll.generation > generation) loaded = false;
       else if (diverged(poll)) return block('the change feed went backwards: the database was restored; run `security-hub recover`');
@@ -278,6 +280,8 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     cursor: () => cursor,
     generation: () => generation,
     applied: () => applied,
+    lag: () => Math.max(0, offset),
+    past: () => Math.min(clock.now(), serverTime),
     age: () => fresh.age(),
     state: () => fresh.state(),
     assertFresh: (maxStaleness = 0) => fresh.assert(maxStaleness),

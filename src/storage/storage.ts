@@ -110,6 +110,10 @@ export interface Feed {
   generation(): number;
   /** Grows with every change applied here, by whichever way it came: what was put together from caches is whole as long as this stands. */
   applied(): number;
+  /** What neither our clock nor the database's, as last read, can be before: whatever ended by then has ended, though one of them has jumped. */
+  past(): Instant;
+  /** How far our clock is behind the database's, as last read. */
+  lag(): Millis;
   /** Time since the last successful poll was sent: the larger of the monotonic and the wall clock's. */
   age(): Millis;
   /** fresh → degraded from 10 s → stale beyond the ceiling. */

@@ -194,7 +194,7 @@ export const wireTokens = (
   platform.every('tokens.keys', minutes(1), reload);
   platform.every('tokens.key_life', minutes(1), keepKeys(rotation), true);
   platform.every('tokens.mirror', minutes(1), async () => {
-    while (mirror.sweep(clock.now(), SWEEP_SLICE)) await new Promise((resolve) => setImmediate(resolve));
+    while (mirror.sweep(feed.past(), SWEEP_SLICE)) await new Promise((resolve) => setImmediate(resolve));
   });
   platform.every(
     'tokens.sweep',

@@ -27,8 +27,8 @@ export const createWatch = ({ clock, feed, metrics, every }: Platform, ports: Wa
   const watchers = createWatchers({ clock, feed, jitter: Math.random });
   let epoch = 0;
   function* marks(upTo: number): Generator<SnapshotMark> {
-    yield* mirror.live(clock.now(), upTo);
-    yield* keyring.revoked(clock.now(), upTo);
+    yield* mirror.live(feed.past(), upTo);
+    yield* keyring.revoked(feed.past(), upTo);
   }
   const snapshots = createSnapshots({
     cursor: () => feed.cursor(),

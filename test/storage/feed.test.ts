@@ -191,6 +191,28 @@ describe('a replica', () => {
   });
 });
 
+describe('a clock that is wrong', () => {
+  it('of a replica that is behind makes no revocation end early, whichever way it comes', async () => {
+    const behind = await replica({ redis: true, clock: testClock(Date.now() - 3_600_000) });
+    const [streamed, polled] = [await replica({ redis: true }), await replica()];
+    const { revision } = await behind.write('acme', async () => ({
+      result: null,
+      changes: [revoked('t1', { until: behind.clock.now() + 60_000 })],
+    }));
+    for (const one of [streamed, polled]) {
+      await waitFor(() => one.seen.some(({ seq }) => seq === revision), 2500);
+      expect(one.seen.at(-1)?.until).toBeGreaterThan(Date.now() + 50_000);
+    }
+  });
+
+  it('of a replica that is ahead lets it forget nothing that the database knows to live', async () => {
+    const { revision } = await revoke(await replica(), 't1');
+    const ahead = await replica({ clock: testClock(Date.now() + 3_600_000) });
+    expect(ahead.seen.map(({ seq }) => seq)).toEqual([revision]);
+    expect(ahead.feed.past()).toBeLessThan(Date.now() + 1000);
+  });
+});
+
 describe('with the database away', () => {
   it.each([
     ['freeze', 'thaw'],

@@ -6,7 +6,7 @@ import { createFeedSource, sweepChanges } from '../../src/storage/changes.postgr
 import { createFeed } from '../../src/storage/feed.ts';
 import { createPool } from '../../src/storage/pool.postgres.ts';
 import type { AppliedChange } from '../../src/storage/storage.ts';
-import { type FreshDatabase, freshDatabase } from '../harness.ts';
+import { type FreshDatabase, freshDatabase, waitFor } from '../harness.ts';
 
 let database: FreshDatabase;
 beforeAll(async () => {
@@ -80,9 +80,10 @@ describe('a feed', () => {
   it('does not let the stream make it younger', async () => {
     const { feed, hear, end } = await follow();
     const before = feed.age();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await waitFor(() => feed.age() > before + 25, 5000, 'age');
+    const older = feed.age();
     hear(1, feed.cursor() + 1);
-    expect(feed.age()).toBeGreaterThanOrEqual(before + 25);
+    expect(feed.age()).toBeGreaterThanOrEqual(older);
     await end();
   });
 

@@ -1,10 +1,10 @@
 // The HTTP side port over real sockets: what it serves to whom, and how it refuses.
 import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../src/base/call.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { descriptors } from '../../src/server/descriptors/registry.ts';
+import { waitFor } from '../harness.ts';
 import { ask, type Handle, post, startHttp, type ToyOptions } from './http-toy.ts';
 
 const VALIDATE = '/securityhub.v1.SecurityHub/ValidateToken';
@@ -165,8 +165,10 @@ describe('a call as JSON', () => {
 
   it('ends the work when the caller goes away', async () => {
     const aborted: unknown[] = [];
+    let begun = false;
     const handle: Handle = ({ signal }) =>
       new Promise((_, reject) => {
+        begun = true;
         signal.addEventListener('abort', () => {
           aborted.push((signal.reason as Fault).code);
           reject(signal.reason as Error);
@@ -176,10 +178,10 @@ describe('a call as JSON', () => {
     const gone = new AbortController();
     const call = ask(port, VALIDATE, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}', signal: gone.signal });
     const ended = call.catch((error: { code: string }) => error.code);
-    await sleep(50);
+    await waitFor(() => begun, 10_000, 'the call');
     gone.abort();
     expect(await ended).toBe('ABORT_ERR');
-    for (let tries = 0; tries < 100 && aborted.length === 0; tries += 1) await sleep(10);
+    await waitFor(() => aborted.length > 0, 10_000, 'the end of its work');
     expect(aborted).toEqual(['CANCELLED']);
   });
 
@@ -308,23 +310,33 @@ describe('in the clear beyond loopback', () => {
 
 describe('leaving', () => {
   it('answers what is under way and takes nothing new', async () => {
-    let finish = (): void => {};
+    let finish: (() => void) | null = null;
     const handle: Handle = () => new Promise((resolve) => (finish = () => resolve(Buffer.alloc(0))));
     const { port, server } = await start({ handle });
     const call = post(port, VALIDATE, {});
-    await sleep(50);
-    const stopped = server.stop(5000);
-    await sleep(20);
-    await expect(ask(port, '/livez')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    finish();
+    await waitFor(() => finish !== null, 10_000, 'the call');
+    const stopped = server.stop(30_000);
+    const refused = (): Promise<boolean> =>
+      ask(port, '/livez').then(
+        () => false,
+        ({ code }: { code: string }) => code === 'ECONNREFUSED',
+      );
+    await waitFor(refused, 10_000, 'the closed door');
+    (finish as (() => void) | null)?.();
     expect(await call).toMatchObject({ status: 200, headers: { connection: 'close' } });
     await stopped;
   });
 
   it('does not wait longer than its grace', async () => {
-    const { port, server } = await start({ handle: () => new Promise(() => {}) });
+    let begun = false;
+    const { port, server } = await start({
+      handle: () => {
+        begun = true;
+        return new Promise(() => {});
+      },
+    });
     const call = post(port, VALIDATE, {}).catch((error: { code: string }) => error.code);
-    await sleep(50);
+    await waitFor(() => begun, 10_000, 'the call');
     await server.stop(50);
     expect(await call).toBe('ECONNRESET');
   });

@@ -85,6 +85,7 @@ export interface HubOptions {
   readonly config?: Partial<Values<typeof tokensConfig>>;
   readonly device?: SigningDevice;
   readonly metrics?: Metrics;
+  readonly masterKey?: Buffer;
 }
 
 /** One replica. Several on one database share keys and feed. */
@@ -101,7 +102,7 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
     base.every(name, length, work, leased);
   };
   const metrics = options.metrics ?? base.metrics;
-  const platform: TestPlatform = { ...base, every, metrics, sealer: createSealer(MASTER_KEY, systemRandom) };
+  const platform: TestPlatform = { ...base, every, metrics, sealer: createSealer(options.masterKey ?? MASTER_KEY, systemRandom) };
   const who = options.who ?? people();
   const wired = wireTokens(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
   await wired.start();

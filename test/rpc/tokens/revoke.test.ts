@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import type { Claims, Revocation, Tokens } from '../../../src/tokens/tokens.ts';
+import { days } from '../../../src/base/time.ts';
 import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller, waitFor } from '../../harness.ts';
 import { ANNA, ANONYMOUS, OTHER_TENANT, people, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
@@ -159,6 +160,19 @@ describe('revoking', () => {
     const foreign = by(userCaller(OTHER_TENANT, 'usr_olaf'));
     await expect(hub.door.revoke(revocation({ token: tokens.accessToken }), foreign)).rejects.toMatchObject({ reason: 'TENANT_FORBIDDEN' });
     expect(refusal(tokens)).toBeUndefined();
+  });
+
+  it('is not forgotten because a clock was ahead for a while', async () => {
+    const tokens = await hub.login();
+    await hub.door.revoke(revocation({ token: tokens.accessToken }), by(anna));
+    const now = clock.now();
+    clock.set(now + days(2));
+    await hub.turn('tokens.mirror');
+    // And one that starts meanwhile, on the same clock.
+    const fresh = await tokensHub(database, { clock });
+    clock.set(now);
+    expect([refusal(tokens), refusal(tokens, fresh)]).toEqual(['TOKEN_REVOKED', 'TOKEN_REVOKED']);
+    await fresh.stop();
   });
 
   it('names the field of a request that makes no sense', async () => {

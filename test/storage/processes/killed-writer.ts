@@ -10,7 +10,7 @@ const { write } = createWrite({
   insertEvents: async () => {},
   insertMessages,
   appendChanges,
-  feed: { cursor: () => 0, announce: () => {} },
+  feed: { lag: () => 0, cursor: () => 0, announce: () => {} },
   onMessages: () => process.kill(process.pid, 'SIGKILL'),
 });
 await write('acme', async () => ({
