@@ -37,6 +37,25 @@ describe('the documents', () => {
     expect(commands.filter((name) => !known.includes(name ?? ''))).toEqual([]);
   });
 
+  it('hold no comment in a line to copy: zsh, the shell of a Mac, takes it for words', () => {
+    const blocks = ['README.md', 'docs/operating.md'].flatMap((page) =>
+      [...read(page).matchAll(/^```(?:sh|bash)?\n([\s\S]*?)^```/gm)].map((match) => ({ page, text: match[1] ?? '' })),
+    );
+    const commented = blocks.flatMap(({ page, text }) =>
+      text
+        .split('\n')
+        .filter((line) => /^\s*(npm|npx|export|curl|grpcurl|kubectl|helm|security-hub|\()/.test(line) && /\s#\s/.test(line))
+        .map((line) => `${page}: ${line}`),
+    );
+    expect(commented).toEqual([]);
+  });
+
+  it('generate code from templates that are there', () => {
+    const templates = pages.flatMap((page) => [...read(page).matchAll(/--template (\S+)/g)].map((match) => match[1] ?? ''));
+    expect(templates).toHaveLength(2);
+    expect(templates.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
   it('name settings that are there', () => {
     const known = new Set(namesOf(schema));
     const set = pages.flatMap((page) =>
