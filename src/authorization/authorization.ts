@@ -80,6 +80,8 @@ export interface Rules extends HolderLists {
   roles(tx: Tx, tenantId: TenantId): Promise<readonly Role[]>;
   types(tx: Tx, tenantId: TenantId): Promise<readonly ResourceType[]>;
   subject(tx: Tx, tenantId: TenantId, subject: Subject): Promise<SubjectRows>;
+  /** In the order of the subjects. */
+  subjects(tx: Tx, tenantId: TenantId, subjects: readonly Subject[]): Promise<readonly SubjectRows[]>;
   putRole(tx: Tx, tenantId: TenantId, role: Role, now: Instant): Promise<void>;
   /** With its assignments. */
   deleteRole(tx: Tx, tenantId: TenantId, name: string): Promise<void>;

@@ -5,7 +5,7 @@ import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
 import { accessRows, type EnforceDataAccess } from './access/access.rpc.ts';
 import type { Tx } from '../storage/storage.ts';
-import { type Authorization, createAuthorization, type Subjects } from './authorization.ts';
+import { type Authorization, createAuthorization, type Subject, type Subjects } from './authorization.ts';
 import type { authorizationConfig } from './authorization.config.ts';
 import { authorizationServices } from './authorization.rpc.ts';
 import { postgresPolicies } from './policy/policies.postgres.ts';
@@ -34,6 +34,12 @@ export type AuthorizationPlatform = Pick<
 /** What the installation's conditions may speak of: it knows no tenant's types. */
 const ANY_SCHEMA = conditionSchema();
 const ANY_TYPE = { schema: () => ANY_SCHEMA };
+
+/** From the key of its rights. */
+const subjectOf = (key: string): Subject => {
+  const at = key.indexOf(':');
+  return { type: key.slice(0, at), id: key.slice(at + 1) };
+};
 
 /** The newest so many are kept. */
 const DECISIONS_PER_TENANT = 100_000;
@@ -117,10 +123,7 @@ export const wireAuthorization = (
     kinds: ['assignment', 'grant'],
     capacity: config.rightsCacheEntries,
     ttl: config.rightsCacheTtl,
-    load: (tenantId, key) => {
-      const at = key.indexOf(':');
-      return settled(tenantId, (tx) => rules.subject(tx, tenantId, { type: key.slice(0, at), id: key.slice(at + 1) }));
-    },
+    loadAll: (tenantId, keys) => settled(tenantId, (tx) => rules.subjects(tx, tenantId, keys.map(subjectOf))),
   });
 
   platform.metrics.gauge('securityhub_rights_cached', 'Subjects whose rights are in memory.', {}, () => subjects.size);

@@ -32,8 +32,8 @@ export const subjectKey = (subject: Subject): string => `${subject.type}:${subje
 
 /** Passes over cold caches before we say that changes come faster than we can read: a subject, its groups, and each further hand. */
 const PASSES = 12;
-/** So many cold subjects are read at once: a long batch takes its turns with everybody else who waits for a connection. */
-const AT_ONCE = 64;
+/** So many cold subjects are read at once: those of a whole batch, which go to the database together. */
+const AT_ONCE = 1024;
 /** Hands that a right may pass through: the depth of a delegation ends at two. */
 const HANDS = 3;
 
@@ -44,6 +44,13 @@ interface Parts {
 }
 
 const NO_PARTS: Parts = { groups: [], lent: [] };
+
+/** One way through everything that is wanted. */
+interface Reading {
+  readonly waiting: Promise<unknown>[];
+  /** What was read for it, where the cache may be too small for all who read at once; null before the first wait. */
+  readonly memory: Map<string, SubjectRows> | null;
+}
 
 interface Kept {
   readonly rights: Rights;
@@ -94,34 +101,50 @@ export const createResolve = ({ snapshots, subjects, cursor, applied, acts }: Re
     return joined;
   };
 
-  /** undefined: something is waited for. */
-  const assemble = (tenantId: TenantId, subject: Subject, hand: number, now: Instant, waiting: Promise<unknown>[]): Rights | undefined => {
-    const snapshot = snapshots.get(tenantId, '');
-    const stored = subjects.get(tenantId, subjectKey(subject));
-    if (isPromise(snapshot)) waiting.push(snapshot);
-    if (isPromise(stored)) waiting.push(stored);
-    if (isPromise(snapshot) || isPromise(stored)) return undefined;
-    const rows = withRoles(stored, subject.roles);
-    if (rows.memberships.length === 0 && rows.delegations.length === 0) return alone(snapshot, rows, now);
-    return together(tenantId, snapshot, rows, hand, now, waiting);
+  /** undefined: it is waited for. */
+  const rowsOf = (tenantId: TenantId, key: string, { waiting, memory }: Reading): SubjectRows | undefined => {
+    if (memory === null) {
+      const stored = subjects.get(tenantId, key);
+      if (!isPromise(stored)) return stored;
+      waiting.push(stored);
+      return undefined;
+    }
+    const id = `${tenantId}\0${key}`;
+    const read = memory.get(id);
+    if (read !== undefined) return read;
+    const stored = subjects.get(tenantId, key);
+    if (!isPromise(stored)) return stored;
+    waiting.push(stored.then((rows) => memory.set(id, rows)));
+    return undefined;
   };
 
-  const partsOf = (tenantId: TenantId, rows: SubjectRows, hand: number, now: Instant, waiting: Promise<unknown>[]): Parts | undefined => {
+  /** undefined: something is waited for. */
+  const assemble = (tenantId: TenantId, subject: Subject, hand: number, now: Instant, reading: Reading): Rights | undefined => {
+    const snapshot = snapshots.get(tenantId, '');
+    const stored = rowsOf(tenantId, subjectKey(subject), reading);
+    if (isPromise(snapshot)) reading.waiting.push(snapshot);
+    if (isPromise(snapshot) || stored === undefined) return undefined;
+    const rows = withRoles(stored, subject.roles);
+    if (rows.memberships.length === 0 && rows.delegations.length === 0) return alone(snapshot, rows, now);
+    return together(tenantId, snapshot, rows, hand, now, reading);
+  };
+
+  const partsOf = (tenantId: TenantId, rows: SubjectRows, hand: number, now: Instant, reading: Reading): Parts | undefined => {
     let missing = false;
     const groups: SubjectRows[] = [];
     for (const membership of rows.memberships) {
       if (hasEnded(membership, now)) continue;
-      const group = subjects.get(tenantId, `group:${membership.group}`);
-      if (!isPromise(group)) groups.push(group);
-      else missing = waiting.push(group) > 0;
+      const group = rowsOf(tenantId, `group:${membership.group}`, reading);
+      if (group === undefined) missing = true;
+      else groups.push(group);
     }
     const lent: Parts['lent'][number][] = [];
     for (const delegation of [rows, ...groups].flatMap((one) => one.delegations)) {
       if (delegation.depth < hand || hand >= HANDS || !inForce(delegation, now)) continue;
       const able = acts(tenantId, delegation.grantor);
-      if (isPromise(able)) missing = waiting.push(able) > 0;
+      if (isPromise(able)) missing = reading.waiting.push(able) > 0;
       if (able === false) continue;
-      const grantor = assemble(tenantId, delegation.grantor, hand + 1, now, waiting);
+      const grantor = assemble(tenantId, delegation.grantor, hand + 1, now, reading);
       if (grantor === undefined) missing = true;
       else lent.push({ delegation, grantor });
     }
@@ -134,14 +157,14 @@ export const createResolve = ({ snapshots, subjects, cursor, applied, acts }: Re
     rows: SubjectRows,
     hand: number,
     now: Instant,
-    waiting: Promise<unknown>[],
+    reading: Reading,
   ): Rights | undefined => {
     let hands = composed.get(rows);
     if (hands === undefined) composed.set(rows, (hands = []));
     const kept = hands[hand];
     const current = kept !== undefined && isCurrent(kept.rights, snapshot, now);
     if (current && kept.applied === applied()) return kept.rights;
-    const parts = partsOf(tenantId, rows, hand, now, waiting);
+    const parts = partsOf(tenantId, rows, hand, now, reading);
     if (parts === undefined) return undefined;
     if (current && sameParts(kept.parts, parts)) {
       kept.applied = applied();
@@ -152,34 +175,37 @@ export const createResolve = ({ snapshots, subjects, cursor, applied, acts }: Re
     return rights;
   };
 
-  const pass = (
-    wanted: readonly Wanted[],
-    now: Instant,
-  ): { readonly found: readonly Rights[]; readonly waiting: readonly Promise<unknown>[] } => {
+  const pass = (wanted: readonly Wanted[], now: Instant, reading: Reading): readonly Rights[] => {
     const found: Rights[] = [];
-    const waiting: Promise<unknown>[] = [];
     for (const { tenantId, subject } of wanted) {
-      const rights = assemble(tenantId, subject, 0, now, waiting);
+      const rights = assemble(tenantId, subject, 0, now, reading);
       if (rights !== undefined) found.push(rights);
-      else if (waiting.length >= AT_ONCE) break;
+      else if (reading.waiting.length >= AT_ONCE) break;
     }
-    return { found, waiting };
+    return found;
   };
 
   const settle = async (wanted: readonly Wanted[], now: Instant, first: readonly Promise<unknown>[]): Promise<readonly Rights[]> => {
+    const memory = new Map<string, SubjectRows>();
     let waiting = first;
+    let asOf = applied();
     for (let left = PASSES * Math.ceil(wanted.length / AT_ONCE); left > 0; left -= 1) {
       await Promise.all(waiting);
-      const next = pass(wanted, now);
-      if (next.waiting.length === 0) return next.found;
-      waiting = next.waiting;
+      // Read before a change and not looked at since: nobody tells whether it was touched.
+      if (asOf !== applied()) memory.clear();
+      asOf = applied();
+      const reading = { waiting: [], memory };
+      const found = pass(wanted, now, reading);
+      if (reading.waiting.length === 0) return found;
+      waiting = reading.waiting;
     }
     await Promise.allSettled(waiting);
     throw unavailable('RIGHTS_UNSETTLED', 'rights change faster than they can be read');
   };
 
   return (wanted, now) => {
-    const { found, waiting } = pass(wanted, now);
-    return waiting.length === 0 ? found : settle(wanted, now, waiting);
+    const reading: Reading = { waiting: [], memory: null };
+    const found = pass(wanted, now, reading);
+    return reading.waiting.length === 0 ? found : settle(wanted, now, reading.waiting);
   };
 };

@@ -8,8 +8,8 @@ import type { Database, Tx } from '../storage/storage.ts';
 import type { Page, ResourceType, Role, Rules, StoredAssignment, StoredGrant } from './authorization.ts';
 import type { Condition } from './condition/condition.ts';
 import { createHolders } from './holders.postgres.ts';
-import { forgetRest, readSubject, setClearance } from './subject-rows.postgres.ts';
-import type { Subject } from './rights.ts';
+import { forgetRest, readSubjects, setClearance } from './subject-rows.postgres.ts';
+import type { Subject, SubjectRows } from './rights.ts';
 
 interface RoleRow {
   tenant_id: string;
@@ -166,7 +166,11 @@ export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => (
   allRoles: (tenantId) => db.tenant(tenantId, (tx) => readRoles(tx, tenantId)),
   allTypes: (tenantId) => db.tenant(tenantId, (tx) => readTypes(tx, tenantId)),
 
-  subject: readSubject,
+  async subject(tx, tenantId, subject) {
+    const [rows] = await readSubjects(tx, tenantId, [subject]);
+    return rows as SubjectRows;
+  },
+  subjects: readSubjects,
   setClearance,
   ...createHolders(),
 

@@ -1,4 +1,4 @@
-// Everything stored about one subject, in one statement: what a cold check waits for.
+// Everything stored about subjects, in one statement: what a cold check waits for.
 import { sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
@@ -41,9 +41,37 @@ const millis = (column: string) => sql.raw(`floor(extract(epoch FROM ${column}) 
 const NB = millis('not_before');
 const EX = millis('expires_at');
 
-export const readSubject = async (tx: Tx, tenantId: TenantId, subject: Subject): Promise<SubjectRows> => {
+const rowsOf = (subject: Subject, stored: Stored | undefined): SubjectRows => ({
+  subject,
+  assignments: (stored?.assignments ?? []).map(({ role, nb, ex }) => ({ role, notBefore: nb, expiresAt: ex })),
+  grants: (stored?.grants ?? []).map(({ id, effect, permission, resource, nb, ex, condition, tree }) => ({
+    id,
+    effect,
+    permission,
+    resourceId: resource,
+    notBefore: nb,
+    expiresAt: ex,
+    condition,
+    tree,
+  })),
+  memberships: (stored?.memberships ?? []).map(({ name, ex }) => ({ group: name, expiresAt: ex })),
+  delegations: (stored?.delegations ?? []).map(({ id, type, grantor, permissions, resource, nb, ex, depth }) => ({
+    id,
+    grantor: { type, id: grantor },
+    permissions,
+    resourceId: resource,
+    notBefore: nb,
+    expiresAt: ex,
+    depth,
+  })),
+  clearance: stored?.clearance ? { clearance: stored.clearance.clearance, expiresAt: stored.clearance.ex } : null,
+});
+
+/** In the order of the subjects. */
+export const readSubjects = async (tx: Tx, tenantId: TenantId, subjects: readonly Subject[]): Promise<readonly SubjectRows[]> => {
   const own = (prefix: string) =>
-    sql`tenant_id = ${tenantId} AND ${sql.raw(prefix)}_type = ${subject.type} AND ${sql.raw(prefix)}_id = ${subject.id}`;
+    sql`tenant_id = ${tenantId} AND ${sql.raw(prefix)}_type = wanted.type AND ${sql.raw(prefix)}_id = wanted.id`;
+  const [types, ids] = [subjects.map(({ type }) => type), subjects.map(({ id }) => id)];
   const { rows } = await sql<Stored>`SELECT
     (SELECT json_agg(json_build_object('role', role, 'nb', ${NB}, 'ex', ${EX}) ORDER BY role)
        FROM role_assignment WHERE ${own('subject')}) AS assignments,
@@ -55,35 +83,11 @@ export const readSubject = async (tx: Tx, tenantId: TenantId, subject: Subject):
     (SELECT json_agg(json_build_object('id', id, 'type', grantor_type, 'grantor', grantor_id, 'permissions', permissions,
          'resource', resource_id, 'nb', ${NB}, 'ex', ${EX}, 'depth', depth) ORDER BY id)
        FROM delegation WHERE ${own('grantee')}) AS delegations,
-    (SELECT json_build_object('clearance', clearance, 'ex', ${EX}) FROM subject_clearance WHERE ${own('subject')}) AS clearance`.execute(
+    (SELECT json_build_object('clearance', clearance, 'ex', ${EX}) FROM subject_clearance WHERE ${own('subject')}) AS clearance
+    FROM unnest(${types}::text[], ${ids}::text[]) WITH ORDINALITY AS wanted (type, id, place) ORDER BY wanted.place`.execute(
     tx.tables<object>(),
   );
-  const stored = rows[0];
-  return {
-    subject,
-    assignments: (stored?.assignments ?? []).map(({ role, nb, ex }) => ({ role, notBefore: nb, expiresAt: ex })),
-    grants: (stored?.grants ?? []).map(({ id, effect, permission, resource, nb, ex, condition, tree }) => ({
-      id,
-      effect,
-      permission,
-      resourceId: resource,
-      notBefore: nb,
-      expiresAt: ex,
-      condition,
-      tree,
-    })),
-    memberships: (stored?.memberships ?? []).map(({ name, ex }) => ({ group: name, expiresAt: ex })),
-    delegations: (stored?.delegations ?? []).map(({ id, type, grantor, permissions, resource, nb, ex, depth }) => ({
-      id,
-      grantor: { type, id: grantor },
-      permissions,
-      resourceId: resource,
-      notBefore: nb,
-      expiresAt: ex,
-      depth,
-    })),
-    clearance: stored?.clearance ? { clearance: stored.clearance.clearance, expiresAt: stored.clearance.ex } : null,
-  };
+  return subjects.map((subject, at) => rowsOf(subject, rows[at]));
 };
 
 export const setClearance = async (

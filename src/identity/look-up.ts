@@ -16,7 +16,7 @@ interface Ports {
   readonly tracked: CreateTracked;
   readonly tenants: Pick<TenantStore, 'find'>;
   readonly tenantLists: Pick<TenantLists, 'ownerOf' | 'sole'>;
-  readonly users: Pick<UserStore, 'find' | 'byName'>;
+  readonly users: Pick<UserStore, 'find' | 'findAll' | 'byName'>;
   readonly workloads: Pick<WorkloadStore, 'find'>;
 }
 
@@ -45,7 +45,7 @@ export const createLookUps = ({ db, tracked, tenants, tenantLists, users, worklo
   });
   const userCache = tracked<User | null>({
     kinds: ['user_state'],
-    load: (tenantId, userId) => db.tenant(tenantId, (tx) => users.find(tx, tenantId, userId)),
+    loadAll: (tenantId, userIds) => db.tenant(tenantId, (tx) => users.findAll(tx, tenantId, userIds)),
     capacity: 10_000,
     ttl: KEPT,
   });
@@ -89,11 +89,9 @@ export const createLookUps = ({ db, tracked, tenants, tenantLists, users, worklo
     },
     /** Those of the users that are active, from the table itself. */
     activeUsers: (tenantId: TenantId, userIds: readonly string[]): Promise<readonly string[]> =>
-      db.tenant(tenantId, async (tx) => {
-        const active: string[] = [];
-        for (const userId of userIds) if ((await users.find(tx, tenantId, userId))?.status === 'active') active.push(userId);
-        return active;
-      }),
+      db.tenant(tenantId, async (tx) =>
+        (await users.findAll(tx, tenantId, userIds)).flatMap((user) => (user?.status === 'active' ? [user.userId] : [])),
+      ),
     /** From the table itself, for people who look: NOT_FOUND where there is none. */
     async getTenant(tenantId: TenantId): Promise<Tenant> {
       const found = await db.tenant(tenantId, (tx) => tenants.find(tx, tenantId));

@@ -37,6 +37,8 @@ export interface UserStore {
   /** Which of its names is taken by another account, null when the user was stored. */
   insert(tx: Tx, user: NewUser): Promise<'username' | 'email' | null>;
   find(tx: Tx, tenantId: TenantId, userId: string): Promise<User | null>;
+  /** In the order of the ids; null where there is none. */
+  findAll(tx: Tx, tenantId: TenantId, userIds: readonly string[]): Promise<readonly (User | null)[]>;
   /** The row, held until the transaction ends. */
   lock(tx: Tx, tenantId: TenantId, userId: string): Promise<User | null>;
   /** Those of the ids that are active, their rows held until the transaction ends. */

@@ -82,6 +82,14 @@ export const userStore: UserStore = {
     const row = await select(tx, tenantId).where('user_id', '=', userId).executeTakeFirst();
     return row === undefined ? null : userOfRow(row);
   },
+  async findAll(tx, tenantId, userIds) {
+    const rows = await select(tx, tenantId).where(sql<boolean>`user_id = ANY (${userIds})`).execute();
+    const byId = new Map(rows.map((row) => [row.user_id, row]));
+    return userIds.map((userId) => {
+      const row = byId.get(userId);
+      return row === undefined ? null : userOfRow(row);
+    });
+  },
   async lock(tx, tenantId, userId) {
     const row = await select(tx, tenantId).where('user_id', '=', userId).forUpdate().executeTakeFirst();
     return row === undefined ? null : userOfRow(row);

@@ -163,7 +163,14 @@ export interface Tracked<V> {
   readonly size: number;
 }
 
-export interface TrackedOptions<V> {
+export type TrackedOptions<V> = TrackedRules & TrackedLoad<V>;
+
+/** One by one, or all that are asked for in the same turn at once: then the values are in the order of the keys. */
+export type TrackedLoad<V> =
+  | { readonly load: (tenantId: TenantId, key: string) => Promise<V> }
+  | { readonly loadAll: (tenantId: TenantId, keys: readonly string[]) => Promise<readonly V[]> };
+
+export interface TrackedRules {
   readonly kinds: readonly ChangeKind[];
   /** Which keys of this cache a change touches: one key, or `'tenant'` for all of its tenant. Default: the change's own key, all of the tenant when it is ''. */
   readonly touches?: (change: AppliedChange) => string | null;
@@ -173,7 +180,6 @@ export interface TrackedOptions<V> {
    * is everything else that is kept.
    */
   readonly whileUnseen?: (change: AppliedChange) => boolean;
-  readonly load: (tenantId: TenantId, key: string) => Promise<V>;
   readonly capacity: number;
   readonly ttl: Millis;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { unavailable } from '../base/fault.ts';
-import type { AppliedChange, FeedState, TrackedOptions } from './storage.ts';
+import type { AppliedChange, FeedState, TrackedRules } from './storage.ts';
 import { createTracked } from './tracked.ts';
 
 const counted: string[] = [];
@@ -8,7 +8,7 @@ const count = (cache: string, result: string) => ({ inc: () => void counted.push
 
 const newly = { age: () => 0, cursor: () => 0, state: (): FeedState => ({ kind: 'fresh', age: 0 }) };
 
-type Over = Partial<Pick<TrackedOptions<string | null>, 'capacity' | 'touches' | 'whileUnseen'>>;
+type Over = Partial<Pick<TrackedRules, 'capacity' | 'touches' | 'whileUnseen'>>;
 
 const setUp = (over: Over = {}) => {
   let apply: (change: AppliedChange) => void = () => {};

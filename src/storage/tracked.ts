@@ -5,6 +5,7 @@ import type { TenantId } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
 import type { Clock, Millis } from '../base/time.ts';
 import type { AppliedChange, CreateTracked, Feed, Tracked, TrackedOptions } from './storage.ts';
+import { together } from './together.ts';
 
 export interface TrackedPorts {
   readonly feed: Pick<Feed, 'on' | 'age' | 'state' | 'cursor'>;
@@ -47,6 +48,7 @@ export const createTracked =
   (ports: TrackedPorts): CreateTracked =>
   <V>(options: TrackedOptions<V>): Tracked<V> => {
     const touches = options.touches ?? ownKey;
+    const read = 'loadAll' in options ? together(options.loadAll) : options.load;
     const name = options.kinds.join('+');
     const [hit, miss] = [ports.count(name, 'hit'), ports.count(name, 'miss')];
     const kept = boundedMap<string, Kept<V>>(options.capacity);
@@ -121,7 +123,7 @@ export const createTracked =
       for (let attempt = 1; ; attempt += 1) {
         load.overtaken = false;
         load.last = attempt === ATTEMPTS;
-        const value = await options.load(tenantId, key);
+        const value = await read(tenantId, key);
         if (!load.overtaken) {
           const until = ports.clock.monotonic() + options.ttl;
           kept.set(fullKey(tenantId, key), { value, epoch: epochOf(tenantId), until, overtaken: null }, Number.POSITIVE_INFINITY);

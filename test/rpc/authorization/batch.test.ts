@@ -160,6 +160,32 @@ describe('BatchCheck', () => {
     expect(policyRevision).toBe(before);
   });
 
+  it('reads the rights of all that are not in memory in a few transactions, even where memory has no room for them', async () => {
+    const ids = Array.from({ length: 1000 }, (_, at) => `usr_cold_${at}`);
+    let transactions = 0;
+    const cold = await createWorld(database, {
+      users: new Map(ids.map((id) => [`acme/${id}`, 'active'])),
+      settings: { rightsCacheEntries: 100 },
+      opened: () => {
+        transactions += 1;
+      },
+    });
+    try {
+      await seed(cold, 'acme', { usr_cold_0: ['viewer'], usr_cold_999: ['viewer'] });
+      await cold.check(user('usr_admin'), { action: 'read', resource: resource('config') });
+      const asked = () =>
+        cold.batch(user('usr_admin'), { checks: ids.map((id) => check(id, 'read', 'config', { principal: subject(id) })) });
+      transactions = 0;
+      const { results } = await asked();
+      expect(results.filter(({ allowed }) => allowed).map(({ id }) => id)).toEqual(['usr_cold_0', 'usr_cold_999']);
+      expect(transactions).toBeLessThanOrEqual(10);
+      const many = await Promise.all(Array.from({ length: 8 }, asked));
+      expect(many.map((one) => one.results.filter(({ allowed }) => allowed).length)).toEqual(many.map(() => 2));
+    } finally {
+      await cold.platform.stop();
+    }
+  });
+
   it('comes without a promise when everything is in memory', async () => {
     const request = BatchCheckRequest.fromPartial({ checks: [check('1', 'read', 'config')] });
     await world.decisions.batchCheck(request, callAs(user('usr_viewer')));

@@ -123,12 +123,18 @@ export const createWorld = async (
     readonly users?: ReadonlyMap<string, string>;
     readonly sealer?: Sealer;
     readonly settings?: Partial<typeof settings>;
+    /** Told of every transaction that authorization opens. */
+    readonly opened?: () => void;
   } = {},
 ): Promise<World> => {
-  const { users = USERS, settings: over = {}, ...rest } = options;
+  const { users = USERS, settings: over = {}, opened = () => {}, ...rest } = options;
   const platform = await createTestPlatform({ database, ...rest });
+  const tenant: TestPlatform['db']['tenant'] = (tenantId, work) => {
+    opened();
+    return platform.db.tenant(tenantId, work);
+  };
   const { door: authorization, services } = wireAuthorization(
-    platform,
+    { ...platform, db: { ...platform.db, tenant } },
     { ...settings, ...over },
     {
       watermarkUntil: () => platform.clock.now() + 3_600_000,
