@@ -1,8 +1,8 @@
 // Window of API keys.
 import type { Call } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
+import { millisOf, optionalTimestamp, timestampOf } from '../base/proto-time.ts';
 import { type Instant, seconds } from '../base/time.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import {
   type ApiKey as Printed,
   ApiKeyServiceService,
@@ -14,10 +14,8 @@ import {
 import { type Service, service } from '../server/rpc/define.ts';
 import { type ApiKey, type ApiKeys, statusAt } from './api-keys.ts';
 
-const timestampOf = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1e6 });
-const optional = (at: Instant | null): Timestamp | undefined => (at === null ? undefined : timestampOf(at));
 const millis = (span: { readonly seconds: number; readonly nanos: number } | undefined): number | null =>
-  span === undefined ? null : span.seconds * 1000 + Math.floor(span.nanos / 1e6);
+  span === undefined ? null : Math.floor(millisOf(span));
 
 const printed = (key: ApiKey, now: Instant): Printed => ({
   id: key.keyId,
@@ -27,10 +25,10 @@ const printed = (key: ApiKey, now: Instant): Printed => ({
   description: key.description,
   permissions: [...key.permissions],
   scopes: [...key.scopes],
-  expiresAt: optional(key.expiresAt),
+  expiresAt: optionalTimestamp(key.expiresAt),
   createdAt: timestampOf(key.createdAt),
   createdBy: key.ownerId,
-  lastUsedAt: optional(key.lastUsedAt),
+  lastUsedAt: optionalTimestamp(key.lastUsedAt),
   status: statusAt(key, now),
   metadata: { ...key.metadata },
 });

@@ -2,6 +2,7 @@
 import type { Call } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
+import { millisOf, timestampOf } from '../base/proto-time.ts';
 import { type Instant, seconds } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import {
@@ -18,8 +19,7 @@ const INSTALLATION = 'installation';
 
 // Years 1 to 9999 (google.protobuf.Timestamp); beyond them nothing happened.
 const instantOf = (at: Timestamp | undefined): Instant | null =>
-  at === undefined ? null : Math.min(Math.max(at.seconds * 1000 + at.nanos / 1e6, -62_135_596_800_000), 253_402_300_799_999);
-const timestampOf = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1e6 });
+  at === undefined ? null : Math.min(Math.max(millisOf(at), -62_135_596_800_000), 253_402_300_799_999);
 
 /** `usr_1` or `user:usr_1`. */
 const actorOf = (actor: string): { readonly actorType: string; readonly actorId: string } => {

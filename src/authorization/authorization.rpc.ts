@@ -3,6 +3,7 @@ import { tenantOf } from '../base/caller.ts';
 import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { badField } from '../base/fault.ts';
 import type { Pager } from '../base/page.ts';
+import { optionalTimestamp, timestampOf } from '../base/proto-time.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import type { AccessRows } from './access/access.rpc.ts';
@@ -10,7 +11,7 @@ import type { DecisionRows } from './decision/decision.rpc.ts';
 import type { GroupRows } from './groups.rpc.ts';
 import type { ListingRows } from './listing.rpc.ts';
 import type { PolicyRows } from './policy/policy.rpc.ts';
-import { changing, instant, optionalTimestamp, pages, reading, required, subjectFrom, timestamp } from './rows.rpc.ts';
+import { changing, instant, pages, reading, required, subjectFrom } from './rows.rpc.ts';
 import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant } from './authorization.ts';
 
 const printRole = (role: Role): proto.Role => ({
@@ -45,7 +46,7 @@ const printAssignment = (assignment: StoredAssignment): proto.Assignment => ({
   role: assignment.role,
   notBefore: optionalTimestamp(assignment.notBefore),
   expiresAt: optionalTimestamp(assignment.expiresAt),
-  createdAt: timestamp(assignment.createdAt),
+  createdAt: timestampOf(assignment.createdAt),
   createdBy: assignment.createdBy,
 });
 
@@ -57,7 +58,7 @@ const printGrant = (grant: StoredGrant): proto.Grant => ({
   effect: grant.effect === 'allow' ? proto.Effect.EFFECT_ALLOW : proto.Effect.EFFECT_DENY,
   expiresAt: optionalTimestamp(grant.expiresAt),
   reason: grant.reason,
-  createdAt: timestamp(grant.createdAt),
+  createdAt: timestampOf(grant.createdAt),
   createdBy: grant.createdBy,
   notBefore: optionalTimestamp(grant.notBefore),
   condition: grant.condition,

@@ -1,11 +1,12 @@
 // Window of groups, delegations and clearance: rows of AuthorizationService.
 import { type Caller, subjectOf, tenantOf } from '../base/caller.ts';
 import type { Pager } from '../base/page.ts';
+import { optionalTimestamp, timestampOf } from '../base/proto-time.ts';
 import type { AuthorizationServiceService } from '../gen/securityhub/v1/authorization.ts';
 import type * as proto from '../gen/securityhub/v1/authorization.ts';
 import type { Rows } from '../server/rpc/define.ts';
 import type { Authorization, Member, StoredDelegation, Subject } from './authorization.ts';
-import { changing, instant, optionalTimestamp, pages, reading, required, subjectFrom, timestamp } from './rows.rpc.ts';
+import { changing, instant, pages, reading, required, subjectFrom } from './rows.rpc.ts';
 
 type Named =
   | 'putGroup'
@@ -23,7 +24,7 @@ export type GroupRows = Pick<Rows<typeof AuthorizationServiceService>, Named>;
 const printMember = ({ member, expiresAt, createdAt, createdBy }: Member): proto.GroupMember => ({
   member: { type: member.type, id: member.id },
   expiresAt: optionalTimestamp(expiresAt),
-  createdAt: timestamp(createdAt),
+  createdAt: timestampOf(createdAt),
   createdBy,
 });
 
@@ -37,7 +38,7 @@ const printDelegation = (one: StoredDelegation): proto.Delegation => ({
   expiresAt: optionalTimestamp(one.expiresAt),
   depth: one.depth,
   reason: one.reason,
-  createdAt: timestamp(one.createdAt),
+  createdAt: timestampOf(one.createdAt),
 });
 
 const own = { ...changing(''), access: {} } as const;

@@ -2,12 +2,13 @@
 import { type Caller, lacks, subjectOf, tenantOf } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
+import { optionalTimestamp } from '../base/proto-time.ts';
 import * as proto from '../gen/securityhub/v1/authorization.ts';
 import type { Rows } from '../server/rpc/define.ts';
 import type { Authorization, HeldPermission, PermissionSource, Question, Situation, Subject } from './authorization.ts';
 import { PARENTS_MAX } from './question.ts';
 import { NAME } from './resource-type.ts';
-import { optionalTimestamp, pages, reading, required, subjectFrom } from './rows.rpc.ts';
+import { pages, reading, required, subjectFrom } from './rows.rpc.ts';
 
 type Named = 'getUserPermissions' | 'listSubjects';
 export type ListingRows = Pick<Rows<typeof proto.AuthorizationServiceService>, Named>;

@@ -1,17 +1,15 @@
 // What the rows of AuthorizationService share: their columns, times, subjects and pages.
 import { badField } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
+import { millisOf } from '../base/proto-time.ts';
 import { type Instant, seconds } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import type * as proto from '../gen/securityhub/v1/authorization.ts';
 import type { Access } from '../server/rpc/define.ts';
 import type { Page, Subject } from './authorization.ts';
 
-export const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
-export const optionalTimestamp = (at: Instant | null): Timestamp | undefined => (at === null ? undefined : timestamp(at));
 /** A part of a millisecond counts as ended: nothing lasts longer than it was given. */
-export const instant = (time: Timestamp | undefined): Instant | null =>
-  time === undefined ? null : time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
+export const instant = (time: Timestamp | undefined): Instant | null => (time === undefined ? null : Math.floor(millisOf(time)));
 
 export const required = <T>(field: string, value: T | undefined): T => {
   if (value === undefined) throw badField(field, 'must be set');

@@ -2,9 +2,9 @@
 import type { Call } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
+import { durationOf, millisOf, timestampOf } from '../base/proto-time.ts';
 import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import * as proto from '../gen/securityhub/v1/certificate.ts';
 import type * as hub from '../gen/securityhub/v1/security_hub.ts';
 import type { Warning } from '../gen/securityhub/v1/token.ts';
@@ -19,10 +19,9 @@ import {
   type StoredCertificate,
 } from './certificates.ts';
 
-const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
 /** 0 asks for nothing, like leaving it out. */
 const lifeOf = (given: Duration | undefined): Millis | null => {
-  const life = given === undefined ? 0 : given.seconds * 1000 + given.nanos / 1e6;
+  const life = millisOf(given);
   return life === 0 ? null : life;
 };
 
@@ -63,9 +62,9 @@ const printIssued = (issued: Issued): hub.IssueServiceCertResponse & proto.Renew
   trustBundlePem: issued.trustBundlePem,
   spiffeId: issued.spiffeId,
   serialNumber: issued.serialNumber,
-  notBefore: timestamp(issued.notBefore),
-  notAfter: timestamp(issued.notAfter),
-  renewAt: timestamp(issued.renewAt),
+  notBefore: timestampOf(issued.notBefore),
+  notAfter: timestampOf(issued.notAfter),
+  renewAt: timestampOf(issued.renewAt),
   warnings: warnings(issued.replayed, 'a private key'),
 });
 
@@ -77,12 +76,12 @@ const printCertificate = (one: StoredCertificate, now: Instant): proto.ServiceCe
   spiffeId: one.spiffeId,
   dnsNames: [...one.dnsNames],
   ipAddresses: [...one.ipAddresses],
-  notBefore: timestamp(one.notBefore),
-  notAfter: timestamp(one.notAfter),
+  notBefore: timestampOf(one.notBefore),
+  notAfter: timestampOf(one.notAfter),
   status: statusOf(one, now),
   sha256: one.sha256,
   issuedBy: one.issuedBy,
-  revokedAt: one.revokedAt === null ? undefined : timestamp(one.revokedAt),
+  revokedAt: one.revokedAt === null ? undefined : timestampOf(one.revokedAt),
   revocationReason: one.revocationReason,
 });
 
@@ -127,7 +126,7 @@ export const certificateServices = (door: Certificates): readonly Service[] => [
       idempotency: 'idempotent',
       async handle(request, call) {
         const { certificate, revision, effectiveBy } = await door.revoke(request, call);
-        return { certificate: printCertificate(certificate, call.now), revision, effectiveBy: timestamp(effectiveBy) };
+        return { certificate: printCertificate(certificate, call.now), revision, effectiveBy: timestampOf(effectiveBy) };
       },
     },
     listCertificates: {
@@ -152,7 +151,7 @@ export const certificateServices = (door: Certificates): readonly Service[] => [
       idempotency: 'safe',
       handle(_request, call) {
         const { trustDomain, pem, sequence } = door.bundle(call.now);
-        return { trustDomain, trustBundlePem: pem, sequence, refreshHint: { seconds: minutes(5) / 1000, nanos: 0 } };
+        return { trustDomain, trustBundlePem: pem, sequence, refreshHint: durationOf(minutes(5)) };
       },
     },
     createJoinToken: {
@@ -167,7 +166,7 @@ export const certificateServices = (door: Certificates): readonly Service[] => [
         const name = { namespace: request.namespace, service: request.service };
         const wish = { tenantId, name, ttl: lifeOf(request.ttl), idempotencyKey: request.idempotencyKey };
         const { joinToken, spiffeId, expiresAt, replayed, revision } = await door.createJoinToken(wish, call);
-        return { joinToken, spiffeId, expiresAt: timestamp(expiresAt), revision, warnings: warnings(replayed, 'the token') };
+        return { joinToken, spiffeId, expiresAt: timestampOf(expiresAt), revision, warnings: warnings(replayed, 'the token') };
       },
     },
   }),

@@ -3,9 +3,8 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
-import { type Instant, seconds } from '../base/time.ts';
-import type { Duration } from '../gen/google/protobuf/duration.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { durationOf, millisOf, timestampOf } from '../base/proto-time.ts';
+import { seconds } from '../base/time.ts';
 import { type EncryptionContext, type EncryptionKey as PrintedKey, EncryptionServiceService } from '../gen/securityhub/v1/encryption.ts';
 import type { DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse } from '../gen/securityhub/v1/security_hub.ts';
 import { type Service, service } from '../server/rpc/define.ts';
@@ -57,9 +56,6 @@ export const decryptHandler =
     });
   };
 
-const timestampOf = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1e6 });
-const durationOf = (length: number): Duration => ({ seconds: Math.floor(length / 1000), nanos: (length % 1000) * 1e6 });
-
 const printed = (key: KeyWithVersions): PrintedKey => ({
   id: key.id,
   tenantId: key.tenantId,
@@ -109,7 +105,7 @@ export const encryptionServices = (encryption: Encryption): readonly Service[] =
       idempotency: 'keyed',
       async handle(request, call) {
         const { name, purpose, algorithm, idempotencyKey, rotationPeriod: period } = request;
-        const rotationPeriod = period === undefined ? null : period.seconds * 1000 + Math.floor(period.nanos / 1e6);
+        const rotationPeriod = period === undefined ? null : Math.floor(millisOf(period));
         return changed(
           await encryption.createKey(tenantIn(request, call), { name, purpose, algorithm, rotationPeriod, idempotencyKey }, call),
         );

@@ -2,9 +2,9 @@
 import type { Authorization, Question, Rights, Ruling, Situation, Snapshot, Step } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { andThen } from '../base/maybe.ts';
+import { durationOf, millisOf, timestampOf } from '../base/proto-time.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import type { CheckPermissionRequest, CheckPermissionResponse, DecisionStep } from '../gen/securityhub/v1/security_hub.ts';
 import { note } from '../server/rpc/live-call.ts';
@@ -27,16 +27,12 @@ export interface DecisionPorts {
   readonly counted: (allowed: boolean, by: number) => void;
 }
 
-export const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
-
 export const duration = (length: Millis): Duration => {
-  const whole = Math.min(Math.max(0, Math.round(length)), Number.MAX_SAFE_INTEGER);
-  return { seconds: Math.floor(whole / 1000), nanos: (whole % 1000) * 1_000_000 };
+  return durationOf(Math.min(Math.max(0, Math.round(length)), Number.MAX_SAFE_INTEGER));
 };
 
 /** 0 = the server's own ceiling; a caller's zero asks for the freshest there can be. */
-export const staleness = (max: Duration | undefined): Millis =>
-  max === undefined ? 0 : Math.max(1, max.seconds * 1000 + Math.floor(max.nanos / 1_000_000));
+export const staleness = (max: Duration | undefined): Millis => (max === undefined ? 0 : Math.max(1, Math.floor(millisOf(max))));
 
 export const isPrincipal = (named: Named): named is Principal => 'holder' in named;
 
@@ -115,10 +111,10 @@ export const createCheckPermission = (ports: DecisionPorts) => {
       missingAttributes: [...(ruling.missing ?? [])],
       stepUp,
       trace: steps === null ? undefined : { steps: steps.map(printStep) },
-      validUntil: timestamp(moment.validUntil),
+      validUntil: timestampOf(moment.validUntil),
       decisionId: ports.decisionIds.next(),
       policyRevision: moment.policyRevision,
-      asOf: timestamp(moment.asOf),
+      asOf: timestampOf(moment.asOf),
       staleness: duration(moment.staleness),
     };
   };

@@ -3,11 +3,12 @@ import type { Authorization, Filter, KeyedMask, Rights, RowQuestion, Ruling, Sit
 import type { Call, MaybePromise } from '../base/call.ts';
 import { badField } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
+import { timestampOf } from '../base/proto-time.ts';
 import type { Instant } from '../base/time.ts';
 import type { EnforceDataAccessRequest, EnforceDataAccessResponse } from '../gen/securityhub/v1/authorization.ts';
 import { type FieldMask, MaskType, type RowFilter } from '../gen/securityhub/v1/data_access.ts';
 import { note } from '../server/rpc/live-call.ts';
-import { type DecisionPorts, duration, isPrincipal, reach, staleness, timestamp } from './check-permission.ts';
+import { type DecisionPorts, duration, isPrincipal, reach, staleness } from './check-permission.ts';
 import { effectOf } from './check-permission-answer.ts';
 import { readWords, requireParents, requireType } from './check-permission-question.ts';
 import { stepUpAt, through } from './gate.ts';
@@ -155,10 +156,10 @@ export const createEnforceDataAccess = (ports: AccessPorts) => {
       appliedPolicies: [...ruling.rules],
       leftOut: leftOut.map(({ rule, effect, message }) => ({ rule, denies: effect === 'deny', message })),
       stepUp,
-      validUntil: timestamp(Math.min(call.now + ports.decisionTtl, ...until)),
+      validUntil: timestampOf(Math.min(call.now + ports.decisionTtl, ...until)),
       decisionId,
       policyRevision: feed.cursor(),
-      asOf: timestamp(call.now),
+      asOf: timestampOf(call.now),
       staleness: duration(feed.age()),
     };
   };

@@ -1,15 +1,16 @@
+import { timestampOf } from '../base/proto-time.ts';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import type { LiveSubject } from '../gen/securityhub/v1/token.ts';
 import { emptyResponse, encodeStill, encodeWarning, withMoment } from './validate-token-answer.ts';
-import { someClaims, timestamp } from './validate-token-claims.ts';
+import { someClaims } from './validate-token-claims.ts';
 import type { Moment } from './validate-token-moment.ts';
 import { ownRoom, say, shareSaid, validAnswer } from './validate-token-said.ts';
 
 const instant = fc.integer({ min: 0, max: 253_402_300_799_999 });
 const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
-const duration = (millis: number) => timestamp(Math.floor(millis));
+const duration = (millis: number) => timestampOf(Math.floor(millis));
 
 const moments = fc.record({
   asOf: instant,
@@ -20,8 +21,8 @@ const moments = fc.record({
   staleness: fc.double({ min: 0, max: 1e9, noNaN: true }),
 });
 const shown = (moment: Moment) => ({
-  asOf: timestamp(moment.asOf),
-  freshUntil: timestamp(moment.freshUntil),
+  asOf: timestampOf(moment.asOf),
+  freshUntil: timestampOf(moment.freshUntil),
   revocationSeq: moment.revocationSeq,
   policyRevision: moment.policyRevision,
   degraded: moment.degraded,
@@ -66,10 +67,10 @@ describe('an answer put together by hand', () => {
           tenantId: 'acme',
           permissions,
           ...own,
-          expiresAt: timestamp(own.expiresAt),
-          notBefore: timestamp(own.notBefore),
-          issuedAt: timestamp(own.issuedAt),
-          authTime: timestamp(own.authTime),
+          expiresAt: timestampOf(own.expiresAt),
+          notBefore: timestampOf(own.notBefore),
+          issuedAt: timestampOf(own.issuedAt),
+          authTime: timestampOf(own.authTime),
         });
         const subject: LiveSubject = {
           type: 'user',

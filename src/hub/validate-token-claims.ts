@@ -1,12 +1,9 @@
 // Claims as ValidateToken prints them, of each kind of credential.
 import type { Confirmation } from '../base/possession.ts';
-import type { Instant } from '../base/time.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { timestampOf } from '../base/proto-time.ts';
 import type { Claims as ClaimsMessage } from '../gen/securityhub/v1/token.ts';
 import type { ForeignClaims } from '../issuers/issuers.ts';
 import type { Claims } from '../tokens/tokens.ts';
-
-export const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: Math.floor((at % 1000) * 1e6) });
 
 const EMPTY_CLAIMS: Omit<ClaimsMessage, 'issuer' | 'subject' | 'tokenId' | 'tenantId'> = {
   audience: [],
@@ -65,9 +62,9 @@ export const accessClaims = (claims: Claims): ClaimsMessage =>
     issuer: claims.issuer,
     subject: claims.subject,
     audience: [...claims.audience],
-    expiresAt: timestamp(claims.expiresAt),
-    notBefore: timestamp(claims.notBefore),
-    issuedAt: timestamp(claims.issuedAt),
+    expiresAt: timestampOf(claims.expiresAt),
+    notBefore: timestampOf(claims.notBefore),
+    issuedAt: timestampOf(claims.issuedAt),
     tokenId: claims.tokenId,
     clientId: claims.clientId,
     tenantId: claims.tenantId,
@@ -80,7 +77,7 @@ export const accessClaims = (claims: Claims): ClaimsMessage =>
     mfaVerified: claims.mfaVerified,
     riskLevel: claims.riskLevel,
     authMethod: claims.authMethod,
-    authTime: timestamp(claims.authTime),
+    authTime: timestampOf(claims.authTime),
     acr: claims.acr,
     amr: [...claims.amr],
     actor: claims.delegation === null ? [] : claims.delegation.actors.map((actor) => ({ ...actor })),
@@ -94,9 +91,9 @@ export const foreignClaims = ({ said, ...claims }: ForeignClaims): ClaimsMessage
     issuer: claims.issuer,
     subject: said.subject,
     audience: [...claims.audience],
-    expiresAt: timestamp(claims.expiresAt),
-    notBefore: timestamp(claims.notBefore),
-    issuedAt: timestamp(claims.issuedAt),
+    expiresAt: timestampOf(claims.expiresAt),
+    notBefore: timestampOf(claims.notBefore),
+    issuedAt: timestampOf(claims.issuedAt),
     tokenId: said.tokenId,
     clientId: said.clientId,
     tenantId: claims.tenantId,
@@ -104,7 +101,7 @@ export const foreignClaims = ({ said, ...claims }: ForeignClaims): ClaimsMessage
     sessionId: said.sessionId,
     mfaVerified: claims.mfaVerified,
     authMethod: 'sso',
-    authTime: claims.authTime === null ? undefined : timestamp(claims.authTime),
+    authTime: claims.authTime === null ? undefined : timestampOf(claims.authTime),
     acr: claims.acr,
     amr: [...claims.amr],
     confirmation: confirmationMessage(claims.confirmation),

@@ -1,8 +1,8 @@
 // The last step of ValidateToken: proven, loaded, seen; is it good for this use? Nothing waits here.
 import type { Authorization } from '../authorization/authorization.ts';
 import type { Call } from '../base/call.ts';
-import { type Instant, type Millis } from '../base/time.ts';
-import type { Duration } from '../gen/google/protobuf/duration.ts';
+import { millisOf } from '../base/proto-time.ts';
+import type { Instant } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
 import { Verdict } from '../gen/securityhub/v1/token.ts';
 import type { Feed } from '../storage/storage.ts';
@@ -29,9 +29,6 @@ export interface ConcludePorts extends MomentPorts {
   readonly notice: Pick<Notice, 'ended' | 'use'>;
   readonly permits: Authorization['permits'];
 }
-
-export const millis = (duration: Duration | undefined): Millis =>
-  duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6;
 
 const IN_GRACE = encodeWarning({ code: 'TOKEN_EXPIRED_IN_GRACE', message: 'the token has expired and counts only by grace' });
 const UNCHECKED = encodeWarning({ code: 'AUDIENCE_UNCHECKED', message: 'nobody said for whom the token must be meant' });
@@ -86,7 +83,7 @@ export const createConclude = (ports: ConcludePorts) => {
     key: ProvenKey,
   ): Buffer => {
     const { proven, inGrace } = proof;
-    feed.assertFresh(millis(request.maxStaleness));
+    feed.assertFresh(millisOf(request.maxStaleness));
     // Whose token this is says nothing to those who may not ask.
     if (!sight.tenant) return invalid(proof, [WRONG_TENANT], sight, null, call.now);
     if (!sight.audience) return invalid(proof, [WRONG_AUDIENCE], sight, null, call.now);

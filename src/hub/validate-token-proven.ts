@@ -1,9 +1,10 @@
 // A proven credential, whatever its kind: what the rules read of it, and what is shown of it.
+import { timestampOf } from '../base/proto-time.ts';
 import type { Instant } from '../base/time.ts';
 import { type Claims as ClaimsMessage, TokenType } from '../gen/securityhub/v1/token.ts';
 import type { Marked as ForeignClaims } from '../issuers/issuers.ts';
 import type { Claims, Marked, Slot } from '../tokens/tokens.ts';
-import { accessClaims, foreignClaims, someClaims, timestamp } from './validate-token-claims.ts';
+import { accessClaims, foreignClaims, someClaims } from './validate-token-claims.ts';
 import type { Own } from './validate-token-said.ts';
 import type { Credential } from './verdict.ts';
 import type { SessionToken } from './weigh-use.ts';
@@ -124,7 +125,7 @@ export const shownClaims = ({ source }: Proven): ClaimsMessage => {
       permissions: [...source.permissions],
       scopes: [...source.scopes],
       authMethod: 'api_key',
-      expiresAt: source.expiresAt === null ? undefined : timestamp(source.expiresAt),
+      expiresAt: source.expiresAt === null ? undefined : timestampOf(source.expiresAt),
     });
   return someClaims({
     issuer: source.issuer,
@@ -132,7 +133,7 @@ export const shownClaims = ({ source }: Proven): ClaimsMessage => {
     tokenId: source.serialNumber,
     tenantId: source.tenantId,
     authMethod: 'certificate',
-    notBefore: timestamp(source.notBefore),
-    expiresAt: timestamp(source.notAfter),
+    notBefore: timestampOf(source.notBefore),
+    expiresAt: timestampOf(source.notAfter),
   });
 };

@@ -2,13 +2,14 @@
 import type { Call, MaybePromise } from '../base/call.ts';
 import { badField } from '../base/fault.ts';
 import { andThen, isPromise } from '../base/maybe.ts';
+import { millisOf } from '../base/proto-time.ts';
 import { type Millis, seconds } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
 import type { Feed } from '../storage/storage.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
 import type { Notice } from './notice.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
-import { type ConcludePorts, createConclude, millis, WRONG_TENANT } from './validate-token-conclude.ts';
+import { type ConcludePorts, createConclude, WRONG_TENANT } from './validate-token-conclude.ts';
 import { createFactsOf, type FactPorts } from './validate-token-facts.ts';
 import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
 import { createSightOf, type SightPorts } from './validate-token-sight.ts';
@@ -38,7 +39,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     if (proof.reason.code === 'SIGNATURE_INVALID') ports.notice.forged(call);
     const sight = proof.proven === null ? null : sightOf(proof.proven.credential, rule, call.caller);
     return andThen(sight, (seen) => {
-      ports.feed.assertFresh(millis(request.maxStaleness));
+      ports.feed.assertFresh(millisOf(request.maxStaleness));
       return invalid(proof, seen === null || seen.tenant ? [proof.reason] : [WRONG_TENANT], seen, null, call.now);
     });
   };
@@ -74,7 +75,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
   return (request: ValidateTokenRequest, call: Call): MaybePromise<Buffer> => {
     if (request.token !== '' && request.certificateChain !== '')
       throw badField('certificate_chain', 'give a token or a certificate_chain, not both');
-    const grace = millis(request.grace);
+    const grace = millisOf(request.grace);
     if (!(grace >= 0 && grace <= MAX_GRACE)) throw badField('grace', 'must be from 0 to 60 s');
     const rule = audienceRule(call.caller, request.audience);
     const proof = prove(request, call, grace);

@@ -1,6 +1,7 @@
 // A use of a guarded token, weighed: what stands against it, what is worth a warning, whether a better proof would do. Pure.
 import type { SecondFactor } from '../base/caller.ts';
 import type { Restrictions } from '../base/constraints.ts';
+import { durationOf } from '../base/proto-time.ts';
 import type { Instant } from '../base/time.ts';
 import type { StepUp } from '../gen/securityhub/v1/token.ts';
 import { type Guards, hours, lackingFactor, OUTSIDE, type Proved, provedUntil } from './guards.ts';
@@ -16,7 +17,7 @@ export interface SessionToken extends Pick<Credential, 'deviceId' | 'fingerprint
 export const stepUpOf = ({ methods, maxAge }: Pick<SecondFactor, 'methods' | 'maxAge'>): StepUp => ({
   acrValues: ['aal2'],
   methods: [...methods],
-  maxAge: maxAge === 0 ? undefined : { seconds: Math.floor(maxAge / 1000), nanos: (maxAge % 1000) * 1e6 },
+  maxAge: maxAge === 0 ? undefined : durationOf(maxAge),
 });
 
 export interface Weighed {

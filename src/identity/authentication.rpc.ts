@@ -1,9 +1,9 @@
 // Window of login and logout.
+import { timestampOf } from '../base/proto-time.ts';
 import { seconds } from '../base/time.ts';
 import { AuthenticationServiceService, type LoginResponse, type LogoutResponse } from '../gen/securityhub/v1/authentication.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import type { Identity } from './identity.ts';
-import { timestampOf } from './timestamp.ts';
 
 export const authenticationService = (identity: Pick<Identity, 'login' | 'logout'>): Service =>
   service(AuthenticationServiceService, {

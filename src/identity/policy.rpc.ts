@@ -1,13 +1,12 @@
 // Policies as messages.
+import { durationOf, millisOf } from '../base/proto-time.ts';
 import { type Millis } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import type { MfaPolicy, SessionPolicy } from '../gen/securityhub/v1/tenant.ts';
 import { DEFAULT_MFA, DEFAULT_SESSION, type MfaWords, newMethods, type SessionWords, type TenantPolicy } from './policy.ts';
 
-const millis = (duration: Duration | undefined): Millis =>
-  duration === undefined ? 0 : duration.seconds * 1000 + Math.floor(duration.nanos / 1e6);
-const duration = (length: Millis): Duration | undefined =>
-  length === 0 ? undefined : { seconds: Math.floor(length / 1000), nanos: (length % 1000) * 1e6 };
+const millis = (duration: Duration | undefined): Millis => Math.floor(millisOf(duration));
+const duration = (length: Millis): Duration | undefined => (length === 0 ? undefined : durationOf(length));
 
 // The bounds of the proto leave nothing but the words and ''.
 const word = <W extends string>(given: string, instead: W): W => (given === '' ? instead : (given as W));

@@ -1,6 +1,7 @@
 // Window of tenants.
 import { tenantOf } from '../base/caller.ts';
 import { constraintsFrom, printConstraints } from '../base/constraints.ts';
+import { timestampOf } from '../base/proto-time.ts';
 import { seconds } from '../base/time.ts';
 import {
   type CreateTenantResponse,
@@ -15,7 +16,6 @@ import {
 import { type Service, service } from '../server/rpc/define.ts';
 import type { Identity, Tenant } from './identity.ts';
 import { mfaFrom, printMfa, printSession, sessionFrom } from './policy.rpc.ts';
-import { timestampOf } from './timestamp.ts';
 
 const printed = (tenant: Tenant): Printed => ({
   id: tenant.tenantId,

@@ -3,6 +3,7 @@ import type { Call } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
 import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
+import { optionalTimestamp, timestampOf } from '../base/proto-time.ts';
 import { seconds } from '../base/time.ts';
 import {
   type CreateUserResponse,
@@ -17,7 +18,6 @@ import {
 } from '../gen/securityhub/v1/user.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import type { Identity, User } from './identity.ts';
-import { optionalTimestamp, timestampOf } from './timestamp.ts';
 
 type Door = Pick<
   Identity,

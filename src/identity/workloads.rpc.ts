@@ -1,6 +1,7 @@
 // Window of workloads.
 import { tenantOf } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
+import { timestampOf } from '../base/proto-time.ts';
 import { seconds } from '../base/time.ts';
 import {
   type DeleteWorkloadResponse,
@@ -12,7 +13,6 @@ import {
 } from '../gen/securityhub/v1/workload.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import { type Identity, spiffeIdOf, type Workload } from './identity.ts';
-import { timestampOf } from './timestamp.ts';
 
 type Door = Pick<Identity, 'putWorkload' | 'getWorkload' | 'listWorkloads' | 'deleteWorkload' | 'holds'>;
 

@@ -2,8 +2,8 @@
 import type { Call, MaybePromise } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
-import { type Instant, seconds } from '../base/time.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { durationOf, millisOf, timestampOf } from '../base/proto-time.ts';
+import { seconds } from '../base/time.ts';
 import {
   type ClaimMapping as MappingMessage,
   type ListTrustedIssuersResponse,
@@ -13,8 +13,6 @@ import {
 } from '../gen/securityhub/v1/trusted_issuer.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import type { IssuersDoor, Listed, NewIssuer, SubjectKind } from './issuers.ts';
-
-const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
 
 const NO_MAPPING: MappingMessage = {
   subjectKind: '',
@@ -45,7 +43,7 @@ const given = (message: Printed, tenantId: string): NewIssuer => {
     algorithms,
     audiences,
     mapping: { ...mapping, subjectKind },
-    maxAge: maxAge === undefined ? 0 : maxAge.seconds * 1000 + Math.floor(maxAge.nanos / 1e6),
+    maxAge: Math.floor(millisOf(maxAge)),
   };
 };
 
@@ -60,14 +58,14 @@ const printed = ({ issuer: { maxAge, mapping, createdAt, updatedAt, ...issuer },
     requiredClaims: { ...mapping.requiredClaims },
     mfaValues: [...mapping.mfaValues],
   },
-  maxAge: maxAge === 0 ? undefined : { seconds: Math.floor(maxAge / 1000), nanos: (maxAge % 1000) * 1_000_000 },
+  maxAge: maxAge === 0 ? undefined : durationOf(maxAge),
   keys: {
     kids: [...keys.kids],
-    fetchedAt: keys.fetchedAt === null ? undefined : timestamp(keys.fetchedAt),
+    fetchedAt: keys.fetchedAt === null ? undefined : timestampOf(keys.fetchedAt),
     problem: keys.problem,
   },
-  createdAt: timestamp(createdAt),
-  updatedAt: timestamp(updatedAt),
+  createdAt: timestampOf(createdAt),
+  updatedAt: timestampOf(updatedAt),
 });
 
 const WRITE = { permission: 'issuers:write', across: true } as const;

@@ -3,20 +3,9 @@ import type { AuditEntry } from '../base/event.ts';
 import type { Pager } from '../base/page.ts';
 import type { Random } from '../base/random.ts';
 import type { Sealer } from '../base/sealer.ts';
-import type { Clock, Millis } from '../base/time.ts';
+import type { Clock } from '../base/time.ts';
 import type { Pay } from './rpc/budgets.ts';
-import type {
-  Cache,
-  CreateTracked,
-  Database,
-  Feed,
-  CreateGroupCommit,
-  Lease,
-  ReadHead,
-  Tx,
-  Write,
-  WriteInstallation,
-} from '../storage/storage.ts';
+import type { Stores, Tx } from '../storage/storage.ts';
 
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
@@ -48,7 +37,7 @@ export interface Recorder {
   flush(): Promise<void>;
 }
 
-export interface Platform {
+export interface Platform extends Stores {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -56,18 +45,7 @@ export interface Platform {
   readonly production: boolean;
   readonly sealer: Sealer;
   readonly pager: Pager;
-  readonly db: Database;
-  readonly write: Write;
-  readonly writeInstallation: WriteInstallation;
-  readonly readHead: ReadHead;
-  readonly feed: Feed;
-  readonly cache: Cache;
-  readonly lease: Lease;
-  readonly tracked: CreateTracked;
-  readonly groupCommit: CreateGroupCommit;
   readonly audit: Recorder;
   /** Takes from the budget of whoever asks, before work that no cache spares; RESOURCE_EXHAUSTED when it is empty. */
   readonly pay: Pay;
-  /** A background job every `every` with jitter, under a lease of that name where `leased`. Stopped with the process. */
-  readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
 }

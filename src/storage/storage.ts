@@ -210,3 +210,18 @@ export interface GroupCommit<T, R = void> {
 }
 
 export type CreateGroupCommit = <T, R = void>(flush: Flush<T, R>, options?: GroupCommitOptions<T>) => GroupCommit<T, R>;
+
+/** What the storage gives to every capability. */
+export interface Stores {
+  readonly db: Database;
+  readonly write: Write;
+  readonly writeInstallation: WriteInstallation;
+  readonly readHead: ReadHead;
+  readonly feed: Feed;
+  readonly cache: Cache;
+  readonly lease: Lease;
+  readonly tracked: CreateTracked;
+  readonly groupCommit: CreateGroupCommit;
+  /** A background job every `every` with jitter, under a lease of that name where `leased`. Stopped with the process. */
+  readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
+}

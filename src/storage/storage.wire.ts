@@ -1,7 +1,7 @@
 // Joins the storage: which database, which Redis, the feed between replicas, the jobs of all.
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '../base/event.ts';
-import { type Clock, type Instant, type Millis, minutes } from '../base/time.ts';
+import { type Clock, type Instant, minutes } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Log, type Metrics } from '../server/platform.ts';
 import { createMemoryCache } from './cache.memory.ts';
@@ -21,7 +21,7 @@ import { createOutboxStore } from './outbox.postgres.ts';
 import { createPool, type Pool } from './pool.postgres.ts';
 import { prepareDatabase } from './prepare.postgres.ts';
 import { createRelay, type EventSink } from './relay.ts';
-import type { Cache, CreateGroupCommit, CreateTracked, Database, Feed, Lease, ReadHead, Tx, Write, WriteInstallation } from './storage.ts';
+import type { Feed, Stores, Tx } from './storage.ts';
 import type { storageConfig } from './storage.config.ts';
 import { createMemoryHub } from './stream.memory.ts';
 import { createRedisStream } from './stream.redis.ts';
@@ -45,17 +45,7 @@ export interface StorageDeps {
   readonly migrateAtStart?: boolean;
 }
 
-export interface Storage {
-  readonly db: Database;
-  readonly write: Write;
-  readonly writeInstallation: WriteInstallation;
-  readonly readHead: ReadHead;
-  readonly feed: Feed;
-  readonly cache: Cache;
-  readonly lease: Lease;
-  readonly tracked: CreateTracked;
-  readonly groupCommit: CreateGroupCommit;
-  readonly every: (name: string, every: Millis, work: () => Promise<void>, leased?: boolean) => void;
+export interface Storage extends Stores {
   /** Where things are, for one line at start: no secrets. */
   readonly about: { readonly postgres: 'embedded' | 'external'; readonly redis: 'memory' | 'external' };
   readonly role: RoleReport;

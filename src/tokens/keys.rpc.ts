@@ -1,12 +1,9 @@
 // Window of the signing keys: list, rotate, revoke.
-import { type Instant, seconds } from '../base/time.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { millisOf, optionalTimestamp } from '../base/proto-time.ts';
+import { seconds } from '../base/time.ts';
 import type { SigningKey, TokenServiceService } from '../gen/securityhub/v1/token.ts';
 import type { Rows } from '../server/rpc/define.ts';
 import type { StoredKey, TokensDoor } from './tokens.ts';
-
-const timestamp = (at: Instant | null): Timestamp | undefined =>
-  at === null ? undefined : { seconds: Math.floor(at / 1000), nanos: Math.floor(at % 1000) * 1_000_000 };
 
 const keyMessage = (key: StoredKey): SigningKey => ({
   kid: key.kid,
@@ -14,13 +11,13 @@ const keyMessage = (key: StoredKey): SigningKey => ({
   // Of keys that others keep, several may sign at once.
   state: key.source === 'held' && key.state === 'published' && key.activatedAt !== null ? 'active' : key.state,
   source: key.source,
-  createdAt: timestamp(key.createdAt),
-  publishedAt: timestamp(key.publishedAt),
-  activatesAt: timestamp(key.activateAt),
-  activatedAt: timestamp(key.activatedAt),
-  retiringAt: timestamp(key.retiringAt),
-  retiredAt: timestamp(key.retiredAt),
-  revokedAt: timestamp(key.revokedAt),
+  createdAt: optionalTimestamp(key.createdAt),
+  publishedAt: optionalTimestamp(key.publishedAt),
+  activatesAt: optionalTimestamp(key.activateAt),
+  activatedAt: optionalTimestamp(key.activatedAt),
+  retiringAt: optionalTimestamp(key.retiringAt),
+  retiredAt: optionalTimestamp(key.retiredAt),
+  revokedAt: optionalTimestamp(key.revokedAt),
   revokedReason: key.revokedReason,
 });
 
@@ -46,7 +43,7 @@ export const keyRows = (
       return {
         active: keyMessage(active),
         next: next === null ? undefined : keyMessage(next),
-        activatesAt: timestamp(activatesAt),
+        activatesAt: optionalTimestamp(activatesAt),
         revision,
       };
     },
@@ -58,8 +55,8 @@ export const keyRows = (
     budget: 'revoke',
     idempotency: 'idempotent',
     async handle({ kid, reason, wait }, call) {
-      const told = await tokens.revokeKey(kid, reason, wait === undefined ? 0 : wait.seconds * 1000 + wait.nanos / 1e6, call);
-      return { ...told, effectiveBy: timestamp(told.effectiveBy) };
+      const told = await tokens.revokeKey(kid, reason, millisOf(wait), call);
+      return { ...told, effectiveBy: optionalTimestamp(told.effectiveBy) };
     },
   },
 });

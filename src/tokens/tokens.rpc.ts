@@ -1,9 +1,8 @@
 // Window of the tokens capability: TokenService.
-import { known, tenantOf } from '../base/caller.ts';
+import { known, type KnownCaller, tenantOf } from '../base/caller.ts';
 import { badField } from '../base/fault.ts';
-import { type Instant, type Millis, seconds } from '../base/time.ts';
-import type { Duration } from '../gen/google/protobuf/duration.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { millisOf, timestampOf } from '../base/proto-time.ts';
+import { seconds } from '../base/time.ts';
 import {
   type RevokeTokenResponse,
   type Session as SessionMessage,
@@ -16,24 +15,21 @@ import { keyRows } from './keys.rpc.ts';
 import type { RevocationScope, Revoked, Session, Tokens, TokensDoor } from './tokens.ts';
 import { watchRows } from './watch.rpc.ts';
 
-const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
-const millis = (duration: Duration | undefined): Millis => (duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6);
-
 /** How a pair is printed; identity's login prints it alike. */
 const tokensMessage = (tokens: Tokens): TokensMessage => ({
   accessToken: tokens.accessToken,
   refreshToken: tokens.refreshToken,
   tokenType: tokens.tokenType,
   expiresIn: tokens.expiresIn,
-  expiresAt: timestamp(tokens.expiresAt),
-  issuedAt: timestamp(tokens.issuedAt),
+  expiresAt: timestampOf(tokens.expiresAt),
+  issuedAt: timestampOf(tokens.issuedAt),
   scope: tokens.scope,
   sessionId: tokens.sessionId,
 });
 
 const revokedMessage = (revoked: Revoked): RevokeTokenResponse => ({
   seq: revoked.seq,
-  effectiveBy: timestamp(revoked.effectiveBy),
+  effectiveBy: timestampOf(revoked.effectiveBy),
   replicasAcknowledged: revoked.replicasAcknowledged,
   replicasLive: revoked.replicasLive,
 });
@@ -49,10 +45,10 @@ const sessionMessage = (session: Session, current: string): SessionMessage => ({
   device: session.device === null ? undefined : { ...session.device, fingerprint: '' },
   ipAddress: session.ipAddress,
   userAgent: session.userAgent,
-  createdAt: timestamp(session.createdAt),
-  lastActivityAt: timestamp(session.lastActivityAt),
-  idleExpiresAt: timestamp(session.idleExpiresAt),
-  expiresAt: timestamp(session.expiresAt),
+  createdAt: timestampOf(session.createdAt),
+  lastActivityAt: timestampOf(session.lastActivityAt),
+  idleExpiresAt: timestampOf(session.idleExpiresAt),
+  expiresAt: timestampOf(session.expiresAt),
   confirmation:
     session.confirmation === null
       ? undefined
@@ -71,6 +67,23 @@ const scopeOf = (text: string): RevocationScope | null => {
   const scope = Object.hasOwn(SCOPES, text) ? SCOPES[text] : undefined;
   if (scope === undefined) throw badField('scope', 'must be token, family or session, or empty for its family and session');
   return scope;
+};
+
+const REVOKING = {
+  access: 'known',
+  audit: 'in-transaction',
+  limit: 'vital',
+  budget: 'revoke',
+  deadline: seconds(35),
+  idempotency: 'idempotent',
+} as const;
+const READING = { access: 'known', audit: 'none', limit: 'manage', deadline: seconds(10), idempotency: 'safe' } as const;
+
+/** The user asked about; the caller itself where none is named. */
+const userOf = (caller: KnownCaller, asked: string): string => {
+  const userId = asked === '' && caller.kind === 'user' ? caller.userId : asked;
+  if (userId === '') throw badField('user_id', 'is needed: this caller is not a user');
+  return userId;
 };
 
 export const tokenService = (tokens: TokensDoor): Service =>
@@ -92,16 +105,11 @@ export const tokenService = (tokens: TokensDoor): Service =>
       deadline: seconds(5),
       idempotency: 'none',
       handle: async (request, call) => ({
-        tokens: tokensMessage(await tokens.exchange({ ...request, ttl: millis(request.ttl) }, call)),
+        tokens: tokensMessage(await tokens.exchange({ ...request, ttl: millisOf(request.ttl) }, call)),
       }),
     },
     revokeToken: {
-      access: 'known',
-      audit: 'in-transaction',
-      limit: 'vital',
-      budget: 'revoke',
-      deadline: seconds(35),
-      idempotency: 'idempotent',
+      ...REVOKING,
       handle: async (request, call) =>
         revokedMessage(
           await tokens.revoke(
@@ -112,40 +120,29 @@ export const tokenService = (tokens: TokensDoor): Service =>
               scope: scopeOf(request.scope),
               reason: request.reason,
               revokedBy: request.revokedBy,
-              wait: millis(request.wait),
+              wait: millisOf(request.wait),
             },
             call,
           ),
         ),
     },
     revokeSession: {
-      access: 'known',
-      audit: 'in-transaction',
-      limit: 'vital',
-      budget: 'revoke',
-      deadline: seconds(35),
-      idempotency: 'idempotent',
+      ...REVOKING,
       handle: async (request, call) => {
         const tenantId = tenantOf(call.caller, request.tenantId);
         const own = call.caller.kind === 'user' ? call.caller.sessionId : '';
         const sessionId = request.sessionId === '' ? own : request.sessionId;
         if (sessionId === '') throw badField('session_id', 'is needed: this caller has no session of its own');
-        return revokedMessage(await tokens.revokeSession(tenantId, sessionId, request.reason, millis(request.wait), call));
+        return revokedMessage(await tokens.revokeSession(tenantId, sessionId, request.reason, millisOf(request.wait), call));
       },
     },
     revokeUser: {
-      access: 'known',
-      audit: 'in-transaction',
-      limit: 'vital',
-      budget: 'revoke',
-      deadline: seconds(35),
-      idempotency: 'idempotent',
+      ...REVOKING,
       handle: async (request, call) => {
         const caller = known(call.caller);
         const tenantId = tenantOf(caller, request.tenantId);
-        const userId = request.userId === '' && caller.kind === 'user' ? caller.userId : request.userId;
-        if (userId === '') throw badField('user_id', 'is needed: this caller is not a user');
-        return revokedMessage(await tokens.revokeUser(tenantId, userId, request.reason, millis(request.wait), call));
+        const userId = userOf(caller, request.userId);
+        return revokedMessage(await tokens.revokeUser(tenantId, userId, request.reason, millisOf(request.wait), call));
       },
     },
     revokeClient: {
@@ -159,27 +156,18 @@ export const tokenService = (tokens: TokensDoor): Service =>
         revokedMessage(await tokens.revokeClient(tenantOf(call.caller, tenantId), clientId, reason, millis(wait), call)),
     },
     listSessions: {
-      access: 'known',
-      audit: 'none',
-      limit: 'manage',
-      deadline: seconds(10),
-      idempotency: 'safe',
+      ...READING,
       handle: async ({ pageSize, pageToken, ...request }, call) => {
         const caller = known(call.caller);
         const tenantId = tenantOf(caller, request.tenantId);
-        const userId = request.userId === '' && caller.kind === 'user' ? caller.userId : request.userId;
-        if (userId === '') throw badField('user_id', 'is needed: this caller is not a user');
+        const userId = userOf(caller, request.userId);
         const { items, next } = await tokens.listSessions({ tenantId, userId, pageSize, pageToken }, call);
         const current = caller.kind === 'user' ? caller.sessionId : '';
         return { sessions: items.map((session) => sessionMessage(session, current)), nextPageToken: next };
       },
     },
     getSessionStatistics: {
-      access: 'known',
-      audit: 'none',
-      limit: 'manage',
-      deadline: seconds(10),
-      idempotency: 'safe',
+      ...READING,
       handle: async (request, call) => {
         const { active, users, mfaVerified, bound, byAuthMethod, byDeviceType } = await tokens.sessionStatistics(
           tenantOf(call.caller, request.tenantId),

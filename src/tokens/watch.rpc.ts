@@ -1,9 +1,8 @@
 // Window of those who watch: revocations and keys as streams, and the head of the feed.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Call } from '../base/call.ts';
-import { type Instant, type Millis, minutes, seconds } from '../base/time.ts';
-import type { Duration } from '../gen/google/protobuf/duration.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import { durationOf, timestampOf } from '../base/proto-time.ts';
+import { type Millis, minutes, seconds } from '../base/time.ts';
 import {
   type GetChangeHeadResponse,
   type Heartbeat,
@@ -17,13 +16,6 @@ import type { Rows } from '../server/rpc/define.ts';
 import { jwkMessage } from './jwk.rpc.ts';
 import type { ChangeHead, KeysMessage, RevocationsMessage, TokensDoor, WatchEncoding } from './tokens.ts';
 
-const whole = (millis: Millis): { readonly seconds: number; readonly nanos: number } => {
-  const full = Math.floor(millis / 1000);
-  return { seconds: full, nanos: Math.floor(millis - full * 1000) * 1_000_000 };
-};
-const timestamp = (at: Instant): Timestamp => whole(at);
-const duration = (length: Millis): Duration => whole(length);
-
 /** A protobuf Duration ends at 10,000 years; whoever never heard of anything is as old as that. */
 const OLDEST: Millis = 315_576_000_000_000;
 
@@ -31,7 +23,7 @@ const OLDEST: Millis = 315_576_000_000_000;
 export const watchEncoding: WatchEncoding = {
   revocation: ({ seq, kind, key, until, tenantId, detail }) =>
     RevocationEvents.encode({
-      revocations: [{ seq, kind, key, until: until === null ? undefined : timestamp(until), tenantId, detail }],
+      revocations: [{ seq, kind, key, until: until === null ? undefined : timestampOf(until), tenantId, detail }],
     }).finish(),
   block: ({ tenantId, kind, detail, keys, seqs, untils }) =>
     RevocationsSnapshot.encode({
@@ -52,8 +44,8 @@ const framed = (field: number, parts: readonly Uint8Array[]): Uint8Array =>
 const heartbeat = ({ seq, generation, staleness, serverTime }: ChangeHead): Heartbeat & GetChangeHeadResponse => ({
   seq,
   generation,
-  staleness: duration(Math.min(staleness, OLDEST)),
-  serverTime: timestamp(serverTime),
+  staleness: durationOf(Math.min(staleness, OLDEST)),
+  serverTime: timestampOf(serverTime),
 });
 
 const revocationsMessage = (told: RevocationsMessage): WatchRevocationsResponse | Uint8Array => {
@@ -66,8 +58,8 @@ const revocationsMessage = (told: RevocationsMessage): WatchRevocationsResponse 
             generation: told.generation,
             resumed: told.resumed,
             tenantIds: [...told.tenantIds],
-            heartbeatInterval: duration(told.heartbeat),
-            longestTokenLife: duration(told.longestLife),
+            heartbeatInterval: durationOf(told.heartbeat),
+            longestTokenLife: durationOf(told.longestLife),
             issuer: told.issuer,
             audiences: [...told.audiences],
             anyAudience: told.anyAudience,

@@ -2,6 +2,7 @@
 import type { MaybePromise } from '../../base/call.ts';
 import { type Caller, tenantOf } from '../../base/caller.ts';
 import { Fault } from '../../base/fault.ts';
+import { millisOf, timestampOf } from '../../base/proto-time.ts';
 import { type Clock, type Instant, seconds } from '../../base/time.ts';
 import type { Timestamp } from '../../gen/google/protobuf/timestamp.ts';
 import * as proto from '../../gen/securityhub/v1/authorization.ts';
@@ -11,9 +12,7 @@ import type { DecisionRecord, Decisions } from './decision.ts';
 
 export type DecisionRows = Pick<Rows<typeof proto.AuthorizationServiceService>, 'explainDecision' | 'replayPolicies'>;
 
-const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
-const instant = (time: Timestamp | undefined, fallback: Instant): Instant =>
-  time === undefined ? fallback : time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
+const instant = (time: Timestamp | undefined, fallback: Instant): Instant => (time === undefined ? fallback : Math.floor(millisOf(time)));
 
 const printOutcome = (ruling: Ruling): proto.DecisionOutcome => ({
   allowed: ruling.allowed,
@@ -29,7 +28,7 @@ const printRecord = ({ id, at, subject, asked, ruling, revision }: DecisionRecor
   const { question, situation } = asked;
   return {
     decisionId: id,
-    asOf: timestamp(at),
+    asOf: timestampOf(at),
     subject: { ...subject },
     action: question.action,
     resource: {

@@ -3,8 +3,8 @@ import { type Caller, tenantOf, type TenantId } from '../../base/caller.ts';
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { Fault } from '../../base/fault.ts';
 import { type Pager, pageSize } from '../../base/page.ts';
-import { type Instant, seconds } from '../../base/time.ts';
-import type { Timestamp } from '../../gen/google/protobuf/timestamp.ts';
+import { timestampOf } from '../../base/proto-time.ts';
+import { seconds } from '../../base/time.ts';
 import type { AuthorizationServiceService } from '../../gen/securityhub/v1/authorization.ts';
 import type * as proto from '../../gen/securityhub/v1/policy.ts';
 import type { Access, Rows } from '../../server/rpc/define.ts';
@@ -21,19 +21,17 @@ type Named =
   | 'listPolicyVersions';
 export type PolicyRows = Pick<Rows<typeof AuthorizationServiceService>, Named>;
 
-const timestamp = (at: Instant): Timestamp => ({ seconds: Math.floor(at / 1000), nanos: (at % 1000) * 1_000_000 });
-
 const printPolicy = (policy: StoredPolicy, content: boolean): proto.Policy => ({
   ...policy,
   content: content ? policy.content : '',
-  createdAt: timestamp(policy.createdAt),
+  createdAt: timestampOf(policy.createdAt),
 });
 
 const printSet = (set: SetVersion, changes: boolean): proto.PolicySetVersion => ({
   ...set,
   changes: changes ? set.changes.map((change) => ({ ...change, reasons: [...change.reasons] })) : [],
-  createdAt: timestamp(set.createdAt),
-  activatedAt: set.activatedAt === null ? undefined : timestamp(set.activatedAt),
+  createdAt: timestampOf(set.createdAt),
+  activatedAt: set.activatedAt === null ? undefined : timestampOf(set.activatedAt),
 });
 
 /** Reading and checking 10,000 documents takes seconds, in slices. */
