@@ -153,7 +153,7 @@ export const tokenService = (tokens: TokensDoor): Service =>
       deadline: seconds(35),
       idempotency: 'idempotent',
       handle: async ({ tenantId, clientId, reason, wait }, call) =>
-        revokedMessage(await tokens.revokeClient(tenantOf(call.caller, tenantId), clientId, reason, millis(wait), call)),
+        revokedMessage(await tokens.revokeClient(tenantOf(call.caller, tenantId), clientId, reason, millisOf(wait), call)),
     },
     listSessions: {
       ...READING,
