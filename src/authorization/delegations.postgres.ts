@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Delegations, StoredDelegation } from './delegate.ts';
 import type { Subject } from './rights.ts';
+import { date, instant } from './rows.postgres.ts';
 
 interface Row {
   readonly id: string;
@@ -25,7 +26,7 @@ const delegationOf = (row: Row): StoredDelegation => ({
   grantee: { type: row.grantee_type, id: row.grantee_id },
   permissions: row.permissions,
   resourceId: row.resource_id,
-  notBefore: row.not_before === null ? null : row.not_before.getTime(),
+  notBefore: instant(row.not_before),
   expiresAt: row.expires_at.getTime(),
   depth: row.depth,
   reason: row.reason,
@@ -38,11 +39,10 @@ const is = (side: 'grantor' | 'grantee', { type, id }: Subject) =>
 
 export const postgresDelegations = (db: Pick<Database, 'tenant'>): Delegations => ({
   async put(tx, tenantId, { id, grantor, grantee, permissions, resourceId, notBefore, expiresAt, depth, reason, createdAt }) {
-    const begins = notBefore === null ? null : new Date(notBefore);
     const { rows } = await sql<Row>`INSERT INTO delegation
         (tenant_id, id, grantor_type, grantor_id, grantee_type, grantee_id, permissions, resource_id, not_before, expires_at, depth, reason, created_at)
       VALUES (${tenantId}, ${id}, ${grantor.type}, ${grantor.id}, ${grantee.type}, ${grantee.id}, ${[...permissions]}, ${resourceId},
-        ${begins}, ${new Date(expiresAt ?? 0)}, ${depth}, ${reason}, ${new Date(createdAt)})
+        ${date(notBefore)}, ${new Date(expiresAt ?? 0)}, ${depth}, ${reason}, ${new Date(createdAt)})
       ON CONFLICT (tenant_id, grantee_type, grantee_id, grantor_type, grantor_id, resource_id) DO UPDATE SET
         permissions = excluded.permissions, not_before = excluded.not_before, expires_at = excluded.expires_at,
         depth = excluded.depth, reason = excluded.reason

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Groups, Member } from './group.ts';
+import { date, instant } from './rows.postgres.ts';
 
 interface MemberRow {
   readonly group_name: string;
@@ -15,7 +16,7 @@ interface MemberRow {
 const memberOf = (row: MemberRow): Member => ({
   group: row.group_name,
   member: { type: row.member_type, id: row.member_id },
-  expiresAt: row.expires_at === null ? null : row.expires_at.getTime(),
+  expiresAt: instant(row.expires_at),
   createdAt: row.created_at.getTime(),
   createdBy: row.added_by,
 });
@@ -57,9 +58,8 @@ export const postgresGroups = (db: Pick<Database, 'tenant'>): Groups => ({
   },
 
   async add(tx, tenantId, { group, member, expiresAt, createdAt, createdBy }) {
-    const ends = expiresAt === null ? null : new Date(expiresAt);
     await sql`INSERT INTO group_member (tenant_id, member_type, member_id, group_name, expires_at, added_by, created_at)
-      VALUES (${tenantId}, ${member.type}, ${member.id}, ${group}, ${ends}, ${createdBy}, ${new Date(createdAt)})
+      VALUES (${tenantId}, ${member.type}, ${member.id}, ${group}, ${date(expiresAt)}, ${createdBy}, ${new Date(createdAt)})
       ON CONFLICT (tenant_id, member_type, member_id, group_name) DO UPDATE SET expires_at = excluded.expires_at, added_by = excluded.added_by`.execute(
       on(tx),
     );

@@ -5,6 +5,7 @@ import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Condition } from './condition/condition.ts';
 import type { StoredClearance, Subject, SubjectRows } from './rights.ts';
+import { date } from './rows.postgres.ts';
 
 /** Instants as milliseconds: JSON has no dates. */
 interface Stored {
@@ -101,15 +102,16 @@ export const setClearance = async (
   const db = tx.tables<object>();
   await sql`DELETE FROM subject_clearance WHERE tenant_id = ${tenantId} AND subject_type = ${type} AND subject_id = ${id}`.execute(db);
   if (clearance === '') return;
-  const ends = expiresAt === null ? null : new Date(expiresAt);
   await sql`INSERT INTO subject_clearance (tenant_id, subject_type, subject_id, clearance, expires_at, set_by, created_at)
-    VALUES (${tenantId}, ${type}, ${id}, ${clearance}, ${ends}, ${by}, ${new Date(now)})`.execute(db);
+    VALUES (${tenantId}, ${type}, ${id}, ${clearance}, ${date(expiresAt)}, ${by}, ${new Date(now)})`.execute(db);
 };
 
-/** Memberships, delegations on both sides, clearance; how many rows. */
-export const forgetRest = async (tx: Tx, tenantId: TenantId, { type, id }: Subject): Promise<number> => {
+/** Everything of a subject: what it was given, its memberships, delegations on both sides, clearance; how many rows. */
+export const forgetSubject = async (tx: Tx, tenantId: TenantId, { type, id }: Subject): Promise<number> => {
   let count = 0;
   for (const [table, side] of [
+    ['role_assignment', 'subject'],
+    ['permission_grant', 'subject'],
     ['group_member', 'member'],
     ['delegation', 'grantee'],
     ['delegation', 'grantor'],

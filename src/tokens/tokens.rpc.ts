@@ -146,12 +146,8 @@ export const tokenService = (tokens: TokensDoor): Service =>
       },
     },
     revokeClient: {
+      ...REVOKING,
       access: { permission: 'token:revoke' },
-      audit: 'in-transaction',
-      limit: 'vital',
-      budget: 'revoke',
-      deadline: seconds(35),
-      idempotency: 'idempotent',
       handle: async ({ tenantId, clientId, reason, wait }, call) =>
         revokedMessage(await tokens.revokeClient(tenantOf(call.caller, tenantId), clientId, reason, millisOf(wait), call)),
     },

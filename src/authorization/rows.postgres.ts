@@ -1,0 +1,19 @@
+// What the edges of the rules share: instants, whose row it is, keyset pages.
+import type { TenantId } from '../base/caller.ts';
+import type { Instant } from '../base/time.ts';
+import type { Page } from './authorization.ts';
+import type { Subject } from './rights.ts';
+
+export const instant = (date: Date | null): Instant | null => (date === null ? null : date.getTime());
+export const date = (at: Instant | null): Date | null => (at === null ? null : new Date(at));
+
+export const own = (tenantId: TenantId, subject: Subject) => ({ tenant_id: tenantId, subject_type: subject.type, subject_id: subject.id });
+
+/** Keyset pages by the primary key behind the tenant: `after` is the last row's key as JSON. */
+export const pageOf = <R, T>(rows: readonly R[], size: number, keyOf: (row: R) => readonly string[], map: (row: R) => T): Page<T> => {
+  const shown = rows.slice(0, size);
+  const last = shown.at(-1);
+  return { items: shown.map(map), after: rows.length > size && last !== undefined ? JSON.stringify(keyOf(last)) : '' };
+};
+
+export const keyFrom = (after: string): readonly string[] => (after === '' ? [] : (JSON.parse(after) as readonly string[]));
