@@ -34,7 +34,10 @@ export const eventId = (time: Instant, order: number, random: Uint8Array): strin
 };
 
 // Postgres can keep neither NUL nor half a surrogate pair, and an event that cannot be kept would hold up all others.
-const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
+const storable = (text: string): string => {
+  const formed = text.isWellFormed() ? text : text.toWellFormed();
+  return formed.includes('\0') ? formed.replaceAll('\0', '\ufffd') : formed;
+};
 
 const bounded = (text: string, length: number): string => {
   const clean = storable(text);

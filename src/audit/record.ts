@@ -3,6 +3,7 @@ import { type AuditEntry, ownEvent } from '../base/event.ts';
 import { toFault, unavailable } from '../base/fault.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Recorder } from '../server/platform.ts';
+import { inBlocks } from '../base/random.ts';
 import type { AuditDeps } from './audit.ts';
 import { type AuditEvent, eventFrom, eventId, ID_RANDOM } from './event.ts';
 import { type Counted, createTally } from './tally.ts';
@@ -55,24 +56,14 @@ export const createRecorder = (deps: AuditDeps): Recording => {
     'Writes of audit events that failed; refusals are kept and tried again.',
   );
 
-  // Random bytes for many ids at once: asking for a few costs as much.
-  let pool: Buffer = Buffer.alloc(0);
-  let used = 0;
-  const draw = (): Buffer => {
-    if (used + ID_RANDOM > pool.length) {
-      pool = random.bytes(ID_RANDOM * 256);
-      used = 0;
-    }
-    used += ID_RANDOM;
-    return pool.subarray(used - ID_RANDOM, used);
-  };
+  const draw = inBlocks(random);
 
   let last: Instant = 0;
   let order = 0;
   const build = (entry: AuditEntry, count: number, since: Instant): AuditEvent => {
     order = since === last ? order + 1 : 0;
     last = since;
-    return eventFrom(entry, eventId(since, order % 32_768, draw()), since, count);
+    return eventFrom(entry, eventId(since, order % 32_768, draw(ID_RANDOM)), since, count);
   };
 
   const group = deps.groupCommit<AuditEvent>((events) => within(store.append(events), REQUIRED_TIMEOUT));

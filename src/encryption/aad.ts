@@ -12,45 +12,46 @@ export interface Binding {
 }
 
 const MARK = Buffer.from('shub1');
-const NO_ATTRIBUTES = Buffer.alloc(4);
 
 // Sorted by the bytes of the name, not by UTF-16 units: every language can do that alike.
-const sorted = (attributes: Readonly<Record<string, string>>): readonly Buffer[] =>
-  Object.keys(attributes)
+const sorted = (attributes: Readonly<Record<string, string>>, names: readonly string[]): readonly Buffer[] =>
+  names
     .map((name) => [Buffer.from(name), Buffer.from(attributes[name] ?? '')] as const)
     .sort(([a], [b]) => Buffer.compare(a, b))
     .flat();
+
+const putText = (out: Buffer, at: number, text: string): number => {
+  const size = out.write(text, at + 4);
+  return out.writeUInt32BE(size, at) + size;
+};
+
+const putBytes = (out: Buffer, at: number, bytes: Uint8Array): number => {
+  const begin = out.writeUInt32BE(bytes.length, at);
+  out.set(bytes, begin);
+  return begin + bytes.length;
+};
 
 /**
  * `"shub1"` ‖ header ‖ tenant ‖ classification ‖ purpose ‖ number of attributes (4 bytes, big-endian) ‖ name, value of each,
  * by name ‖ associated data; each part behind its length in 4 bytes, big-endian.
  */
 export const aadV1 = (header: Uint8Array, binding: Binding): Buffer => {
-  const attributes = sorted(binding.attributes);
-  let count = NO_ATTRIBUTES;
-  if (attributes.length > 0) {
-    count = Buffer.alloc(4);
-    count.writeUInt32BE(attributes.length / 2);
-  }
-  const parts: (Uint8Array | string)[] = [
-    MARK,
-    header,
-    binding.tenantId,
-    binding.classification === '' ? 'internal' : binding.classification,
-    binding.purpose,
-    count,
-    ...attributes,
-    binding.associatedData,
-  ];
-  const sizes = parts.map((part) => (typeof part === 'string' ? Buffer.byteLength(part) : part.length));
-  const out = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size + 4, 0));
-  let at = 0;
-  for (const [i, part] of parts.entries()) {
-    const size = sizes[i] ?? 0;
-    at = out.writeUInt32BE(size, at);
-    if (typeof part === 'string') out.write(part, at);
-    else out.set(part, at);
-    at += size;
-  }
+  const { tenantId, purpose, associatedData } = binding;
+  const classification = binding.classification === '' ? 'internal' : binding.classification;
+  const names = Object.keys(binding.attributes);
+  const attributes = names.length === 0 ? [] : sorted(binding.attributes, names);
+  let size = MARK.length + header.length + 4 + associatedData.length + 4 * (7 + attributes.length);
+  size += Buffer.byteLength(tenantId) + Buffer.byteLength(classification) + Buffer.byteLength(purpose);
+  for (const part of attributes) size += part.length;
+  const out = Buffer.allocUnsafe(size);
+  let at = putBytes(out, 0, MARK);
+  at = putBytes(out, at, header);
+  at = putText(out, at, tenantId);
+  at = putText(out, at, classification);
+  at = putText(out, at, purpose);
+  at = out.writeUInt32BE(4, at);
+  at = out.writeUInt32BE(names.length, at);
+  for (const part of attributes) at = putBytes(out, at, part);
+  putBytes(out, at, associatedData);
   return out;
 };

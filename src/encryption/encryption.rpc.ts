@@ -6,9 +6,10 @@ import { andThen } from '../base/maybe.ts';
 import { durationOf, millisOf, timestampOf } from '../base/proto-time.ts';
 import { seconds } from '../base/time.ts';
 import { type EncryptionContext, type EncryptionKey as PrintedKey, EncryptionServiceService } from '../gen/securityhub/v1/encryption.ts';
-import type { DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse } from '../gen/securityhub/v1/security_hub.ts';
+import type { DecryptRequest, EncryptRequest } from '../gen/securityhub/v1/security_hub.ts';
 import { type Service, service } from '../server/rpc/define.ts';
 import { note } from '../server/rpc/live-call.ts';
+import { decryptAnswer, encryptAnswer } from './answer.ts';
 import type { Changed, DataContext, Encryption, KeyName } from './encryption.ts';
 import type { KeyWithVersions } from './key.ts';
 import { resourceOf } from './said.ts';
@@ -19,7 +20,7 @@ const contextOf = (context: EncryptionContext | undefined): DataContext =>
 /** Handler of SecurityHub/Encrypt. */
 export const encryptHandler =
   (encryption: Pick<Encryption, 'encrypt'>) =>
-  (request: EncryptRequest, call: Call): MaybePromise<EncryptResponse> =>
+  (request: EncryptRequest, call: Call): MaybePromise<Uint8Array> =>
     andThen(
       encryption.encrypt(
         {
@@ -31,19 +32,20 @@ export const encryptHandler =
         },
         call,
       ),
-      ({ ciphertext, key, version, algorithm }) => {
-        note(call, { tenantId: key.tenantId, resource: resourceOf(key), action: 'encrypt' });
-        return { ciphertext, keyName: key.name, keyId: key.id, keyVersion: version, algorithm };
+      (sealed) => {
+        note(call, { tenantId: sealed.key.tenantId, resource: resourceOf(sealed.key), action: 'encrypt' });
+        return encryptAnswer(sealed);
       },
     );
 
 /** Handler of SecurityHub/Decrypt; its row is audited before the answer. */
 export const decryptHandler =
   (encryption: Pick<Encryption, 'decrypt'>) =>
-  (request: DecryptRequest, call: Call): MaybePromise<DecryptResponse> => {
+  (request: DecryptRequest, call: Call): MaybePromise<Uint8Array> => {
     const { ciphertext, associatedData } = request;
     const context = contextOf(request.context);
-    return andThen(encryption.decrypt({ ciphertext, context, associatedData }, call), ({ plaintext, key, version, needsRewrap }) => {
+    return andThen(encryption.decrypt({ ciphertext, context, associatedData }, call), (opened) => {
+      const { key, version } = opened;
       const { classification, purpose } = context;
       const details = {
         key_name: key.name,
@@ -52,7 +54,7 @@ export const decryptHandler =
         purpose,
       };
       note(call, { tenantId: key.tenantId, resource: resourceOf(key), action: 'decrypt', details });
-      return { plaintext, keyName: key.name, keyId: key.id, keyVersion: version, needsRewrap };
+      return decryptAnswer(opened);
     });
   };
 

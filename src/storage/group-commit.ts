@@ -15,7 +15,7 @@ interface Lane<T, R> {
 }
 
 /** What callers do with their answers takes a while: so many of them, then other work gets its turn. */
-const ANSWERED_AT_ONCE = 8;
+const ANSWERED_AT_ONCE = 32;
 
 const within = async (work: Promise<void>, patience: Millis): Promise<void> => {
   let timer: NodeJS.Timeout | undefined;
@@ -27,7 +27,7 @@ const within = async (work: Promise<void>, patience: Millis): Promise<void> => {
 };
 
 /**
- * While one batch of a lane is written the next one gathers, so under load there is no timer at all: the batch is whatever came meanwhile.
+ * While one batch of a lane is written the next one gathers, and for the delay after it: callers that were answered together come back together.
  * A failed batch fails each of its items with the same error.
  */
 export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: GroupCommitOptions<T> = {}): GroupCommit<T, R> => {
@@ -56,8 +56,9 @@ export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: Grou
   };
 
   const run = async (name: string, lane: Lane<T, R>): Promise<void> => {
-    await new Promise((resolve) => (delay === 0 ? setImmediate(resolve) : setTimeout(resolve, delay)));
-    while (lane.waiting.length > 0) {
+    for (;;) {
+      if (lane.waiting.length < batch) await new Promise((resolve) => (delay === 0 ? setImmediate(resolve) : setTimeout(resolve, delay)));
+      if (lane.waiting.length === 0) break;
       const writing = writeBatch(lane).finally(() => underWay.delete(writing));
       underWay.add(writing);
       await (patience === undefined ? writing : within(writing, patience));

@@ -25,7 +25,6 @@ export const deadline = (ports: Pick<OnionPorts, 'clock'>, running: Running): La
         if (streams) running.delete(end);
       };
       const end = (fault: Fault): void => {
-        // Transports report the end of every call as its cancellation, answered ones too.
         if (over) return;
         finish();
         call.abort(fault);
@@ -34,7 +33,10 @@ export const deadline = (ports: Pick<OnionPorts, 'clock'>, running: Running): La
       const left = call.deadline - ports.clock.now();
       if (left < LONGEST_TIMER) timer = setTimeout(() => end(late()), left);
       if (streams) running.add(end);
-      call.onCancel(() => end(ports.clock.now() >= call.deadline ? late() : gone()));
+      call.onCancel(() => {
+        // Transports report the end of every call as its cancellation, answered ones too: no fault is made for those.
+        if (!over) end(ports.clock.now() >= call.deadline ? late() : gone());
+      });
       work.then(
         (bytes) => {
           finish();
