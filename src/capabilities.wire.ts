@@ -32,9 +32,13 @@ export const wireCapabilities = (platform: Platform, config: Config, methods: ()
       acts: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.active === true),
       limits: (tenantId, subject) => andThen(standing(tenantId, subject), (found) => found?.limits ?? NO_LIMITS),
       page: (tenantId, kind, after, limit) => identity.door.subjectIds(tenantId, kind, after, limit),
+      barred: (...asked) => hub.barred(...asked),
+      nameOf: (tenantId, { type, id }) =>
+        type === 'user' ? andThen(identity.door.user(tenantId, id), (user) => user?.username ?? '') : '',
     },
     watermarkUntil: () => tokens.door.watermarkUntil(),
     enforceDataAccess: (request, call) => hub.enforceDataAccess(request, call),
+    listResources: (request, call) => hub.listResources(request, call),
   });
   const authorization = rights.door;
   const tokens = wireTokens(platform, config.tokens, {

@@ -11,6 +11,7 @@ import type { DecisionRows } from './decision/decision.rpc.ts';
 import type { GroupRows } from './groups.rpc.ts';
 import type { ListingRows } from './listing.rpc.ts';
 import type { PolicyRows } from './policy/policy.rpc.ts';
+import type { ResourceRows } from './resource/resource.rpc.ts';
 import { changing, instant, pages, reading, required, subjectFrom } from './rows.rpc.ts';
 import type { Authorization, Page, ResourceType, Role, StoredAssignment, StoredGrant } from './authorization.ts';
 
@@ -76,7 +77,7 @@ const ACROSS = true;
 export const authorizationServices = (
   door: Omit<Authorization, 'recorder'>,
   pager: Pager,
-  others: PolicyRows & DecisionRows & GroupRows & ListingRows & AccessRows,
+  others: PolicyRows & DecisionRows & GroupRows & ListingRows & AccessRows & ResourceRows,
 ): readonly Service[] => {
   const paged = <T>(
     query: readonly unknown[],

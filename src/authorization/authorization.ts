@@ -23,6 +23,7 @@ import { type HeldPermission, keyOf, permissionTree } from './permission-tree.ts
 import { permits } from './permits.ts';
 import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
+import { createResources, type ResourceStore, type Resources } from './resource/resource.ts';
 import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { DecisionRecorder } from './decision/record.ts';
@@ -47,6 +48,7 @@ export type { LimitedRights, Limits } from './limits.ts';
 export type { Wanted } from './resolve.ts';
 export type { DecisionRecorder } from './decision/record.ts';
 export type { Question, ResourceRef } from './question.ts';
+export type { RegisteredResource } from './resource/resource.ts';
 export type { ResourceType } from './resource-type.ts';
 export type { Rights, Subject } from './rights.ts';
 export type { Role } from './role.ts';
@@ -128,6 +130,10 @@ export interface Subjects {
   acts(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
   /** What its entry adds; a user has none. */
   limits(tenantId: TenantId, subject: Subject): MaybePromise<Limits>;
+  /** What stands before its rights now, whatever they are: the hours of its account. null = nothing. */
+  barred(tenantId: TenantId, subject: Subject, rights: Rights, now: Instant): MaybePromise<Ruling | null>;
+  /** A user's login name; '' where it has none. */
+  nameOf(tenantId: TenantId, subject: Subject): MaybePromise<string>;
   /** All active users, or all services, in the order of their ids. */
   page(tenantId: TenantId, kind: 'user' | 'service', after: string, limit: number): Promise<readonly string[]>;
 }
@@ -137,6 +143,7 @@ export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly groups: Groups;
   readonly delegations: Delegations;
   readonly candidates: Candidates;
+  readonly resources: ResourceStore;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
   readonly clock: Clock;
@@ -160,6 +167,7 @@ export interface Authorization
     DelegationChanges,
     ClearanceChanges,
     Lists,
+    Resources,
     WhoCan {
   /** A subject's rights now. Somebody unknown has none. At once when cached; UNAVAILABLE when they cannot be read. */
   rights(tenantId: TenantId, subject: Subject): MaybePromise<Rights>;
@@ -257,6 +265,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ...createDelegationChanges(changing),
     ...createClearanceChanges(changing),
     ...createLists(deps),
+    ...createResources({ ...deps, store: deps.resources, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
     ...createWhoCan({ ...deps, resolve, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
     permissionsOf: async (tenantId, subject, resourceType, now) => {
       await requireKnown(deps.subjectsKnown, tenantId, subject);

@@ -23,6 +23,8 @@ import { listingRows } from './listing.rpc.ts';
 import { postgresDelegations } from './delegations.postgres.ts';
 import { postgresGroups } from './groups.postgres.ts';
 import { groupRows } from './groups.rpc.ts';
+import { type ListResources, resourceRows } from './resource/resource.rpc.ts';
+import { postgresResources } from './resource/resources.postgres.ts';
 import { postgresRules } from './rules.postgres.ts';
 import { buildSnapshot, withPolicies } from './snapshot.ts';
 
@@ -50,6 +52,7 @@ export interface AuthorizationPorts {
   readonly watermarkUntil: () => Instant;
   /** Principals are known to the hub: it answers. */
   readonly enforceDataAccess: EnforceDataAccess;
+  readonly listResources: ListResources;
 }
 
 export const wireAuthorization = (
@@ -134,6 +137,7 @@ export const wireAuthorization = (
     groups: postgresGroups(db),
     delegations: postgresDelegations(db),
     candidates: postgresCandidates(db),
+    resources: postgresResources(db),
     snapshots,
     subjects,
     cursor: () => feed.cursor(),
@@ -188,6 +192,7 @@ export const wireAuthorization = (
     ...groupRows(authorization, platform.pager),
     ...listingRows(authorization, platform.pager, () => feed.cursor()),
     ...accessRows(ports.enforceDataAccess),
+    ...resourceRows(authorization, ports.listResources),
   };
   return {
     door: { ...authorization, recorder: decisions.recorder },

@@ -100,11 +100,12 @@ export const listingRows = (door: Omit<Authorization, 'recorder'>, pager: Pager,
       const after = pager.open(query, request.pageToken);
       const page = await door.listSubjects(tenantId, question, situation, request.subjectType, after, pageSize(request.pageSize));
       return {
-        subjects: page.items.map(({ subject, ruling }) => ({
+        subjects: page.items.map(({ subject, username, ruling }) => ({
           subject: { type: subject.type, id: subject.id },
           effect: ruling.allowed ? proto.Effect.EFFECT_ALLOW : proto.Effect.EFFECT_STEP_UP,
           appliedPolicies: [...ruling.rules],
           conditions: [...(ruling.conditions ?? [])],
+          username,
         })),
         nextPageToken: page.after === '' ? '' : pager.seal(query, page.after),
         policyRevision: cursor(),

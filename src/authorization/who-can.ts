@@ -30,6 +30,8 @@ export interface Candidates {
 
 export interface AbleSubject {
   readonly subject: Subject;
+  /** Login name of a user. */
+  readonly username: string;
   readonly ruling: Ruling;
 }
 
@@ -120,7 +122,9 @@ export const createWhoCan = ({ candidates, subjectsKnown, resolve, snapshot }: W
       for (const [at, subject] of some.entries()) {
         if (active[at] !== true) continue;
         const ruling = decide(rights[at] as Rights, limits[at] as Limits, question, situation);
-        if (ruling.allowed || ruling.stepUp === true) able.push({ subject, ruling });
+        if (!ruling.allowed && ruling.stepUp !== true) continue;
+        if ((await subjectsKnown.barred(tenantId, subject, rights[at] as Rights, situation.now)) !== null) continue;
+        able.push({ subject, username: await subjectsKnown.nameOf(tenantId, subject), ruling });
       }
       await nextTurn();
     }

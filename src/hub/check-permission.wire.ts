@@ -6,7 +6,8 @@ import { createBatchCheck } from './batch-check.ts';
 import { createDecisionIds } from './check-permission-id.ts';
 import { createCheckPermission } from './check-permission.ts';
 import { createEnforceDataAccess } from './enforce-data-access.ts';
-import { createPrincipals, type PrincipalPorts } from './principal.ts';
+import { createListResources } from './list-resources.ts';
+import { createBarred, createPrincipals, type PrincipalPorts } from './principal.ts';
 import { createLiveRights } from './principal-rights.ts';
 import type { StandingOf } from './principal-standing.ts';
 
@@ -19,7 +20,7 @@ export interface DecisionWiring {
   readonly decisionTtl: Millis;
 }
 
-export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'>, wiring: DecisionWiring) => {
+export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metrics' | 'pager'>, wiring: DecisionWiring) => {
   const { authorization, standing, verify, tenant, userNamed, decisionTtl } = wiring;
   const count = (result: string) =>
     platform.metrics.counter('securityhub_permission_checks_total', 'Decisions of CheckPermission and BatchCheck.', { result });
@@ -36,6 +37,8 @@ export const wireDecisions = (platform: Pick<Platform, 'feed' | 'random' | 'metr
     checkPermission: createCheckPermission(ports),
     batchCheck: createBatchCheck(ports),
     enforceDataAccess: createEnforceDataAccess(ports),
+    listResources: createListResources({ ...ports, pager: platform.pager }),
+    barred: createBarred({ tenant, standing }),
     /** ValidateToken's port `rights`. */
     liveRights: createLiveRights({ authorization, standing }),
   };

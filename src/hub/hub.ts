@@ -35,7 +35,7 @@ export interface HubPorts {
   readonly issueServiceCert: Handlers['issueServiceCert'];
 }
 
-export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics' | 'audit'>, ports: HubPorts) => {
+export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics' | 'audit' | 'pager'>, ports: HubPorts) => {
   const { tokens, apiKeys, issuers, identity, authorization, certificates, standing, decisionTtl } = ports;
   const { tenant, user, userNamed, workload } = identity;
   const { holds } = authorization;
@@ -79,5 +79,6 @@ export const createHub = (platform: Pick<Platform, 'feed' | 'random' | 'metrics'
   const extAuthz = extAuthzService(
     createExtAuthz({ validateToken, checkPermission, attest: tokens.attest, holds, metrics: platform.metrics, mode: ports.extAuthzMode }),
   );
-  return { services: [service, extAuthz], authenticate, enforceDataAccess: decisions.enforceDataAccess };
+  const { enforceDataAccess, listResources, barred } = decisions;
+  return { services: [service, extAuthz], authenticate, enforceDataAccess, listResources, barred };
 };

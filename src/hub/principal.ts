@@ -170,6 +170,16 @@ const itself = (caller: Exclude<KnownCaller, { kind: 'workload' }>, narrower: re
       };
 };
 
+/** What a check of a subject that is named says before it looks at rights; null = nothing. */
+export const createBarred =
+  ({ tenant, standing }: Pick<PrincipalPorts, 'tenant' | 'standing'>) =>
+  (tenantId: TenantId, subject: Subject, rights: Pick<Rights, 'constraints'>, now: Instant): MaybePromise<Ruling | null> =>
+    andThen(standing(tenantId, subject), (found) =>
+      andThen(found?.account ? tenant(tenantId) : null, (home) =>
+        home === null || found === null ? null : (gateAt(home, found.account, null)(rights, now)?.refusal ?? null),
+      ),
+    );
+
 const isSelf = (caller: KnownCaller, tenantId: TenantId, subject: Subject): boolean => {
   const own = subjectOf(caller);
   return tenantId === caller.tenantId && subject.type === own.type && subject.id === own.id;

@@ -368,6 +368,9 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.replayPolicies, { sources });
   const principal = { $case: 'subject', value: Subject.fromPartial({ type: 'user', id: warm.userId }) } as const;
   plain(Authorization.enforceDataAccess, { principal, action: 'read', resourceType: 'conversations' });
+  plain(Authorization.putResources, { resources: [Resource.fromPartial({ type: 'conversations', id: `outage-${run}` })] });
+  plain(Authorization.listResources, { principal, action: 'read', resourceType: 'conversations' });
+  plain(Authorization.deleteResources, { resourceType: 'conversations', resourceIds: [`outage-${run}`] });
 
   plain(Encryption.createKey, { name: `new-${run}` });
   plain(Encryption.listKeys, {});

@@ -285,6 +285,14 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
     return { ...(who === undefined ? {} : { subject: who }), action: action ?? '', resourceType: 'conversations' };
   },
   [`${V1}.AuthorizationService/EnforceDataAccess: about oneself`]: () => ({ action: 'read', resourceType: 'conversations' }),
+  [`${V1}.AuthorizationService/PutResources`]: ({ tenant, unique }) => ({ ...tenant, resources: [{ type: 'conversations', id: unique }] }),
+  [`${V1}.AuthorizationService/DeleteResources`]: ({ tenant, unique }) => ({
+    ...tenant,
+    resourceType: 'conversations',
+    resourceIds: [unique],
+  }),
+  [`${V1}.AuthorizationService/ListResources`]: ({ tenant }) => ({ ...tenant, resourceType: 'conversations' }),
+  [`${V1}.AuthorizationService/ListResources: about oneself`]: () => ({ action: 'read', resourceType: 'conversations' }),
 
   [`${V1}.EncryptionService/CreateKey`]: ({ tenant, unique }) => ({ ...tenant, name: unique }),
   [`${V1}.EncryptionService/ListKeys`]: ofTenant,

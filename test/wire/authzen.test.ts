@@ -20,6 +20,8 @@ interface Case {
   /** With a no: its reason code. */
   readonly code?: string;
   readonly names?: readonly string[];
+  readonly finds?: readonly string[];
+  readonly misses?: readonly string[];
   readonly status?: number;
   readonly says?: string;
 }
@@ -29,6 +31,7 @@ interface Fixture {
   readonly roles: readonly JsonObject[];
   readonly users: readonly (JsonObject & { readonly username: string })[];
   readonly policies: readonly JsonObject[];
+  readonly resources: readonly JsonObject[];
 }
 
 const { fixture, cases } = JSON.parse(readFileSync(new URL('../cases/authorization/authzen.json', import.meta.url), 'utf8')) as {
@@ -58,6 +61,7 @@ const prepare = async (): Promise<void> => {
     JSON.stringify(policy).replace(/\{([\w]{20,})\}/g, (_, name: string) => ids.get(name) ?? '');
   const sources = fixture.policies.map((policy, at) => ({ name: `${at}.json`, content: filled(policy) }));
   await make('AuthorizationService/ApplyPolicies', { sources });
+  await make('AuthorizationService/PutResources', { resources: [...fixture.resources] });
   const login = await make('AuthenticationService/Login', { tenantId: 'dev', username: 'bob', password: PASSWORD }, '');
   credentials.set('bob', text(object(login['tokens'])['accessToken']));
 };
@@ -95,7 +99,8 @@ interface Decided {
 }
 interface Answer extends Decided {
   readonly evaluations?: readonly Decided[];
-  readonly results?: readonly { readonly name: string }[];
+  readonly results?: readonly { readonly name?: string; readonly type?: string; readonly id?: string }[];
+  readonly page?: { readonly next_token: string };
 }
 
 describe('AuthZEN', () => {
@@ -108,8 +113,13 @@ describe('AuthZEN', () => {
     }
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json']);
     const { decision, context, evaluations, results } = (await answer.json()) as Answer;
-    if (given.names !== undefined) expect(results?.map(({ name }) => name)).toEqual(given.names);
-    else expect(evaluations?.map((one) => one.decision) ?? decision).toEqual(given.want);
+    const found = results?.map(({ name, id }) => name ?? id);
+    if (given.names !== undefined) expect(found).toEqual(given.names);
+    else if (given.finds !== undefined) {
+      expect(found).toEqual(expect.arrayContaining([...given.finds]));
+      for (const missed of given.misses ?? []) expect(found).not.toContain(missed);
+      expect(new Set(results?.map(({ type }) => type)).size).toBe(1);
+    } else expect(evaluations?.map((one) => one.decision) ?? decision).toEqual(given.want);
     if (given.code !== undefined) expect(context['reason_code']).toBe(given.code);
   });
 
@@ -124,6 +134,21 @@ describe('AuthZEN', () => {
     expect([await reads('carol@example.com'), await reads('carol@example.org')]).toEqual([true, false]);
     await make('UserService/UpdateUser', { userId: object(user)['id'] ?? '', email: 'carol@example.org' });
     expect([await reads('carol@example.com'), await reads('carol@example.org'), await reads('carol')]).toEqual([false, true, true]);
+  });
+
+  it('follows its pages of subjects to the end, which is told by an empty token', async () => {
+    const asked = { subject: { type: 'user' }, action: { name: 'read' }, resource: { type: 'record', id: 'record-1' } };
+    const whole = ((await (await ask('search/subject', JSON.stringify(asked))).json()) as Answer).results;
+    const seen: unknown[] = [];
+    let token = '';
+    do {
+      const answer = await ask('search/subject', JSON.stringify({ ...asked, page: { limit: 1, token } }));
+      const { results, page } = (await answer.json()) as Answer;
+      expect(results?.length ?? 2).toBeLessThanOrEqual(1);
+      seen.push(...(results ?? []));
+      token = page?.next_token ?? '';
+    } while (token !== '');
+    expect(seen).toEqual(whole);
   });
 
   it('echoes the id of the request, and makes one where there is none', async () => {
@@ -162,7 +187,13 @@ describe('AuthZEN', () => {
     expect([found.status, found.headers.get('content-type')]).toEqual([200, 'application/json']);
     const { policy_decision_point: base, ...endpoints } = (await found.json()) as Record<string, string>;
     expect(base).toBe(issuer);
-    expect(Object.keys(endpoints)).toEqual(['access_evaluation_endpoint', 'access_evaluations_endpoint', 'search_action_endpoint']);
+    expect(Object.keys(endpoints)).toEqual([
+      'access_evaluation_endpoint',
+      'access_evaluations_endpoint',
+      'search_subject_endpoint',
+      'search_resource_endpoint',
+      'search_action_endpoint',
+    ]);
     for (const [name, url] of Object.entries(endpoints)) {
       const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(READS) });
       expect([name, answer.status, answer.headers.get('www-authenticate')]).toEqual([name, 401, 'Bearer']);

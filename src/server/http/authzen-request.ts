@@ -72,6 +72,46 @@ const readResource = (of: Members): Asked['resource'] => {
 const withAction = (context: Members | undefined, properties: Members | undefined): Members | undefined =>
   properties === undefined ? context : { ...context, action: properties };
 
+const readAction = (of: Members): Pick<Asked, 'action' | 'context'> => {
+  const action = entity(of, 'action');
+  const name = word(action, 'action.name');
+  return { action: name, context: withAction(optional(of, 'context'), optional(action, 'action.properties')) };
+};
+
+/** What of a list is wanted; `limit` 0 = as many as there are room for. */
+export interface Page {
+  readonly limit: number;
+  readonly token: string;
+}
+
+const readPage = (of: Members): Page => {
+  const page = optional(of, 'page');
+  const limit = page === undefined ? undefined : member(page, 'limit');
+  const token = page === undefined ? undefined : member(page, 'token');
+  if (limit !== undefined && !(Number.isInteger(limit) && Number(limit) > 0))
+    throw malformed('page.limit', 'must be a whole number above 0');
+  if (token !== undefined && typeof token !== 'string') throw malformed('page.token', 'must be a text');
+  return { limit: Number(limit ?? 0), token: token ?? '' };
+};
+
+/** Which kind of subject may do it; an id that is there all the same is passed over (§8.4.1). */
+export const readSubjectSearch = (
+  of: Members,
+): Pick<Asked, 'action' | 'context' | 'resource'> & { readonly type: string; readonly page: Page } => ({
+  type: word(entity(of, 'subject'), 'subject.type'),
+  ...readAction(of),
+  resource: readResource(of),
+  page: readPage(of),
+});
+
+/** Which resources of a type the subject may do it to; an id that is there all the same is passed over (§8.5.1). */
+export const readResourceSearch = (of: Members): Omit<Asked, 'resource'> & { readonly type: string; readonly page: Page } => ({
+  principal: readSubject(of),
+  ...readAction(of),
+  type: word(entity(of, 'resource'), 'resource.type'),
+  page: readPage(of),
+});
+
 /** Who and what, without the action: what the search for actions asks. */
 export const readSearch = (of: Members): Omit<Asked, 'action'> => ({
   principal: readSubject(of),
@@ -82,10 +122,8 @@ export const readSearch = (of: Members): Omit<Asked, 'action'> => ({
 /** INVALID_ARGUMENT / REQUEST_MALFORMED that names the member. Members nobody knows are passed over, as the API wants. */
 export const readEvaluation = (of: Members): Asked => {
   const principal = readSubject(of);
-  const action = entity(of, 'action');
-  const name = word(action, 'action.name');
-  const resource = readResource(of);
-  return { principal, action: name, resource, context: withAction(optional(of, 'context'), optional(action, 'action.properties')) };
+  const asked = readAction(of);
+  return { principal, ...asked, resource: readResource(of) };
 };
 
 const SEMANTICS = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const;

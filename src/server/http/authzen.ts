@@ -2,7 +2,6 @@
 import { StructSchema } from '@bufbuild/protobuf/wkt';
 import { Fault, toFault } from '../../base/fault.ts';
 import { Struct } from '../../gen/google/protobuf/struct.ts';
-import { ListResourceTypesRequest, ListResourceTypesResponse } from '../../gen/securityhub/v1/authorization.ts';
 import {
   BatchCheckRequest,
   BatchCheckResponse,
@@ -14,7 +13,8 @@ import {
 import type { Descriptors } from '../descriptors/registry.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import { type Decision, decisionOf, failed, upTo } from './authzen-answer.ts';
-import { type Asked, type Evaluations, type Members, readEvaluation, readEvaluations, readSearch } from './authzen-request.ts';
+import { type Asked, type Evaluations, type Members, readEvaluation, readEvaluations } from './authzen-request.ts';
+import { createSearch } from './authzen-search.ts';
 import { HTTP, retryAfter } from './faults.ts';
 import { readJson, utf8Text } from './json.ts';
 import { type HttpRequest, type HttpRoute, json, type Reply } from './route.ts';
@@ -22,11 +22,12 @@ import { type HttpRequest, type HttpRoute, json, type Reply } from './route.ts';
 const METADATA = '/.well-known/authzen-configuration';
 const EVALUATION = '/access/v1/evaluation';
 const EVALUATIONS = '/access/v1/evaluations';
+const SEARCH_SUBJECT = '/access/v1/search/subject';
+const SEARCH_RESOURCE = '/access/v1/search/resource';
 const SEARCH_ACTION = '/access/v1/search/action';
 
 const CHECK = '/securityhub.v1.SecurityHub/CheckPermission';
 const BATCH = '/securityhub.v1.SecurityHub/BatchCheck';
-const TYPES = '/securityhub.v1.AuthorizationService/ListResourceTypes';
 
 export interface AuthzenDeps {
   readonly invoker: Pick<Invoker, 'invoke'>;
@@ -100,26 +101,7 @@ export const authzenRoutes = ({ invoker, descriptors, base, served }: AuthzenDep
     );
   };
 
-  /** What the type says it knows; [] for a type that nobody declared. */
-  const actionsOf = async (type: string, request: HttpRequest): Promise<readonly string[]> => {
-    let pageToken = '';
-    do {
-      const bytes = ListResourceTypesRequest.encode(ListResourceTypesRequest.fromPartial({ pageSize: 1000, pageToken })).finish();
-      const page = ListResourceTypesResponse.decode(await call(TYPES, bytes, request));
-      const found = page.resourceTypes.find(({ name }) => name === type);
-      if (found !== undefined) return found.actions;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== '');
-    return [];
-  };
-
-  const searchActions = async (of: Members, request: HttpRequest): Promise<Members> => {
-    const asked = readSearch(of);
-    const actions = await actionsOf(asked.resource.type ?? '', request);
-    if (actions.length === 0) return { results: [] };
-    const decisions = await evaluateAll({ semantic: 'execute_all', items: actions.map((action) => ({ ...asked, action })) }, request);
-    return { results: actions.filter((_, at) => decisions[at]?.decision === true).map((name) => ({ name })) };
-  };
+  const search = createSearch({ call, evaluateAll });
 
   const route = (path: string, answer: (of: Members, request: HttpRequest) => Promise<unknown>): HttpRoute => ({
     method: 'POST',
@@ -145,6 +127,8 @@ export const authzenRoutes = ({ invoker, descriptors, base, served }: AuthzenDep
           policy_decision_point: base,
           access_evaluation_endpoint: `${base}${EVALUATION}`,
           access_evaluations_endpoint: `${base}${EVALUATIONS}`,
+          search_subject_endpoint: `${base}${SEARCH_SUBJECT}`,
+          search_resource_endpoint: `${base}${SEARCH_RESOURCE}`,
           search_action_endpoint: `${base}${SEARCH_ACTION}`,
         },
         { 'cache-control': 'public, max-age=3600' },
@@ -158,7 +142,9 @@ export const authzenRoutes = ({ invoker, descriptors, base, served }: AuthzenDep
       if (evaluations === null) return evaluate(readEvaluation(of), request);
       return { evaluations: await evaluateAll(evaluations, request) };
     }),
-    route(SEARCH_ACTION, searchActions),
+    route(SEARCH_SUBJECT, search.subjects),
+    route(SEARCH_RESOURCE, search.resources),
+    route(SEARCH_ACTION, search.actions),
     // An issuer that is no address has no place where its document could be.
     ...(served && /^https?:\/\//.test(base) ? [metadata] : []),
   ];

@@ -152,9 +152,12 @@ export const createWorld = async (
             .filter((id) => id > after)
             .sort()
             .slice(0, limit),
+        barred: (...asked) => decisions.barred(...asked),
+        nameOf: (_, { type, id }) => (type === 'user' ? id.slice('usr_'.length) : ''),
         active: async (tenantId, ids) => ids.filter((id) => users.get(`${tenantId}/${id}`) === 'active'),
       },
       enforceDataAccess: (request, call) => decisions.enforceDataAccess(request, call),
+      listResources: (request, call) => decisions.listResources(request, call),
     },
   );
   const decisions = wireDecisions(platform, {

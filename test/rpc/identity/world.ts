@@ -54,10 +54,20 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   const late: { identity?: Identity } = {};
   const identityDoor = (): Identity => late.identity as Identity;
   const { door: authorization } = wireAuthorization(platform, defaultsOf(authorizationConfig), {
-    subjects: { known: () => true, acts: () => true, limits: () => ({ also: [], cap: null, scopes: [] }), page: async () => [] },
+    subjects: {
+      known: () => true,
+      acts: () => true,
+      limits: () => ({ also: [], cap: null, scopes: [] }),
+      barred: () => null,
+      nameOf: () => '',
+      page: async () => [],
+    },
     watermarkUntil: () => tokens.door.watermarkUntil(),
     enforceDataAccess: () => {
       throw new Error('nobody asks for data here');
+    },
+    listResources: () => {
+      throw new Error('nobody asks for resources here');
     },
   });
   const tokens = wireTokens(platform, defaultsOf(tokensConfig), {

@@ -1020,6 +1020,107 @@ export interface AbleSubject {
   appliedPolicies: string[];
   /** Conditions that the decision rests on. */
   conditions: string[];
+  /** Login name of a user; empty for services. */
+  username: string;
+}
+
+/** Registers resources. */
+export interface PutResourcesRequest {
+  /** Tenant of the resources; empty = the caller's. */
+  tenantId: string;
+  /** Each with its type and id; owner, classification, attributes (16 KiB of JSON at most) and parents as a check would say them. */
+  resources: Resource[];
+}
+
+/** They are registered. */
+export interface PutResourcesResponse {
+  /** Revision that contains this change. */
+  revision: number;
+}
+
+/** Forgets resources. */
+export interface DeleteResourcesRequest {
+  /** Tenant of the resources; empty = the caller's. */
+  tenantId: string;
+  /** Their type. */
+  resourceType: string;
+  /** Their ids. */
+  resourceIds: string[];
+}
+
+/** They are gone. */
+export interface DeleteResourcesResponse {
+  /** How many were registered. */
+  deleted: number;
+  /** Revision that contains this change. */
+  revision: number;
+}
+
+/** Asks for a page of registered resources. */
+export interface ListResourcesRequest {
+  /** Who, where an action is asked for. Unset = the caller itself, for users and API keys; a workload must name it. */
+  principal:
+    | //
+    /** Whoever holds this token, capped by it. */
+    { $case: "token"; value: string }
+    | //
+    /** A subject, without a token. */
+    { $case: "subject"; value: Subject }
+    | undefined;
+  /** Where and how the token was presented, for bound tokens. */
+  tokenContext:
+    | RequestContext
+    | undefined;
+  /** Type of the resources. */
+  resourceType: string;
+  /** Only this one; empty = all of the type. */
+  resourceId: string;
+  /** What: read, write, …; empty = nothing is decided, and what is registered is told. */
+  action: string;
+  /** Tenant of the resources; empty = the caller's. */
+  tenantId: string;
+  /** Workload that it is asked for. */
+  workload: string;
+  /** Environment that it is asked for. */
+  environment: string;
+  /** Attributes of the environment, for conditions. */
+  context:
+    | { [key: string]: any }
+    | undefined;
+  /** Decide on this revision or a newer one. */
+  minPolicyRevision: number;
+  /** At most this many; 0 = 50. */
+  pageSize: number;
+  /** Where the last page ended; empty = the first page. */
+  pageToken: string;
+}
+
+/** A page of resources. */
+export interface ListResourcesResponse {
+  /** Those it may act on, or those that are registered. */
+  resources: ListedResource[];
+  /** Why the principal may do nothing at all, such as SUBJECT_UNKNOWN or TOKEN_EXPIRED; else empty. */
+  reasonCode: string;
+  /** Where to go on; empty = this was the last page. */
+  nextPageToken: string;
+  /** Revision that it was decided on. */
+  policyRevision: number;
+}
+
+/** A registered resource. */
+export interface ListedResource {
+  /** Type and id; what else is registered of it only where no action was asked for. */
+  resource:
+    | Resource
+    | undefined;
+  /** EFFECT_ALLOW, or EFFECT_STEP_UP where a second factor is still to be shown; unspecified where no action was asked for. */
+  effect: Effect;
+  /** Roles, grants and policies that decided. */
+  appliedPolicies: string[];
+  /** Conditions that the decision rests on. */
+  conditions: string[];
+  /** What the caller must do when it goes on. */
+  obligations: string[];
 }
 
 /** Asks which rows of a type, and which of their fields. */
@@ -7673,7 +7774,7 @@ export const ListSubjectsResponse: MessageFns<ListSubjectsResponse> = {
 };
 
 function createBaseAbleSubject(): AbleSubject {
-  return { subject: undefined, effect: 0, appliedPolicies: [], conditions: [] };
+  return { subject: undefined, effect: 0, appliedPolicies: [], conditions: [], username: "" };
 }
 
 export const AbleSubject: MessageFns<AbleSubject> = {
@@ -7689,6 +7790,9 @@ export const AbleSubject: MessageFns<AbleSubject> = {
     }
     for (const v of message.conditions) {
       writer.uint32(34).string(v!);
+    }
+    if (message.username !== "") {
+      writer.uint32(42).string(message.username);
     }
     return writer;
   },
@@ -7738,6 +7842,14 @@ export const AbleSubject: MessageFns<AbleSubject> = {
             message.conditions.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7761,6 +7873,699 @@ export const AbleSubject: MessageFns<AbleSubject> = {
     message.effect = object.effect ?? 0;
     message.appliedPolicies = object.appliedPolicies?.map((e) => e) || [];
     message.conditions = object.conditions?.map((e) => e) || [];
+    message.username = object.username ?? "";
+    return message;
+  },
+};
+
+function createBasePutResourcesRequest(): PutResourcesRequest {
+  return { tenantId: "", resources: [] };
+}
+
+export const PutResourcesRequest: MessageFns<PutResourcesRequest> = {
+  encode(message: PutResourcesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    for (const v of message.resources) {
+      Resource.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutResourcesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutResourcesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resources.push(Resource.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PutResourcesRequest>, I>>(base?: I): PutResourcesRequest {
+    return PutResourcesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutResourcesRequest>, I>>(object: I): PutResourcesRequest {
+    const message = createBasePutResourcesRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.resources = object.resources?.map((e) => Resource.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePutResourcesResponse(): PutResourcesResponse {
+  return { revision: 0 };
+}
+
+export const PutResourcesResponse: MessageFns<PutResourcesResponse> = {
+  encode(message: PutResourcesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      writer.uint32(8).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutResourcesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutResourcesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PutResourcesResponse>, I>>(base?: I): PutResourcesResponse {
+    return PutResourcesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutResourcesResponse>, I>>(object: I): PutResourcesResponse {
+    const message = createBasePutResourcesResponse();
+    message.revision = object.revision ?? 0;
+    return message;
+  },
+};
+
+function createBaseDeleteResourcesRequest(): DeleteResourcesRequest {
+  return { tenantId: "", resourceType: "", resourceIds: [] };
+}
+
+export const DeleteResourcesRequest: MessageFns<DeleteResourcesRequest> = {
+  encode(message: DeleteResourcesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.resourceType !== "") {
+      writer.uint32(18).string(message.resourceType);
+    }
+    for (const v of message.resourceIds) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteResourcesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteResourcesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resourceType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.resourceIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<DeleteResourcesRequest>, I>>(base?: I): DeleteResourcesRequest {
+    return DeleteResourcesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeleteResourcesRequest>, I>>(object: I): DeleteResourcesRequest {
+    const message = createBaseDeleteResourcesRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.resourceType = object.resourceType ?? "";
+    message.resourceIds = object.resourceIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseDeleteResourcesResponse(): DeleteResourcesResponse {
+  return { deleted: 0, revision: 0 };
+}
+
+export const DeleteResourcesResponse: MessageFns<DeleteResourcesResponse> = {
+  encode(message: DeleteResourcesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deleted !== 0) {
+      writer.uint32(8).uint32(message.deleted);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(16).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteResourcesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteResourcesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deleted = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<DeleteResourcesResponse>, I>>(base?: I): DeleteResourcesResponse {
+    return DeleteResourcesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeleteResourcesResponse>, I>>(object: I): DeleteResourcesResponse {
+    const message = createBaseDeleteResourcesResponse();
+    message.deleted = object.deleted ?? 0;
+    message.revision = object.revision ?? 0;
+    return message;
+  },
+};
+
+function createBaseListResourcesRequest(): ListResourcesRequest {
+  return {
+    principal: undefined,
+    tokenContext: undefined,
+    resourceType: "",
+    resourceId: "",
+    action: "",
+    tenantId: "",
+    workload: "",
+    environment: "",
+    context: undefined,
+    minPolicyRevision: 0,
+    pageSize: 0,
+    pageToken: "",
+  };
+}
+
+export const ListResourcesRequest: MessageFns<ListResourcesRequest> = {
+  encode(message: ListResourcesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.principal?.$case) {
+      case "token":
+        writer.uint32(10).string(message.principal.value);
+        break;
+      case "subject":
+        Subject.encode(message.principal.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    if (message.tokenContext !== undefined) {
+      RequestContext.encode(message.tokenContext, writer.uint32(26).fork()).join();
+    }
+    if (message.resourceType !== "") {
+      writer.uint32(34).string(message.resourceType);
+    }
+    if (message.resourceId !== "") {
+      writer.uint32(42).string(message.resourceId);
+    }
+    if (message.action !== "") {
+      writer.uint32(50).string(message.action);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(58).string(message.tenantId);
+    }
+    if (message.workload !== "") {
+      writer.uint32(66).string(message.workload);
+    }
+    if (message.environment !== "") {
+      writer.uint32(74).string(message.environment);
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(82).fork()).join();
+    }
+    if (message.minPolicyRevision !== 0) {
+      writer.uint32(88).uint64(message.minPolicyRevision);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(96).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(106).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListResourcesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListResourcesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.principal = { $case: "token", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.principal = { $case: "subject", value: Subject.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tokenContext = RequestContext.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.resourceType = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.resourceId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.minPolicyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListResourcesRequest>, I>>(base?: I): ListResourcesRequest {
+    return ListResourcesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListResourcesRequest>, I>>(object: I): ListResourcesRequest {
+    const message = createBaseListResourcesRequest();
+    switch (object.principal?.$case) {
+      case "token": {
+        if (object.principal?.value !== undefined && object.principal?.value !== null) {
+          message.principal = { $case: "token", value: object.principal.value };
+        }
+        break;
+      }
+      case "subject": {
+        if (object.principal?.value !== undefined && object.principal?.value !== null) {
+          message.principal = { $case: "subject", value: Subject.fromPartial(object.principal.value) };
+        }
+        break;
+      }
+    }
+    message.tokenContext = (object.tokenContext !== undefined && object.tokenContext !== null)
+      ? RequestContext.fromPartial(object.tokenContext)
+      : undefined;
+    message.resourceType = object.resourceType ?? "";
+    message.resourceId = object.resourceId ?? "";
+    message.action = object.action ?? "";
+    message.tenantId = object.tenantId ?? "";
+    message.workload = object.workload ?? "";
+    message.environment = object.environment ?? "";
+    message.context = object.context ?? undefined;
+    message.minPolicyRevision = object.minPolicyRevision ?? 0;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListResourcesResponse(): ListResourcesResponse {
+  return { resources: [], reasonCode: "", nextPageToken: "", policyRevision: 0 };
+}
+
+export const ListResourcesResponse: MessageFns<ListResourcesResponse> = {
+  encode(message: ListResourcesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.resources) {
+      ListedResource.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.reasonCode !== "") {
+      writer.uint32(18).string(message.reasonCode);
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(26).string(message.nextPageToken);
+    }
+    if (message.policyRevision !== 0) {
+      writer.uint32(32).uint64(message.policyRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListResourcesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListResourcesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.resources.push(ListedResource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reasonCode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.policyRevision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListResourcesResponse>, I>>(base?: I): ListResourcesResponse {
+    return ListResourcesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListResourcesResponse>, I>>(object: I): ListResourcesResponse {
+    const message = createBaseListResourcesResponse();
+    message.resources = object.resources?.map((e) => ListedResource.fromPartial(e)) || [];
+    message.reasonCode = object.reasonCode ?? "";
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.policyRevision = object.policyRevision ?? 0;
+    return message;
+  },
+};
+
+function createBaseListedResource(): ListedResource {
+  return { resource: undefined, effect: 0, appliedPolicies: [], conditions: [], obligations: [] };
+}
+
+export const ListedResource: MessageFns<ListedResource> = {
+  encode(message: ListedResource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resource !== undefined) {
+      Resource.encode(message.resource, writer.uint32(10).fork()).join();
+    }
+    if (message.effect !== 0) {
+      writer.uint32(16).int32(message.effect);
+    }
+    for (const v of message.appliedPolicies) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.conditions) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.obligations) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListedResource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListedResource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.resource = Resource.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.effect = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.appliedPolicies.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.conditions.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.obligations.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListedResource>, I>>(base?: I): ListedResource {
+    return ListedResource.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListedResource>, I>>(object: I): ListedResource {
+    const message = createBaseListedResource();
+    message.resource = (object.resource !== undefined && object.resource !== null)
+      ? Resource.fromPartial(object.resource)
+      : undefined;
+    message.effect = object.effect ?? 0;
+    message.appliedPolicies = object.appliedPolicies?.map((e) => e) || [];
+    message.conditions = object.conditions?.map((e) => e) || [];
+    message.obligations = object.obligations?.map((e) => e) || [];
     return message;
   },
 };
@@ -8935,6 +9740,59 @@ export const AuthorizationServiceService = {
       Buffer.from(EnforceDataAccessResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EnforceDataAccessResponse => EnforceDataAccessResponse.decode(value),
   },
+  /**
+   * Registers resources, or replaces what is known of them: all of them or none. Needed only where somebody asks ListResources (or an AuthZEN
+   * search) which resources there are: checks go by what their caller says of a resource, registered or not.
+   * Callers: config:write; workloads, the resource types of their entry.
+   * Reasons: RESOURCE_TYPE_UNKNOWN, RESOURCE_TYPE_FORBIDDEN, LIMIT_REACHED.
+   * Retry: safe.
+   */
+  putResources: {
+    path: "/securityhub.v1.AuthorizationService/PutResources" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PutResourcesRequest): Buffer => Buffer.from(PutResourcesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PutResourcesRequest => PutResourcesRequest.decode(value),
+    responseSerialize: (value: PutResourcesResponse): Buffer =>
+      Buffer.from(PutResourcesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PutResourcesResponse => PutResourcesResponse.decode(value),
+  },
+  /**
+   * Forgets registered resources; ids that are not registered are passed over.
+   * Callers: config:write; workloads, the resource types of their entry.
+   * Reasons: RESOURCE_TYPE_FORBIDDEN.
+   * Retry: safe.
+   */
+  deleteResources: {
+    path: "/securityhub.v1.AuthorizationService/DeleteResources" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteResourcesRequest): Buffer =>
+      Buffer.from(DeleteResourcesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteResourcesRequest => DeleteResourcesRequest.decode(value),
+    responseSerialize: (value: DeleteResourcesResponse): Buffer =>
+      Buffer.from(DeleteResourcesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteResourcesResponse => DeleteResourcesResponse.decode(value),
+  },
+  /**
+   * With an action: which registered resources of a type the principal may do it to, each decided as CheckPermission would with all that is
+   * registered of it. Without: what is registered. In the order of their ids. A page looks at a bounded number of resources: it may be short,
+   * even empty, and not be the last.
+   * Callers: with an action, anyone known about itself and authz:check about others; without, authz:read.
+   * Reasons: SUBJECT_REQUIRED, RESOURCE_TYPE_UNKNOWN, RESOURCE_TYPE_FORBIDDEN, REVISION_UNKNOWN, PAGE_TOKEN_INVALID; in the answer those of
+   * CheckPermission for a principal that may do nothing at all.
+   * Retry: safe.
+   */
+  listResources: {
+    path: "/securityhub.v1.AuthorizationService/ListResources" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListResourcesRequest): Buffer => Buffer.from(ListResourcesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListResourcesRequest => ListResourcesRequest.decode(value),
+    responseSerialize: (value: ListResourcesResponse): Buffer =>
+      Buffer.from(ListResourcesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListResourcesResponse => ListResourcesResponse.decode(value),
+  },
 } as const;
 
 export interface AuthorizationServiceServer extends UntypedServiceImplementation {
@@ -9185,6 +10043,31 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
    * Retry: safe.
    */
   enforceDataAccess: handleUnaryCall<EnforceDataAccessRequest, EnforceDataAccessResponse>;
+  /**
+   * Registers resources, or replaces what is known of them: all of them or none. Needed only where somebody asks ListResources (or an AuthZEN
+   * search) which resources there are: checks go by what their caller says of a resource, registered or not.
+   * Callers: config:write; workloads, the resource types of their entry.
+   * Reasons: RESOURCE_TYPE_UNKNOWN, RESOURCE_TYPE_FORBIDDEN, LIMIT_REACHED.
+   * Retry: safe.
+   */
+  putResources: handleUnaryCall<PutResourcesRequest, PutResourcesResponse>;
+  /**
+   * Forgets registered resources; ids that are not registered are passed over.
+   * Callers: config:write; workloads, the resource types of their entry.
+   * Reasons: RESOURCE_TYPE_FORBIDDEN.
+   * Retry: safe.
+   */
+  deleteResources: handleUnaryCall<DeleteResourcesRequest, DeleteResourcesResponse>;
+  /**
+   * With an action: which registered resources of a type the principal may do it to, each decided as CheckPermission would with all that is
+   * registered of it. Without: what is registered. In the order of their ids. A page looks at a bounded number of resources: it may be short,
+   * even empty, and not be the last.
+   * Callers: with an action, anyone known about itself and authz:check about others; without, authz:read.
+   * Reasons: SUBJECT_REQUIRED, RESOURCE_TYPE_UNKNOWN, RESOURCE_TYPE_FORBIDDEN, REVISION_UNKNOWN, PAGE_TOKEN_INVALID; in the answer those of
+   * CheckPermission for a principal that may do nothing at all.
+   * Retry: safe.
+   */
+  listResources: handleUnaryCall<ListResourcesRequest, ListResourcesResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
