@@ -16,6 +16,8 @@ export interface Hub {
   readonly bootstrap: Bootstrap;
   /** A call by the administrator of `dev` unless another credential is given; '' is none. Rejects with the Fault. */
   ask(method: string, request: JsonObject, credential?: string, headers?: Headers): Promise<JsonObject>;
+  /** The same with bytes of one's own behind those of the request. */
+  raw(method: string, request: JsonObject, more: Uint8Array): Promise<JsonObject>;
   /** The sum of a metric's samples, as a scraper sees them. */
   metric(name: string): Promise<number>;
   ready(): Promise<{ readonly status: number; readonly text: string }>;
@@ -24,12 +26,20 @@ export interface Hub {
 
 type Headers = Readonly<Record<string, string>>;
 
-const method = async (app: App, name: string, request: JsonObject, credential: string, headers: Headers): Promise<JsonObject> => {
+const method = async (
+  app: App,
+  name: string,
+  request: JsonObject,
+  credential: string,
+  headers: Headers,
+  more: Uint8Array = new Uint8Array(),
+): Promise<JsonObject> => {
   const { registry } = descriptors();
   const path = `/securityhub.v1.${name}`;
   const found = descriptors().method(path);
   if (found === undefined) throw new Error(`no method ${path}`);
-  const bytes = await app.invoker.invoke(path, toBinary(found.input, fromJson(found.input, request, { registry })), {
+  const input = Buffer.concat([toBinary(found.input, fromJson(found.input, request, { registry })), more]);
+  const bytes = await app.invoker.invoke(path, input, {
     peer: { transport: 'tcp', address: '127.0.0.1', loopback: true, certificate: null },
     deadline: Number.POSITIVE_INFINITY,
     header: (header) => headers[header] ?? (header === 'authorization' && credential !== '' ? `Bearer ${credential}` : ''),
@@ -64,6 +74,7 @@ export const openHub = async (environment: Environment, overrides: Overrides = {
     app,
     bootstrap,
     ask: (name, request, credential = bootstrap.access_token, headers = {}) => method(app, name, request, credential, headers),
+    raw: (name, request, more) => method(app, name, request, bootstrap.access_token, {}, more),
     async metric(name) {
       const lines = (await (await get('/metrics')).text()).split('\n').filter((line) => line.startsWith(name) && !line.startsWith('#'));
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
