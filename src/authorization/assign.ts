@@ -21,10 +21,11 @@ import {
   rolesIn,
   subjectChange,
 } from './change.ts';
-import { requireRoleHeld } from './escalation.ts';
+import { requireHeld, requireLift, requireRoleHeld } from './escalation.ts';
 import { requireFitting, type Roles } from './exclusive.ts';
 import { ALL, type Holding } from './holding.ts';
 import type { Subject, Window } from './rights.ts';
+import { constraintsOf } from './role.ts';
 
 export interface AssignmentChanges {
   /**
@@ -64,6 +65,11 @@ export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): v
     throw badField('expires_at', 'must come after not_before', 'EXPIRY_INVALID');
 };
 
+interface Known {
+  readonly roles: Roles;
+  readonly gifts: (names: readonly string[]) => readonly string[];
+}
+
 /** A tenant without any owner gets its first one from whoever runs the installation. */
 const firstOwner = (role: string, held: Holding, owners: readonly string[]): boolean =>
   role === OWNER && owners.length === 0 && held.holds('installation:tenants');
@@ -75,14 +81,18 @@ export const createAssignmentChanges = ({
   write,
   holding,
   watermarkUntil,
+  policyGifts,
 }: ChangeDeps): AssignmentChanges => {
   const guard = { rules, subjectsKnown };
 
   /** Under the tenant's lock. */
-  const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, roles: Roles, held: Holding, call: Call | null) => {
+  const give = async (tx: Tx, tenantId: TenantId, given: GivenRole, { roles, gifts }: Known, held: Holding, call: Call | null) => {
     const { lookup } = roles;
     if (lookup(given.role) === undefined) throw roleNotFound(given.role);
-    if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) requireRoleHeld(held, given.role, lookup);
+    if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) {
+      requireRoleHeld(held, given.role, lookup);
+      requireHeld(held, gifts([`role:${given.role}`]));
+    }
     const now = call?.now ?? Date.now();
     const row = { ...given, createdAt: now, createdBy: makerOf(call) };
     const stored = await keepingAnOwner(guard, tx, tenantId, () => rules.assign(tx, tenantId, row));
@@ -100,11 +110,12 @@ export const createAssignmentChanges = ({
       requireSubject(given.subject);
       requireFuture(given, call.now);
       const held = await holding(call.caller);
+      const gifts = await policyGifts(tenantId);
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         await requireThere({ groups, subjectsKnown }, tx, tenantId, given.subject);
         const roles = await rolesIn(rules, tx, tenantId);
-        const result = await give(tx, tenantId, given, roles, held, call);
+        const result = await give(tx, tenantId, given, { roles, gifts }, held, call);
         const details = { role: given.role, not_before: given.notBefore, expires_at: given.expiresAt };
         return {
           result,
@@ -125,6 +136,7 @@ export const createAssignmentChanges = ({
         const { lookup } = await rolesIn(rules, tx, tenantId);
         if (lookup(role) === undefined) throw roleNotFound(role);
         requireRoleHeld(held, role, lookup);
+        requireLift(held, constraintsOf([role], lookup));
         const there = await keepingAnOwner(guard, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
         if (!there) return { result: null };
         return {
@@ -140,9 +152,11 @@ export const createAssignmentChanges = ({
       requireSubject(subject);
       // The caller's rights are in the cache: its access to this very call was just decided on them.
       const held = call === null ? ALL : await holding(call.caller);
+      const gifts = call === null ? () => [] : await policyGifts(tenantId);
       await rules.lock(tx, tenantId);
       const known = await rolesIn(rules, tx, tenantId);
-      for (const role of new Set(roles)) await give(tx, tenantId, { subject, role, notBefore: null, expiresAt: null }, known, held, call);
+      for (const role of new Set(roles))
+        await give(tx, tenantId, { subject, role, notBefore: null, expiresAt: null }, { roles: known, gifts }, held, call);
       const resource = `${subject.type}:${subject.id}`;
       return {
         changes: [subjectChange('assignment', tenantId, subject), ...limitsOf({ watermarkUntil }, tenantId, subject, roles, known.lookup)],

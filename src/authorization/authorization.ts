@@ -8,9 +8,9 @@ import type { Tx, Write } from '../storage/storage.ts';
 import { type Access, createAccess, type MaskKey } from './access/access.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { type ClearanceChanges, createClearanceChanges } from './clear.ts';
-import { requireKnown, roleNotFound } from './change.ts';
+import { type ChangeDeps, requireKnown, roleNotFound } from './change.ts';
 import { levelName } from './classification.ts';
-import { outranks, requireRoleHeld } from './escalation.ts';
+import { outranks, requireHeld, requireRoleHeld } from './escalation.ts';
 import { createDelegationChanges, type DelegationChanges, type Delegations } from './delegate.ts';
 import { explain, type Step } from './explain.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
@@ -21,6 +21,7 @@ import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { type HeldPermission, keyOf, permissionTree } from './permission-tree.ts';
 import { permits } from './permits.ts';
+import { keysOf } from './policy/policy-set.ts';
 import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createResources, type ResourceStore, type Resources } from './resource/resource.ts';
@@ -196,6 +197,8 @@ export interface Authorization
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
   /** All that a caller may do now, for several questions at one moment. */
   holding(caller: Caller): MaybePromise<Holding>;
+  /** All that a subject may do in some situation: by itself, by what others lend, by policies that name it, its groups or its roles. */
+  mightOf(tenantId: TenantId, subject: Subject): MaybePromise<readonly string[]>;
   /** Does the caller hold all that this subject holds, and `more`? Whoever runs the installation does. */
   outranks(caller: Caller, tenantId: TenantId, subject: Subject, more?: readonly string[]): MaybePromise<boolean>;
   /** NOT_FOUND / ROLE_NOT_FOUND for a role that is none; PERMISSION_DENIED / ESCALATION for one that gives more than the caller holds. */
@@ -227,7 +230,19 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     return andThen(one(caller.tenantId, subject, deps.clock.now()), (rights) => holdingOf(caller, rights));
   };
 
-  const changing = { ...deps, holding };
+  const policyGifts: ChangeDeps['policyGifts'] = (tenantId) =>
+    andThen(
+      deps.snapshots.get(tenantId, ''),
+      ({ policies }) =>
+        (names) =>
+          policies?.given(names) ?? [],
+    );
+  const mightOf = (tenantId: TenantId, subject: Subject): MaybePromise<readonly string[]> =>
+    andThen(one(tenantId, subject, deps.clock.now()), (rights) =>
+      andThen(policyGifts(tenantId), (gifts) => [...rights.permissions, ...gifts(keysOf(rights))]),
+    );
+
+  const changing = { ...deps, holding, policyGifts };
   return {
     rights: (tenantId, subject) => one(tenantId, subject, deps.clock.now()),
     rightsOf: resolve,
@@ -243,15 +258,15 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     holds: (caller, permission) => andThen(holding(caller), (held) => held.holds(permission)),
     holding,
     outranks: (caller, tenantId, subject, more = []) =>
-      andThen(holding(caller), (held) =>
-        andThen(one(tenantId, subject, deps.clock.now()), ({ permissions }) => outranks(held, [...permissions, ...more])),
-      ),
+      andThen(holding(caller), (held) => andThen(mightOf(tenantId, subject), (might) => outranks(held, [...might, ...more]))),
+    mightOf,
     mayGive: (caller, tenantId, roles) =>
       andThen(holding(caller), (held) =>
-        andThen(deps.snapshots.get(tenantId, ''), ({ role }) => {
+        andThen(deps.snapshots.get(tenantId, ''), ({ role, policies }) => {
           for (const name of roles) {
             if (role(name) === undefined) throw roleNotFound(name);
             requireRoleHeld(held, name, role);
+            requireHeld(held, policies?.given([`role:${name}`]) ?? []);
           }
         }),
       ),

@@ -26,6 +26,8 @@ export interface ChangeDeps {
   readonly write: Write;
   readonly random: Random;
   readonly holding: (caller: Caller) => MaybePromise<Holding>;
+  /** What policies allow whoever is of those: `role:<name>`, `group:<name>`. Asked before a transaction. */
+  readonly policyGifts: (tenantId: TenantId) => MaybePromise<(names: readonly string[]) => readonly string[]>;
   /** Until when a token that is issued now may live. */
   readonly watermarkUntil: () => Instant;
 }

@@ -1,9 +1,12 @@
 // Nobody gives what he does not hold.
+import type { Constraints } from '../base/constraints.ts';
 import { Fault } from '../base/fault.ts';
 import { clearanceOf } from './classification.ts';
 import type { Holding } from './holding.ts';
 import { printPermission } from './permission.ts';
 import { flatten, type RoleLookup, waysDown } from './role.ts';
+
+const SECURITY = 'admin:security';
 
 const escalation = (permission: string): Fault =>
   new Fault('PERMISSION_DENIED', 'ESCALATION', 'nobody gives, takes or changes rights beyond his own', { meta: { permission } });
@@ -27,6 +30,17 @@ export const requireRoleHeld = (holding: Holding, name: string, lookup: RoleLook
     flatten(name, lookup).map(({ permission }) => printPermission(permission)),
   );
   for (const { role } of waysDown(name, lookup)) requireCleared(holding, role.clearance);
+};
+
+/**
+ * Limits of roles bind those who have them. Whoever hands out roles must not thereby shake off his own: PERMISSION_DENIED /
+ * PERMISSION_MISSING without admin:security.
+ */
+export const requireLift = (holding: Holding, limits: readonly Constraints[]): void => {
+  if (limits.length === 0 || holding.owns(SECURITY)) return;
+  throw new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `these roles limit whoever has them: lifting that needs ${SECURITY}`, {
+    meta: { permission: SECURITY },
+  });
 };
 
 /**

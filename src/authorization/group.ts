@@ -17,12 +17,12 @@ import {
   rolesIn,
   subjectChange,
 } from './change.ts';
-import { requireHeld, requireRoleHeld } from './escalation.ts';
+import { requireHeld, requireLift, requireRoleHeld } from './escalation.ts';
 import { requireFitting } from './exclusive.ts';
 import type { Holding } from './holding.ts';
 import { NAME } from './resource-type.ts';
-import type { Subject } from './rights.ts';
-import type { RoleLookup } from './role.ts';
+import type { Subject, SubjectRows } from './rights.ts';
+import { constraintsOf, type RoleLookup } from './role.ts';
 
 export interface Group {
   readonly name: string;
@@ -90,7 +90,15 @@ const requireMembers = (members: readonly Subject[]): void => {
   }
 };
 
-export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holding, watermarkUntil }: ChangeDeps): GroupChanges => {
+export const createGroupChanges = ({
+  rules,
+  groups,
+  subjectsKnown,
+  write,
+  holding,
+  watermarkUntil,
+  policyGifts,
+}: ChangeDeps): GroupChanges => {
   const guard = { rules, subjectsKnown };
 
   const requireGroup = async (tx: Tx, tenantId: TenantId, name: string): Promise<void> => {
@@ -98,15 +106,30 @@ export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holdin
   };
 
   /** Whoever lets somebody in or out gives or takes all that the group allows and denies. */
-  const requireReach = async (tx: Tx, tenantId: TenantId, name: string, held: Holding, lookup: RoleLookup) => {
+  const requireReach = async (tx: Tx, tenantId: TenantId, name: string, held: Holding, lookup: RoleLookup): Promise<SubjectRows> => {
     const rows = await rules.subject(tx, tenantId, { type: 'group', id: name });
     for (const { role } of rows.assignments) requireRoleHeld(held, role, lookup);
     requireHeld(
       held,
       rows.grants.map(({ permission }) => permission),
     );
+    // What is lent to the group is used by whoever is in it.
+    requireHeld(
+      held,
+      rows.delegations.flatMap(({ permissions }) => permissions),
+    );
     return rows;
   };
+
+  /** Whoever lets somebody out, himself perhaps, lifts the limits of the group's roles. */
+  const requireLifting = (rows: SubjectRows, held: Holding, lookup: RoleLookup): void =>
+    requireLift(
+      held,
+      constraintsOf(
+        rows.assignments.map(({ role }) => role),
+        lookup,
+      ),
+    );
 
   return {
     async putGroup(tenantId, group, call) {
@@ -125,7 +148,8 @@ export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holdin
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         await requireGroup(tx, tenantId, name);
-        await requireReach(tx, tenantId, name, held, (await rolesIn(rules, tx, tenantId)).lookup);
+        const { lookup } = await rolesIn(rules, tx, tenantId);
+        requireLifting(await requireReach(tx, tenantId, name, held, lookup), held, lookup);
         await groups.delete(tx, tenantId, name);
         // Its members are read again, whoever they were.
         const changes = [changeOf('assignment', tenantId, '')];
@@ -138,11 +162,14 @@ export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holdin
       if (expiresAt !== null && expiresAt <= call.now) throw badField('expires_at', 'must lie in the future', 'EXPIRY_INVALID');
       const held = await holding(call.caller);
       for (const member of members) await requireKnown(subjectsKnown, tenantId, member);
+      const gifts = await policyGifts(tenantId);
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         await requireGroup(tx, tenantId, group);
         const roles = await rolesIn(rules, tx, tenantId);
         const given = await requireReach(tx, tenantId, group, held, roles.lookup);
+        const names = given.assignments.map(({ role }) => role);
+        requireHeld(held, gifts([`group:${group}`, ...names.map((role) => `role:${role}`)]));
         const denies = given.grants.some(({ effect }) => effect === 'deny');
         const row = { group, expiresAt, createdAt: call.now, createdBy: makerOf(call) };
         await keepingAnOwner(guard, tx, tenantId, async () => {
@@ -154,7 +181,6 @@ export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holdin
               throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a subject is a member of at most ${GROUPS_OF_ONE} groups`);
           }
         });
-        const names = given.assignments.map(({ role }) => role);
         await requireFitting(rules, tx, tenantId, roles, names, members.length === 1 ? (members[0] ?? null) : null, call.now);
         return {
           result: null,
@@ -175,7 +201,8 @@ export const createGroupChanges = ({ rules, groups, subjectsKnown, write, holdin
       return write(tenantId, async (tx) => {
         await rules.lock(tx, tenantId);
         await requireGroup(tx, tenantId, group);
-        await requireReach(tx, tenantId, group, held, (await rolesIn(rules, tx, tenantId)).lookup);
+        const { lookup } = await rolesIn(rules, tx, tenantId);
+        requireLifting(await requireReach(tx, tenantId, group, held, lookup), held, lookup);
         if ((await groups.remove(tx, tenantId, group, members)) === 0) return { result: null };
         return {
           result: null,

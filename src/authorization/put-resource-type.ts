@@ -5,12 +5,16 @@ import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Changed, type ChangeDeps, changeOf } from './change.ts';
 import { ATTRIBUTE_NAME, parseType, TYPE_WORDS } from './attribute.ts';
-import { CLASSIFICATIONS } from './classification.ts';
+import { CLASSIFICATIONS, clearanceOf } from './classification.ts';
+import { requireHeld } from './escalation.ts';
 import { NAME, type ResourceType } from './resource-type.ts';
 import { isBuiltInType } from './snapshot.ts';
 
 export interface TypeChanges {
-  /** FAILED_PRECONDITION / RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED; INVALID_ARGUMENT names the field. */
+  /**
+   * FAILED_PRECONDITION / RESOURCE_TYPE_BUILT_IN, LIMIT_REACHED; INVALID_ARGUMENT names the field; PERMISSION_DENIED / ESCALATION where a
+   * type that was there opens further than before, and the caller does not hold all of it.
+   */
   putResourceType(tenantId: TenantId, draft: TypeDraft, call: Call): Promise<Changed<ResourceType>>;
 }
 
@@ -63,16 +67,26 @@ export const readType = (draft: TypeDraft): ResourceType => {
   };
 };
 
-export const createTypeChanges = ({ rules, write }: ChangeDeps): TypeChanges => ({
+/** Does anybody get at resources of the type who did not before: their owners, those of what they lie in, the less cleared? */
+const opensFurther = (before: ResourceType, after: ResourceType): boolean =>
+  after.ownerActions.some((action) => !before.ownerActions.includes(action) && !before.ownerActions.includes('*')) ||
+  after.parentTypes.some((name) => !before.parentTypes.includes(name)) ||
+  (clearanceOf(after.defaultClassification) ?? 0) < (clearanceOf(before.defaultClassification) ?? 0);
+
+export const createTypeChanges = ({ rules, write, holding }: ChangeDeps): TypeChanges => ({
   async putResourceType(tenantId, draft, call) {
     if (isBuiltInType(draft.name))
       throw new Fault('FAILED_PRECONDITION', 'RESOURCE_TYPE_BUILT_IN', 'built-in resource types cannot be changed', {
         meta: { resource_type: draft.name },
       });
     const type = readType(draft);
+    const held = await holding(call.caller);
     return write(tenantId, async (tx) => {
       await rules.lock(tx, tenantId);
-      const others = (await rules.types(tx, tenantId)).filter(({ name }) => name !== type.name);
+      const stored = await rules.types(tx, tenantId);
+      const before = stored.find(({ name }) => name === type.name);
+      if (before !== undefined && opensFurther(before, type)) requireHeld(held, [`${type.name}:*`]);
+      const others = stored.filter(({ name }) => name !== type.name);
       if (others.length >= TYPES_MAX)
         throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a tenant has at most ${TYPES_MAX} resource types of its own`);
       const names = new Set([type.name, ...others.map(({ name }) => name)]);

@@ -5,7 +5,7 @@ import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, limitsOf, roleNotFound, rolesOf } from './change.ts';
-import { requireRoleHeld } from './escalation.ts';
+import { requireLift, requireRoleHeld } from './escalation.ts';
 import { requireExclusive, requireRoom } from './exclusive.ts';
 import { type RoleDraft, readRole } from './read-role.ts';
 import { constraintsOf, type Role, ringOf } from './role.ts';
@@ -57,7 +57,9 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
       await rules.putRole(tx, tenantId, role, call.now);
       await requireExclusive(rules, tx, tenantId, roles, call.now);
       await requireRoom(rules, tx, tenantId, role, call.now);
-      const same = canonicalJson(constraintsOf([role.name], before)) === canonicalJson(constraintsOf([role.name], after));
+      const [limits, newLimits] = [constraintsOf([role.name], before), constraintsOf([role.name], after)];
+      const same = canonicalJson(limits) === canonicalJson(newLimits);
+      if (!same) requireLift(held, limits);
       const limited = same ? [] : limitsOf({ watermarkUntil }, tenantId, { type: 'group', id: '' }, [role.name], after);
       const { name: _name, description: _description, builtIn: _builtIn, ...details } = role;
       return {
@@ -78,7 +80,9 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
       const heir = stored.find((role) => role.inherits.includes(name) || role.exclusiveWith.includes(name));
       if (heir !== undefined)
         throw new Fault('FAILED_PRECONDITION', 'ROLE_IN_USE', 'other roles inherit from it or exclude it', { meta: { role: heir.name } });
-      requireRoleHeld(held, name, roleLookup(stored, await rules.types(tx, tenantId)));
+      const lookup = roleLookup(stored, await rules.types(tx, tenantId));
+      requireRoleHeld(held, name, lookup);
+      requireLift(held, constraintsOf([name], lookup));
 
       await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.deleteRole(tx, tenantId, name));
       return {

@@ -38,7 +38,7 @@ export interface IdentityPorts {
   readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser' | 'watermarkUntil'>;
   readonly authorization: Pick<
     Authorization,
-    'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks'
+    'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks' | 'mightOf'
   >;
   /** Inside the deletion of a workload: ends what was issued for it. */
   readonly endService: EndService;

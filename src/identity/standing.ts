@@ -5,7 +5,10 @@ import type { Clock } from '../base/time.ts';
 import type { Authorization } from '../authorization/authorization.ts';
 import type { AssignRoles } from './create-user.ts';
 
-type Rules = Pick<Authorization, 'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks'>;
+type Rules = Pick<
+  Authorization,
+  'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks' | 'mightOf'
+>;
 
 /** So many subjects are looked up at once: a long list must not take every connection. */
 const SLICE = 20;
@@ -15,8 +18,8 @@ export const createStanding = (rules: Rules, clock: Pick<Clock, 'now'>) => {
   const reaches = async (call: Call, tenantId: TenantId, userId: string, how: 'holds' | 'owns'): Promise<boolean> => {
     const held = await rules.holding(call.caller);
     if (call.caller.kind !== 'anonymous' && call.caller.tenantId !== tenantId) return held[how]('installation:tenants');
-    const theirs = await rules.rights(tenantId, { type: 'user', id: userId });
-    return theirs.permissions.every((permission) => held[how](permission));
+    const might = await rules.mightOf(tenantId, { type: 'user', id: userId });
+    return might.every((permission) => held[how](permission));
   };
   return {
     assignRoles,

@@ -36,6 +36,8 @@ export interface PolicySet {
   /** Rules about it that have something to say to this subject in some case. */
   rules(question: Asked, questioned: Questioned): { readonly denies: readonly CompiledRule[]; readonly allows: readonly CompiledRule[] };
   masks(question: Asked): readonly CompiledMask[];
+  /** Permissions that rules allow, in whatever situation, because of one of these: `<type>:<id>`, `group:<name>`, `role:<name>`. */
+  given(names: readonly string[]): readonly string[];
   /** Resources of the type are at least as secret; '' = as they are. */
   classification(type: string): string;
   readonly size: number;
@@ -49,7 +51,7 @@ const UNASKED = (): never => {
 const keys = new WeakMap<Rights, readonly string[]>();
 
 /** Under what a subject's rules are found; the same as long as its rights are. */
-const keysOf = (rights: Rights): readonly string[] => {
+export const keysOf = (rights: Rights): readonly string[] => {
   const known = keys.get(rights);
   if (known !== undefined) return known;
   const { subject, groups, roles } = rights;
@@ -239,6 +241,15 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
     },
 
     masks: (question) => about(question).masks,
+
+    given(names) {
+      const found: string[] = [];
+      for (const { cells } of layers)
+        for (const [type, actions] of cells)
+          for (const [action, { allows: bucket }] of actions)
+            if (!UNSPEAKABLE.includes(type) && names.some((name) => bucket.by?.has(name))) found.push(`${type}:${action}`);
+      return found;
+    },
 
     classification: (type) =>
       layers.flatMap(({ classes }) => classes.get(type) ?? []).reduce((a, b) => (a === '' || levelOf(b) > levelOf(a) ? b : a), ''),
