@@ -9193,8 +9193,8 @@ export type AuthorizationServiceService = typeof AuthorizationServiceService;
 export const AuthorizationServiceService = {
   /**
    * Creates a resource type, or replaces the one of that name.
-   * Callers: config:write.
-   * Reasons: RESOURCE_TYPE_BUILT_IN, RESOURCE_TYPE_UNKNOWN (as a parent), LIMIT_REACHED.
+   * Callers: config:write; who opens a type that is there further (more owner actions or parents, a lower classification) must hold all of it.
+   * Reasons: RESOURCE_TYPE_BUILT_IN, RESOURCE_TYPE_UNKNOWN (as a parent), LIMIT_REACHED, ESCALATION.
    * Retry: safe.
    */
   putResourceType: {
@@ -9227,7 +9227,7 @@ export const AuthorizationServiceService = {
   },
   /**
    * Creates a role, or replaces the one of that name. Built-in roles cannot be replaced.
-   * Callers: users:roles; nobody puts a permission into a role that the caller does not hold.
+   * Callers: users:roles; nobody puts a permission into a role that the caller does not hold. Changing its limits needs admin:security.
    * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited, excluded), ROLE_CYCLE, ESCALATION, LIMIT_REACHED, ROLE_EXCLUSIVE (a role or somebody
    * would have both), ROLE_FULL (more hold it already).
    * Retry: safe.
@@ -9258,7 +9258,7 @@ export const AuthorizationServiceService = {
   },
   /**
    * Deletes a role with its assignments. A role that others inherit from stays.
-   * Callers: users:roles.
+   * Callers: users:roles, and admin:security where the role limits whoever has it.
    * Reasons: ROLE_NOT_FOUND, ROLE_BUILT_IN, ROLE_IN_USE, ESCALATION.
    * Retry: safe; a second delete answers ROLE_NOT_FOUND.
    */
@@ -9273,7 +9273,7 @@ export const AuthorizationServiceService = {
   },
   /**
    * Gives a subject a role, or changes when the assignment ends.
-   * Callers: users:roles; nobody gives a role that holds more than the caller does.
+   * Callers: users:roles; nobody gives a role that holds more than the caller does, or to which policies allow more.
    * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner), ROLE_FULL, ROLE_EXCLUSIVE.
    * Retry: safe.
    */
@@ -9288,7 +9288,7 @@ export const AuthorizationServiceService = {
   },
   /**
    * Takes a role from a subject. Taking what is not there is no error. The last owner keeps its role.
-   * Callers: users:roles; nobody takes a role that holds more than the caller does.
+   * Callers: users:roles, and admin:security where the role limits whoever has it; nobody takes a role that holds more than the caller does.
    * Reasons: ROLE_NOT_FOUND, LAST_OWNER, ESCALATION.
    * Retry: safe.
    */
@@ -9798,8 +9798,8 @@ export const AuthorizationServiceService = {
 export interface AuthorizationServiceServer extends UntypedServiceImplementation {
   /**
    * Creates a resource type, or replaces the one of that name.
-   * Callers: config:write.
-   * Reasons: RESOURCE_TYPE_BUILT_IN, RESOURCE_TYPE_UNKNOWN (as a parent), LIMIT_REACHED.
+   * Callers: config:write; who opens a type that is there further (more owner actions or parents, a lower classification) must hold all of it.
+   * Reasons: RESOURCE_TYPE_BUILT_IN, RESOURCE_TYPE_UNKNOWN (as a parent), LIMIT_REACHED, ESCALATION.
    * Retry: safe.
    */
   putResourceType: handleUnaryCall<PutResourceTypeRequest, PutResourceTypeResponse>;
@@ -9812,7 +9812,7 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   listResourceTypes: handleUnaryCall<ListResourceTypesRequest, ListResourceTypesResponse>;
   /**
    * Creates a role, or replaces the one of that name. Built-in roles cannot be replaced.
-   * Callers: users:roles; nobody puts a permission into a role that the caller does not hold.
+   * Callers: users:roles; nobody puts a permission into a role that the caller does not hold. Changing its limits needs admin:security.
    * Reasons: ROLE_BUILT_IN, ROLE_NOT_FOUND (inherited, excluded), ROLE_CYCLE, ESCALATION, LIMIT_REACHED, ROLE_EXCLUSIVE (a role or somebody
    * would have both), ROLE_FULL (more hold it already).
    * Retry: safe.
@@ -9827,21 +9827,21 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   listRoles: handleUnaryCall<ListRolesRequest, ListRolesResponse>;
   /**
    * Deletes a role with its assignments. A role that others inherit from stays.
-   * Callers: users:roles.
+   * Callers: users:roles, and admin:security where the role limits whoever has it.
    * Reasons: ROLE_NOT_FOUND, ROLE_BUILT_IN, ROLE_IN_USE, ESCALATION.
    * Retry: safe; a second delete answers ROLE_NOT_FOUND.
    */
   deleteRole: handleUnaryCall<DeleteRoleRequest, DeleteRoleResponse>;
   /**
    * Gives a subject a role, or changes when the assignment ends.
-   * Callers: users:roles; nobody gives a role that holds more than the caller does.
+   * Callers: users:roles; nobody gives a role that holds more than the caller does, or to which policies allow more.
    * Reasons: ROLE_NOT_FOUND, SUBJECT_UNKNOWN, EXPIRY_INVALID, ESCALATION, LAST_OWNER (no end for the last owner), ROLE_FULL, ROLE_EXCLUSIVE.
    * Retry: safe.
    */
   assignRole: handleUnaryCall<AssignRoleRequest, AssignRoleResponse>;
   /**
    * Takes a role from a subject. Taking what is not there is no error. The last owner keeps its role.
-   * Callers: users:roles; nobody takes a role that holds more than the caller does.
+   * Callers: users:roles, and admin:security where the role limits whoever has it; nobody takes a role that holds more than the caller does.
    * Reasons: ROLE_NOT_FOUND, LAST_OWNER, ESCALATION.
    * Retry: safe.
    */
