@@ -127,6 +127,12 @@ export const waitFor = async (condition: () => boolean | Promise<boolean>, ms: M
   }
 };
 
+/** Milliseconds of processor that this process has used: what it costs to do something, however busy the machine is with other things. */
+export const cpuTime = (): Millis => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
 export const userCaller = (tenantId: string, userId = 'usr_test', over: Partial<Extract<Caller, { kind: 'user' }>> = {}): Caller => ({
   kind: 'user',
   tenantId,

@@ -1,7 +1,7 @@
-// Connections to Postgres: bounded in number and in the time anything may take, numbers as numbers.
+// Connections to Postgres: bounded in number and in the time anything may take, numbers as numbers. A silent database is found out once, not by everybody.
 import pg from 'pg';
 import type { Millis } from '../base/time.ts';
-import { fromDatabase } from './sqlstate.ts';
+import { fromDatabase, isAway, isTimeout, storeUnavailable } from './sqlstate.ts';
 
 export interface PoolOptions {
   readonly uri: string;
@@ -14,7 +14,7 @@ export interface PoolOptions {
 }
 
 export interface Pool {
-  /** A connection for one piece of work. What `work` throws passes through; a connection it calls broken is destroyed. */
+  /** A connection for one piece of work. STORE_UNAVAILABLE where nobody answers; what else `work` throws passes through. A connection it calls broken is destroyed. */
   use<T>(work: (client: pg.PoolClient) => Promise<T>, broken: (error: unknown) => boolean): Promise<T>;
   readonly total: number;
   readonly waiting: number;
@@ -37,6 +37,39 @@ export const types: pg.CustomTypesConfig = {
     oid === INT8 && format !== 'binary' ? parseInt8 : pg.types.getTypeParser(oid),
 };
 
+/** So many go on asking a database that answers nobody; the others are told at once. */
+const PROBES = 2;
+
+/** Whether anybody hears anything of the database. It is silent once somebody waited in vain while nobody else was answered either. */
+const createHearing = () => {
+  let heardAt = 0;
+  let asking = 0;
+  let silent = false;
+  const heard = (): void => {
+    heardAt = performance.now();
+    silent = false;
+  };
+  return {
+    heard,
+    async during<T>(work: () => Promise<T>): Promise<T> {
+      if (silent && asking >= PROBES) throw storeUnavailable();
+      const began = performance.now();
+      asking += 1;
+      try {
+        const answer = await work();
+        heard();
+        return answer;
+      } catch (error) {
+        if (!isAway(error)) heard();
+        else if (isTimeout(error) && heardAt < began) silent = true;
+        throw error;
+      } finally {
+        asking -= 1;
+      }
+    },
+  };
+};
+
 export const createPool = (options: PoolOptions): Pool => {
   const pool = new pg.Pool({
     connectionString: options.uri,
@@ -54,23 +87,32 @@ export const createPool = (options: PoolOptions): Pool => {
   };
   pool.on('error', report);
   // A connection that dies between two queries of its holder has nobody else listening; the next query fails and says so.
-  pool.on('connect', (client) => void client.on('error', report));
+  const hearing = createHearing();
+  pool.on('connect', (client) => {
+    hearing.heard();
+    client.on('error', report);
+  });
+
+  const lent = async <T>(work: (client: pg.PoolClient) => Promise<T>, broken: (error: unknown) => boolean): Promise<T> => {
+    const client = await pool.connect();
+    let destroy = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      destroy = broken(error);
+      throw error;
+    } finally {
+      client.release(destroy);
+    }
+  };
 
   return {
-    async use(work, broken) {
-      const client = await pool.connect().catch((error: unknown) => {
-        throw fromDatabase(error);
-      });
-      let destroy = false;
-      try {
-        return await work(client);
-      } catch (error) {
-        destroy = broken(error);
-        throw error;
-      } finally {
-        client.release(destroy);
-      }
-    },
+    use: (work, broken) =>
+      hearing
+        .during(() => lent(work, broken))
+        .catch((error: unknown) => {
+          throw isAway(error) ? fromDatabase(error) : error;
+        }),
     get total() {
       return pool.totalCount;
     },

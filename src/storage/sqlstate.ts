@@ -50,16 +50,22 @@ const AWAY_MESSAGE =
   /^(Query read timeout|timeout exceeded when trying to connect|timeout expired|Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
 
 /** Nobody there, or nobody who could do it now. PgBouncer says 08P01 when its servers are gone, so the whole class 08 counts. */
-const isAway = (thrown: unknown): boolean => {
+export const isAway = (thrown: unknown): boolean => {
   const state = sqlState(thrown);
   return AWAY.has(state) || /^08[0-9A-Z]{3}$/.test(state) || AWAY_MESSAGE.test(textOf(thrown, 'message'));
 };
+
+/** Nobody said anything for as long as we wait. */
+export const isTimeout = (thrown: unknown): boolean =>
+  /^(Query read timeout|timeout exceeded when trying to connect|timeout expired|Connection terminated due to connection timeout)/.test(
+    textOf(thrown, 'message'),
+  );
 
 /** Errors after which the connection must not serve anybody else. */
 export const breaksConnection = (thrown: unknown): boolean =>
   isAway(thrown) && !['57014', '55P03', '25006', '53100', '53200'].includes(sqlState(thrown));
 
-const storeUnavailable = (cause?: unknown): Fault => unavailable('STORE_UNAVAILABLE', 'the database does not answer', cause);
+export const storeUnavailable = (cause?: unknown): Fault => unavailable('STORE_UNAVAILABLE', 'the database does not answer', cause);
 
 /** Postgres keeps no NUL character in text (22021) nor in JSON (22P05): only a caller's words can bring one. */
 const holdsNul = (thrown: unknown): boolean => ['22021', '22P05'].includes(sqlState(thrown));

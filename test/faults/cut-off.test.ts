@@ -8,7 +8,7 @@ import { report } from './caller.ts';
 import { check, type Entry, type Validate } from './history.ts';
 import { chanceOf, type Clients, createClients } from './history-clients.ts';
 import { COMMIT } from './history-faults.ts';
-import { BOUNDS, makeWorld, PASSWORD, type Replica, type World } from './history-world.ts';
+import { BOUNDS, CEILING_SECONDS, makeWorld, PASSWORD, type Replica, type World } from './history-world.ts';
 
 /** 50 is what the field has seen; what hangs is given up after 5 at most, so 8 meets every one of our timeouts. */
 const STALL_SECONDS = Number(process.env['STALL_SECONDS'] ?? 8);
@@ -23,7 +23,11 @@ beforeAll(async () => {
 }, 60_000);
 afterEach(() => {
   world.redis.resume();
-  for (const { postgres, redis } of replicas) for (const wire of [postgres, redis]) wire.mend();
+  for (const { postgres, redis } of replicas)
+    for (const wire of [postgres, redis]) {
+      wire.thaw();
+      wire.mend();
+    }
 });
 afterAll(async () => {
   await world?.stop();
@@ -105,6 +109,34 @@ describe('Redis', () => {
     await waitFor(async () => (await verdictAt(first, tokens?.accessToken ?? '')) !== 'valid', 2000, 'the refusal of what ended there');
     expect(await isReady(alone)).toBe(true);
   });
+});
+
+describe('Postgres', () => {
+  it('out of reach of one replica alone: hears what ends elsewhere, says how old it is, and beyond its ceiling gives no verdict', async () => {
+    const [first, , alone] = replicas;
+    const [living, ending, unheard] = [await login(first), await login(first), await login(first)];
+    for (const { accessToken } of [living, ending, unheard]) expect(await verdictAt(alone, accessToken)).toBe('valid');
+    alone.postgres.freeze();
+    await first.caller.ask(TokenService.revokeToken, { token: ending.accessToken });
+    await waitFor(async () => (await verdictAt(alone, ending.accessToken)) !== 'valid', 2000, 'the refusal by the stream');
+    // From here on it hears nothing at all.
+    alone.redis.cut();
+    await first.caller.ask(TokenService.revokeToken, { token: unheard.accessToken });
+    const said = (token: string) => alone.caller.tell(Hub.validateToken, { token });
+    const state = async (): Promise<string> => {
+      const { code, reason, answer } = await said(living.accessToken);
+      return answer === null ? `${code} ${reason}` : `${answer.valid}${answer.degraded ? ' degraded' : ''}`;
+    };
+    const seen = new Set<string>();
+    await waitFor(async () => seen.add(await state()).has('UNAVAILABLE FEED_STALE'), CEILING_SECONDS * 1000 + 2000, 'the ceiling');
+    expect([...seen]).toEqual(['true', 'true degraded', 'UNAVAILABLE FEED_STALE']);
+    expect((await said(unheard.accessToken)).answer).toBeNull();
+    expect((await said(ending.accessToken)).answer?.valid ?? false).toBe(false);
+    expect([await isReady(alone), await isReady(first), await verdictAt(first, living.accessToken)]).toEqual([false, true, 'valid']);
+    alone.postgres.thaw();
+    await waitFor(() => isReady(alone), BOUNDS.settling, 'readiness');
+    expect([await verdictAt(alone, living.accessToken), await verdictAt(alone, unheard.accessToken)]).toEqual(['valid', 'TOKEN_REVOKED']);
+  }, 40_000);
 });
 
 describe('a replica that is killed between the commit of a revocation and its publication', () => {

@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from '../../src/storage/embedded.postgres.ts';
 import { createPool } from '../../src/storage/pool.postgres.ts';
 import { createDatabase } from '../../src/storage/database.postgres.ts';
 import { migrate } from '../../src/storage/migrate.postgres.ts';
+import { waitFor } from '../harness.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'security-hub-embedded-'));
 // Postgres does not run as root; its other user must be able to enter.
@@ -98,8 +99,23 @@ describe('the embedded Postgres', () => {
     expect(performance.now() - began).toBeLessThan(2500);
     for (const answer of answers)
       expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE', reason: 'STORE_UNAVAILABLE' } });
+    // Whoever comes later is told at once, but for two who try.
+    let told = 0;
+    const later = Array.from({ length: 8 }, () =>
+      db
+        .tenant('acme', async () => {})
+        .catch((fault: unknown) => {
+          told += 1;
+          return fault;
+        }),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toBe(6);
+    for (const fault of await Promise.all(later)) expect(fault).toMatchObject({ code: 'UNAVAILABLE', reason: 'STORE_UNAVAILABLE' });
     for (const pid of all) process.kill(pid, 'SIGCONT');
-    await db.tenant('acme', async () => {});
+    await waitFor(() => db.tenant('acme', async () => true).catch(() => false), 5000, 'an answer');
+    // And nobody is sent away any more.
+    await Promise.all(Array.from({ length: 8 }, () => db.tenant('acme', async () => {})));
     await pool.end();
     await postgres.stop();
   });

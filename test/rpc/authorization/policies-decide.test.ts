@@ -6,7 +6,7 @@ import { readSource } from '../../../src/authorization/policy/source.yaml.ts';
 import { type PolicyTest, readSuite } from '../../../src/authorization/policy/suite.ts';
 import { Effect } from '../../../src/gen/securityhub/v1/authorization.ts';
 import type * as proto from '../../../src/gen/securityhub/v1/policy.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
+import { callAs, cpuTime, type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
 import { createWorld, resource, seed, subject, token, user, type World } from './world.ts';
 
 const folder = new URL('../../cases/authorization/policies/', import.meta.url);
@@ -219,10 +219,10 @@ describe('10,000 policies', () => {
     const about = { principal: subject('usr_emil'), action: 'export', resource: resource('reports') };
     expect((await world.check(root, about)).reasonCode).toBe('ALLOWED');
     await applyTo(world, [{ name: 'one.json', content: content('many-7', 'usr_emil') }]);
-    const began = performance.now();
+    const began = cpuTime();
     expect((await world.check(root, about)).reasonCode).toBe('DENIED_EXPLICIT');
     // A set read and compiled anew takes ten times as long.
-    expect(performance.now() - began).toBeLessThan(150);
+    expect(cpuTime() - began).toBeLessThan(150);
     await applyTo(world, [{ name: 'platform.yaml', content: text('platform.yaml') }], { prune: true });
     expect((await world.check(root, about)).reasonCode).toBe('ALLOWED');
   }, 60_000);
