@@ -10,7 +10,8 @@ import type { CertificateFilter, CertificateStatus, StoredCertificate } from './
 import { createCreateJoinToken, type CreatedJoinToken, type JoinTokenRequest } from './create-join-token.ts';
 import { createAdmission, createEntitle, type EntitleDeps } from './entitle.ts';
 import { createIdentify, type Identified } from './identify.ts';
-import { createIssue, type IssueDeps, type Issued, type IssueRequest } from './issue.ts';
+import type { Issued, IssueRequest } from './issuance.ts';
+import { createIssue, type IssueDeps } from './issue.ts';
 import type { Keeper } from './keep-authority.ts';
 import { createList, type ListRequest } from './list.ts';
 import { createRenew, type RenewRequest } from './renew.ts';
@@ -22,7 +23,7 @@ import { certificatePem, type Codec } from './x509.ts';
 export { statusOf } from './certificate.ts';
 export type { EntitlementPorts } from './entitle.ts';
 export type { CertificateIdentity, Identified } from './identify.ts';
-export type { Attestation, Issued, IssueRequest, KeyType } from './issue.ts';
+export type { Attestation, Issued, IssueRequest, KeyType } from './issuance.ts';
 export type { ListRequest } from './list.ts';
 export type { ServerCertificate, ServerIdentity } from './server-identity.ts';
 export type { CertificateFilter, CertificateStatus, StoredCertificate };

@@ -4,9 +4,9 @@ import { subjectOf, type TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import type { Random } from '../base/random.ts';
 import { type Instant, type Millis, minutes } from '../base/time.ts';
+import type { ClaimIdempotency } from '../storage/idempotency.postgres.ts';
 import type { Write } from '../storage/storage.ts';
 import type { Admission } from './entitle.ts';
-import type { Claim } from './issue.ts';
 import { makeJoinToken, SECRET_BYTES } from './join-token.ts';
 import { type ServiceName, spiffeIdOf } from './spiffe-id.ts';
 import type { JoinTokenStore } from './stores.ts';
@@ -16,7 +16,7 @@ export interface CreateJoinTokenDeps {
   readonly write: Write;
   readonly joinTokens: Pick<JoinTokenStore, 'insert' | 'expiry'>;
   readonly joinTokenKey: Uint8Array;
-  readonly claim: Claim;
+  readonly claim: ClaimIdempotency;
   readonly admission: Admission;
   readonly trustDomain: string;
 }

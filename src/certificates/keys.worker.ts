@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { Fault, unavailable } from '../base/fault.ts';
-import type { KeyMaker, KeyType, MadeKey } from './issue.ts';
+import type { KeyMaker, KeyType, MadeKey } from './issuance.ts';
 
 interface Waiting {
   readonly bits: number;

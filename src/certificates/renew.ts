@@ -3,7 +3,8 @@ import type { Call } from '../base/call.ts';
 import { Fault } from '../base/fault.ts';
 import type { Admission } from './entitle.ts';
 import type { createIdentify } from './identify.ts';
-import type { createIssue, Issued, IssueRequest, KeyWish } from './issue.ts';
+import type { Issued, IssueRequest, KeyWish } from './issuance.ts';
+import type { createIssue } from './issue.ts';
 import { type Codec, NO_NAMES } from './x509.ts';
 
 export type RenewRequest = KeyWish & Pick<IssueRequest, 'ttl' | 'idempotencyKey'>;
