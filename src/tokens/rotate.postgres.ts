@@ -3,22 +3,13 @@ import { type RawBuilder, sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import { printConfirmation, printShown, readConfirmation } from './confirmation.ts';
-import type { KeptContext, Rotated } from './family.ts';
+import { printConfirmation, printShown } from './confirmation.ts';
+import type { Rotated } from './family.ts';
 import type { Families, Rotation, Use } from './families.ts';
+import { type ContextRow, contextOf } from './family-rows.postgres.ts';
 
-interface Row {
+interface Row extends ContextRow {
   readonly position: number;
-  readonly family_id: string;
-  readonly session_id: string;
-  readonly user_id: string;
-  readonly client_id: string;
-  readonly device_id: string;
-  readonly fingerprint: string;
-  readonly context: KeptContext;
-  readonly confirmation: Readonly<Record<string, string>> | null;
-  readonly birth_rsq: number;
-  readonly generation: number;
   readonly access_generation: number;
   readonly access_rsq: number;
   readonly issued_at: Instant;
@@ -84,17 +75,7 @@ const ANSWER = sql`
   f.access_generation, f.access_rsq, a.issued_at * 1000 AS issued_at, extract(epoch FROM f.access_expires_at)::float8 * 1000 AS expires_at`;
 
 const rotatedOf = (tenantId: TenantId, row: Row): Rotated => ({
-  ...row.context,
-  tenantId,
-  familyId: row.family_id,
-  sessionId: row.session_id,
-  userId: row.user_id,
-  clientId: row.client_id,
-  deviceId: row.device_id,
-  fingerprint: row.fingerprint,
-  confirmation: row.confirmation === null ? null : readConfirmation(row.confirmation),
-  birthRsq: row.birth_rsq,
-  generation: row.generation,
+  ...contextOf(tenantId, row),
   access: { generation: row.access_generation, issuedAt: row.issued_at, expiresAt: row.expires_at, rsq: row.access_rsq },
 });
 
