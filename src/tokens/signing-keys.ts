@@ -188,33 +188,41 @@ export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): 
       stored.filter((key) => isAccepted(key.state)).map((key) => jose.verificationKey(jose.importPublic(key.publicJwk), key.algorithm)),
     );
 
+  const loadOnce = async (first: boolean): Promise<void> => {
+    const files = await holdFiles(deps);
+    const device = files === null ? await holdDevice(deps) : null;
+    const own = files ?? device;
+    const signs = own === null ? null : await held(own);
+    let stored = await keys.list();
+    if (first && files === null && activeOf(stored) === undefined) {
+      await makeFirst(deps);
+      stored = await keys.list();
+    }
+    const believed = await accepted(stored);
+    const active = activeOf(stored);
+    if (files !== null) return keyring.replace(believed, signs?.signer ?? null);
+    if (active === undefined) throw new Fault('UNAVAILABLE', 'SIGNING_KEY_MISSING', 'no signing key is active');
+    const backup = await openActive(deps, stored, active);
+    keyring.replace(
+      believed,
+      signs === null
+        ? backup
+        : withBackup({
+            primary: signs.signer,
+            backup,
+            clock,
+            onFailure: (cause) => warn('the signing device failed: the stored key signs', { cause }),
+          }),
+    );
+  };
+
+  // One at a time: what was read earlier must not replace what was read later.
+  let last: Promise<void> = Promise.resolve();
   return {
-    async load(first) {
-      const files = await holdFiles(deps);
-      const device = files === null ? await holdDevice(deps) : null;
-      const own = files ?? device;
-      const signs = own === null ? null : await held(own);
-      let stored = await keys.list();
-      if (first && files === null && activeOf(stored) === undefined) {
-        await makeFirst(deps);
-        stored = await keys.list();
-      }
-      const believed = await accepted(stored);
-      const active = activeOf(stored);
-      if (files !== null) return keyring.replace(believed, signs?.signer ?? null);
-      if (active === undefined) throw new Fault('UNAVAILABLE', 'SIGNING_KEY_MISSING', 'no signing key is active');
-      const backup = await openActive(deps, stored, active);
-      keyring.replace(
-        believed,
-        signs === null
-          ? backup
-          : withBackup({
-              primary: signs.signer,
-              backup,
-              clock,
-              onFailure: (cause) => warn('the signing device failed: the stored key signs', { cause }),
-            }),
-      );
+    load(first) {
+      const turn = (): Promise<void> => loadOnce(first);
+      last = last.then(turn, turn);
+      return last;
     },
   };
 };
