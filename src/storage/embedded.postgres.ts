@@ -1,7 +1,7 @@
 // A real Postgres for one machine: a child process in the data directory, on loopback, stopped with us.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -21,15 +21,14 @@ export interface EmbeddedOptions {
 
 export interface EmbeddedPostgres {
   readonly uri: string;
-  /** False when another process of ours on the same data directory runs it; then `stop` leaves it alone. */
-  readonly owned: boolean;
   readonly pid: number;
+  /** Leaves it running for others of ours on the same data directory: the last one stops it. */
   stop(): Promise<void>;
 }
 
 const DATABASE = 'security_hub';
-/** Names the process that stops the database. */
-const OWNER = 'postgres.owner';
+/** Folder with a file for each process that uses the database, named by its number. */
+const USERS = 'postgres.users';
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
   'unix_socket_directories=',
@@ -217,10 +216,32 @@ const halt = async (pid: number): Promise<void> => {
   }
 };
 
-/** The process that may stop the database; a second one beside it (a command, a doctor) only uses it. */
-const claim = (dataDir: string): boolean => {
-  const owner = Number(readFileSafe(join(dataDir, OWNER)));
-  return owner === 0 || owner === process.pid || !alive(owner);
+/** Whether a number is still a process of ours: after a `kill -9` it may be somebody else's by now (containers count from 1 again). */
+const isOurs = (pid: number): boolean => {
+  if (!alive(pid)) return false;
+  const command = readFileSafe(`/proc/${pid}/cmdline`);
+  return command === '' || command.includes('node');
+};
+
+interface Users {
+  join(): void;
+  leave(): void;
+  /** Whether nobody but us uses the database; who died without leaving does not count. */
+  alone(): boolean;
+}
+
+const usersIn = (dataDir: string): Users => {
+  const folder = join(dataDir, USERS);
+  const own = join(folder, String(process.pid));
+  return {
+    join() {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      for (const name of readdirSync(folder)) if (!isOurs(Number(name))) rmSync(join(folder, name), { force: true });
+      writeFileSync(own, '');
+    },
+    leave: () => rmSync(own, { force: true }),
+    alone: () => !existsSync(folder) || readdirSync(folder).every((name) => Number(name) === process.pid || !isOurs(Number(name))),
+  };
 };
 
 /** Starts it, or finds it running. First start about a second, later ones a tenth of it. */
@@ -233,27 +254,24 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
   const place = reachable(own, user) ? own : join(SHARED, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'postgres');
   const binaries = findBinaries(user);
   const password = passwordIn(dataDir, place);
-  const first = claim(dataDir);
+  const users = usersIn(dataDir);
+  users.join();
   if (!existsSync(join(place, 'PG_VERSION'))) await initialise(binaries, place, password, user);
   const there = await adopt(place, password);
   const found = there ?? (await launch(binaries, place, options.port || (await freePort()), options.settings ?? [], user));
-  // Whoever launched it owns it, whatever an old note says.
-  const owned = first || there === null;
-  if (owned) writeFileSync(join(dataDir, OWNER), String(process.pid));
   const atExit = (): void => {
-    if (alive(found.pid)) process.kill(found.pid, 'SIGINT');
+    users.leave();
+    if (users.alone() && alive(found.pid)) process.kill(found.pid, 'SIGINT');
   };
-  if (owned) process.once('exit', atExit);
+  process.once('exit', atExit);
   await createDatabaseOnce(password, found.port);
   return {
     uri: uriOf(password, found.port),
-    owned,
     pid: found.pid,
     async stop() {
-      if (!owned) return;
       process.removeListener('exit', atExit);
-      await halt(found.pid);
-      rmSync(join(dataDir, OWNER), { force: true });
+      users.leave();
+      if (users.alone()) await halt(found.pid);
     },
   };
 };

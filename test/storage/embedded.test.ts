@@ -1,4 +1,6 @@
 // The database of a laptop: real Postgres as a child, also after our own sudden death.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -68,9 +70,39 @@ describe('the embedded Postgres', () => {
     if (files.startsWith('/var/lib/') && existsSync(files)) rmSync(files, { recursive: true });
   });
 
+  it('is left running for others on the same data directory, and stopped by the last one', async () => {
+    const first = await startEmbeddedPostgres({ dataDir });
+    const neighbour = fork(join(import.meta.dirname, 'processes/embedded-user.ts'), [dataDir], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    });
+    try {
+      await once(neighbour, 'message');
+      await first.stop();
+      expect(alive(first.pid)).toBe(true);
+      expect(await ask(first.uri, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
+      neighbour.send('stop');
+      await once(neighbour, 'exit');
+      expect(alive(first.pid)).toBe(false);
+    } finally {
+      neighbour.kill('SIGKILL');
+    }
+  });
+
+  it('is stopped though a neighbour died without leaving', async () => {
+    const first = await startEmbeddedPostgres({ dataDir });
+    const neighbour = fork(join(import.meta.dirname, 'processes/embedded-user.ts'), [dataDir], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    });
+    await once(neighbour, 'message');
+    neighbour.kill('SIGKILL');
+    await once(neighbour, 'exit');
+    await first.stop();
+    expect(alive(first.pid)).toBe(false);
+  });
+
   it('is taken over when its owner was killed', async () => {
     const first = await startEmbeddedPostgres({ dataDir });
-    // As after kill -9 of the owner: the database runs on, and the note names a process that is no more.
+    // As after kill -9 of the owner: the database runs on.
     const second = await startEmbeddedPostgres({ dataDir });
     expect(second.pid).toBe(first.pid);
     await second.stop();
