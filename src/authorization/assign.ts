@@ -5,7 +5,6 @@ import { eventOf } from '../base/event.ts';
 import { badField } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { StoredAssignment } from './authorization.ts';
 import { OWNER } from './builtin.ts';
 import {
   ableOwners,
@@ -26,6 +25,7 @@ import { requireFitting, type Roles } from './exclusive.ts';
 import { ALL, type Holding } from './holding.ts';
 import type { Subject, Window } from './rights.ts';
 import { constraintsOf } from './role.ts';
+import type { StoredAssignment } from './stores.ts';
 
 export interface AssignmentChanges {
   /**

@@ -1,8 +1,8 @@
 // Which roles a subject was given, in Postgres.
 import type { Selectable } from 'kysely';
 import type { Database, Tx } from '../storage/storage.ts';
-import type { Rules, StoredAssignment } from './authorization.ts';
 import { date, instant, keyFrom, own, pageOf } from './rows.postgres.ts';
+import type { Rules, StoredAssignment } from './stores.ts';
 
 interface AssignmentRow {
   tenant_id: string;

@@ -4,7 +4,7 @@ import type { Caller, TenantId } from '../base/caller.ts';
 import { andThen } from '../base/maybe.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock, Instant } from '../base/time.ts';
-import type { Tx, Write } from '../storage/storage.ts';
+import type { Write } from '../storage/storage.ts';
 import { type Access, createAccess, type MaskKey } from './access/access.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { type ClearanceChanges, createClearanceChanges } from './clear.ts';
@@ -16,7 +16,6 @@ import { explain, type Step } from './explain.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
 import { createGroupChanges, type GroupChanges, type Groups } from './group.ts';
 import { type Holding, holdingOf as holdingFrom, NOTHING, rightsHolder } from './holding.ts';
-import type { HolderLists } from './holders.postgres.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { type HeldPermission, keyOf, permissionTree } from './permission-tree.ts';
@@ -29,9 +28,8 @@ import { createLimitedRights, decide, explainLimits, type LimitedRights, type Li
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { DecisionRecorder } from './decision/record.ts';
 import type { Question } from './question.ts';
-import type { ResourceType } from './resource-type.ts';
-import type { Assignment, Grant, Rights, StoredClearance, Subject, SubjectRows } from './rights.ts';
-import type { Role } from './role.ts';
+import type { Rules, Subjects } from './stores.ts';
+import type { Rights, Subject } from './rights.ts';
 import type { Ruling } from './ruling.ts';
 import { NOWHERE, type Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -56,88 +54,7 @@ export type { Role } from './role.ts';
 export type { Ruling } from './ruling.ts';
 export type { Attributes, Horizon, Situation } from './situation.ts';
 export type { Snapshot } from './snapshot.ts';
-
-export interface StoredAssignment extends Assignment {
-  readonly subject: Subject;
-  readonly createdAt: Instant;
-  /** `<type>:<id>`. */
-  readonly createdBy: string;
-}
-
-export interface StoredGrant extends Grant {
-  readonly subject: Subject;
-  readonly reason: string;
-  readonly createdAt: Instant;
-  readonly createdBy: string;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** '' after the last page. */
-  readonly after: string;
-}
-
-/** The port to the stored rules. What takes a transaction runs in it; `lock` makes the writers of a tenant take turns. */
-export interface Rules extends HolderLists {
-  lock(tx: Tx, tenantId: TenantId): Promise<void>;
-  roles(tx: Tx, tenantId: TenantId): Promise<readonly Role[]>;
-  types(tx: Tx, tenantId: TenantId): Promise<readonly ResourceType[]>;
-  subject(tx: Tx, tenantId: TenantId, subject: Subject): Promise<SubjectRows>;
-  /** In the order of the subjects. */
-  subjects(tx: Tx, tenantId: TenantId, subjects: readonly Subject[]): Promise<readonly SubjectRows[]>;
-  putRole(tx: Tx, tenantId: TenantId, role: Role, now: Instant): Promise<void>;
-  /** With its assignments. */
-  deleteRole(tx: Tx, tenantId: TenantId, name: string): Promise<void>;
-  putType(tx: Tx, tenantId: TenantId, type: ResourceType, now: Instant): Promise<void>;
-  /** One row for subject and role; again: another end. */
-  assign(tx: Tx, tenantId: TenantId, assignment: StoredAssignment): Promise<StoredAssignment>;
-  /** Was it there? */
-  unassign(tx: Tx, tenantId: TenantId, subject: Subject, role: string): Promise<boolean>;
-  /** One row for subject, effect, permission and resource; again: another end and reason. */
-  putGrant(tx: Tx, tenantId: TenantId, grant: StoredGrant): Promise<StoredGrant>;
-  grant(tx: Tx, tenantId: TenantId, id: string): Promise<StoredGrant | null>;
-  deleteGrant(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
-  /** '' removes it. */
-  setClearance(tx: Tx, tenantId: TenantId, subject: Subject, given: StoredClearance, by: string, now: Instant): Promise<void>;
-  /** Everything of a subject; how many rows. */
-  forget(tx: Tx, tenantId: TenantId, subject: Subject): Promise<number>;
-  /** Roles of those users in force at that instant. */
-  rolesOf(tenantId: TenantId, userIds: readonly string[], now: Instant): Promise<ReadonlyMap<string, readonly string[]>>;
-  allRoles(tenantId: TenantId): Promise<readonly Role[]>;
-  allTypes(tenantId: TenantId): Promise<readonly ResourceType[]>;
-  listAssignments(tenantId: TenantId, filter: AssignmentFilter, after: string, size: number): Promise<Page<StoredAssignment>>;
-  listGrants(tenantId: TenantId, filter: GrantFilter, after: string, size: number): Promise<Page<StoredGrant>>;
-  /** Removes what ended before that instant, a bounded number at a go, in all tenants. */
-  sweep(before: Instant): Promise<void>;
-}
-
-export interface AssignmentFilter {
-  readonly subject: Subject | null;
-  readonly role: string;
-}
-
-export interface GrantFilter {
-  readonly subject: Subject | null;
-  readonly permission: string;
-}
-
-/** What others know about subjects: identity for users and workloads. */
-export interface Subjects {
-  /** Does this user or service exist in the tenant? */
-  known(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
-  /** Those of the users that can act, read from the table: a suspended owner keeps no tenant. Left out, all can. */
-  readonly active?: (tenantId: TenantId, userIds: readonly string[]) => Promise<readonly string[]>;
-  /** Is this user or service there and not suspended? Answered at once when at hand. */
-  acts(tenantId: TenantId, subject: Subject): MaybePromise<boolean>;
-  /** What its entry adds; a user has none. */
-  limits(tenantId: TenantId, subject: Subject): MaybePromise<Limits>;
-  /** What stands before its rights now, whatever they are: the hours of its account. null = nothing. */
-  barred(tenantId: TenantId, subject: Subject, rights: Rights, now: Instant): MaybePromise<Ruling | null>;
-  /** A user's login name; '' where it has none. */
-  nameOf(tenantId: TenantId, subject: Subject): MaybePromise<string>;
-  /** All active users, or all services, in the order of their ids. */
-  page(tenantId: TenantId, kind: 'user' | 'service', after: string, limit: number): Promise<readonly string[]>;
-}
+export type { Page, StoredAssignment, StoredGrant, Subjects } from './stores.ts';
 
 export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly rules: Rules;

@@ -6,7 +6,6 @@ import { Fault } from '../base/fault.ts';
 import type { Random } from '../base/random.ts';
 import type { Instant } from '../base/time.ts';
 import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
-import type { Rules, Subjects } from './authorization.ts';
 import { BUILT_IN_ROLES } from './builtin.ts';
 import type { Delegations } from './delegate.ts';
 import type { Roles } from './exclusive.ts';
@@ -17,6 +16,7 @@ import { subjectKey } from './resolve.ts';
 import type { Subject } from './rights.ts';
 import { constraintsOf, type Role, type RoleLookup } from './role.ts';
 import { isBuiltInRole, roleLookup } from './snapshot.ts';
+import type { Rules, Subjects } from './stores.ts';
 
 export interface ChangeDeps {
   readonly rules: Rules;

@@ -6,7 +6,6 @@ import { badField, Fault } from '../base/fault.ts';
 import { days, type Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import { requireFuture, requireSubject } from './assign.ts';
-import type { Page } from './authorization.ts';
 import { type Changed, type ChangeDeps, requireThere, subjectChange } from './change.ts';
 import { requireHeld } from './escalation.ts';
 import { type Holding, rightsHolder } from './holding.ts';
@@ -14,6 +13,7 @@ import { covers, parsePermission, type Permission, printPermission } from './per
 import type { ResourceType } from './resource-type.ts';
 import { type Delegation, hasEnded, type Subject, type SubjectRows } from './rights.ts';
 import { isBuiltInType, typeLookup } from './snapshot.ts';
+import type { Page } from './stores.ts';
 
 export interface StoredDelegation extends Delegation {
   readonly grantee: Subject;

@@ -5,7 +5,6 @@ import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { requireFuture, requireSubject } from './assign.ts';
 import { typesOf } from './attribute.ts';
-import type { StoredGrant } from './authorization.ts';
 import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireThere, rolesIn, subjectChange } from './change.ts';
 import { requireHeld } from './escalation.ts';
 import { requireStronger } from './group.ts';
@@ -13,6 +12,7 @@ import { type Condition, conditionSchema, parseCondition } from './condition/con
 import { parsePermission, printPermission } from './permission.ts';
 import type { ResourceType } from './resource-type.ts';
 import { isBuiltInType } from './snapshot.ts';
+import type { StoredGrant } from './stores.ts';
 
 export interface GrantChanges {
   /**

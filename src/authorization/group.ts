@@ -5,7 +5,6 @@ import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { Page, Rules } from './authorization.ts';
 import {
   type Changed,
   type ChangeDeps,
@@ -23,6 +22,7 @@ import type { Holding } from './holding.ts';
 import { NAME } from './resource-type.ts';
 import type { Subject, SubjectRows } from './rights.ts';
 import { constraintsOf, type RoleLookup } from './role.ts';
+import type { Page, Rules } from './stores.ts';
 
 export interface Group {
   readonly name: string;

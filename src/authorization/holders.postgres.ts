@@ -2,24 +2,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
-import type { Tx } from '../storage/storage.ts';
 import { OWNER } from './builtin.ts';
-import type { Holders } from './exclusive.ts';
 import type { Subject } from './rights.ts';
-
-/** What stands about somebody whom others want to deny something. */
-export interface HeldBy {
-  readonly roles: readonly string[];
-  /** Of grants. */
-  readonly permissions: readonly string[];
-}
-
-export interface HolderLists extends Holders {
-  /** Users who are owners without beginning or end and are not denied to hand out roles. */
-  owners(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
-  /** Of the subject and, for a group, of its members: what is held now or from some day on. */
-  heldBy(tx: Tx, tenantId: TenantId, subject: Subject): Promise<HeldBy>;
-}
+import type { HolderLists } from './stores.ts';
 
 const notEnded = (table: string, now: Instant) =>
   sql`(${sql.ref(`${table}.expires_at`)} IS NULL OR ${sql.ref(`${table}.expires_at`)} > ${new Date(now)})`;

@@ -1,6 +1,5 @@
 // Reads the rules for those who administer them: straight from the database, built-in ones included.
 import type { TenantId } from '../base/caller.ts';
-import type { AssignmentFilter, GrantFilter, Page, StoredAssignment, StoredGrant } from './authorization.ts';
 import { BUILT_IN_RESOURCE_TYPES, BUILT_IN_ROLES } from './builtin.ts';
 import type { ChangeDeps } from './change.ts';
 import type { DelegationFilter, StoredDelegation } from './delegate.ts';
@@ -8,6 +7,7 @@ import type { Group, Member } from './group.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Subject } from './rights.ts';
 import type { Role } from './role.ts';
+import type { AssignmentFilter, GrantFilter, Page, StoredAssignment, StoredGrant } from './stores.ts';
 
 export interface Lists {
   listRoles(tenantId: TenantId, after: string, size: number): Promise<Page<Role>>;

@@ -4,7 +4,8 @@ import type { AccessWindow } from '../base/access-window.ts';
 import type { TenantId } from '../base/caller.ts';
 import type { Constraints } from '../base/constraints.ts';
 import type { Database, Tx } from '../storage/storage.ts';
-import type { ResourceType, Role, Rules } from './authorization.ts';
+import type { ResourceType, Role } from './authorization.ts';
+import type { Rules } from './stores.ts';
 
 interface RoleRow {
   tenant_id: string;

@@ -2,12 +2,12 @@
 import { sql } from 'kysely';
 import type { Database } from '../storage/storage.ts';
 import { postgresAssignments } from './assignments.postgres.ts';
-import type { Rules } from './authorization.ts';
 import { postgresGrants } from './grants.postgres.ts';
 import { createHolders } from './holders.postgres.ts';
 import type { SubjectRows } from './rights.ts';
 import { postgresRoles } from './roles.postgres.ts';
 import { forgetSubject, readSubjects, setClearance } from './subject-rows.postgres.ts';
+import type { Rules } from './stores.ts';
 
 export const postgresRules = (db: Pick<Database, 'tenant' | 'jobs'>): Rules => ({
   async lock(tx, tenantId) {

@@ -2,7 +2,6 @@
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
-import type { Page, Subjects } from './authorization.ts';
 import { decide, type Limits } from './limits.ts';
 import { covers } from './permission.ts';
 import type { Question } from './question.ts';
@@ -12,6 +11,7 @@ import { flatten } from './role.ts';
 import type { Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { Page, Subjects } from './stores.ts';
 
 export interface CandidateFilter {
   /** Roles that give it. */

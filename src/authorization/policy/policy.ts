@@ -3,7 +3,6 @@ import type { Call, MaybePromise } from '../../base/call.ts';
 import type { Caller, TenantId } from '../../base/caller.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Tx, Write, WriteInstallation } from '../../storage/storage.ts';
-import type { Page } from '../authorization.ts';
 import type { Holding } from '../holding.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type ApplyRequest, createApply } from './apply.ts';
@@ -11,6 +10,7 @@ import type { Body, Standing } from './plan.ts';
 import type { PolicyProblem, PolicySource } from './read-policies.ts';
 import type { Level, PolicyChange } from './risk.ts';
 import { createHistory } from './history.ts';
+import type { Page } from '../stores.ts';
 
 export type { ApplyRequest } from './apply.ts';
 export type { PolicyProblem, PolicySource } from './read-policies.ts';
