@@ -1,5 +1,7 @@
 // Issued certificates in Postgres: many rows a statement when issued, one row when revoked.
 import { type Selectable, sql } from 'kysely';
+import type { TenantId } from '../base/caller.ts';
+import type { Instant } from '../base/time.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { CertificateFilter, Position, StoredCertificate } from './certificate.ts';
 import type { CertificateStore } from './stores.ts';
@@ -109,6 +111,26 @@ const listed = async (
   return rows.map(certificateOf);
 };
 
+type Which = Partial<Pick<Selectable<CertificateTable>, 'serial_number' | 'spki_sha256' | 'namespace' | 'service'>>;
+
+/** Those that were not revoked before. */
+const revoked = async (
+  tx: Tx,
+  which: Which & { readonly tenant_id: TenantId },
+  now: Instant,
+  reason: string,
+): Promise<readonly StoredCertificate[]> => {
+  const rows = await tx
+    .tables<Tables>()
+    .updateTable('certificates')
+    .set({ revoked_at: new Date(now), revocation_reason: reason })
+    .where((at) => at.and(which))
+    .where('revoked_at', 'is', null)
+    .returningAll()
+    .execute();
+  return rows.map(certificateOf);
+};
+
 export const certificateStore = (db: Database): CertificateStore => ({
   insert,
 
@@ -125,45 +147,11 @@ export const certificateStore = (db: Database): CertificateStore => ({
 
   list: (tenantId, filter, now, after, limit) => db.tenant(tenantId, (tx) => listed(tx, tenantId, filter, now, after, limit)),
 
-  async revoke(tx, tenantId, serialNumber, now, reason) {
-    const rows = await tx
-      .tables<Tables>()
-      .updateTable('certificates')
-      .set({ revoked_at: new Date(now), revocation_reason: reason })
-      .where('tenant_id', '=', tenantId)
-      .where('serial_number', '=', serialNumber)
-      .where('revoked_at', 'is', null)
-      .returningAll()
-      .execute();
-    return rows.map(certificateOf);
-  },
-
-  async revokeKey(tx, tenantId, spkiSha256, now, reason) {
-    const rows = await tx
-      .tables<Tables>()
-      .updateTable('certificates')
-      .set({ revoked_at: new Date(now), revocation_reason: reason })
-      .where('tenant_id', '=', tenantId)
-      .where('spki_sha256', '=', Buffer.from(spkiSha256, 'hex'))
-      .where('revoked_at', 'is', null)
-      .returningAll()
-      .execute();
-    return rows.map(certificateOf);
-  },
-
-  async revokeService(tx, tenantId, { namespace, service }, now, reason) {
-    const rows = await tx
-      .tables<Tables>()
-      .updateTable('certificates')
-      .set({ revoked_at: new Date(now), revocation_reason: reason })
-      .where('tenant_id', '=', tenantId)
-      .where('namespace', '=', namespace)
-      .where('service', '=', service)
-      .where('revoked_at', 'is', null)
-      .returningAll()
-      .execute();
-    return rows.map(certificateOf);
-  },
+  revoke: (tx, tenantId, serialNumber, now, reason) => revoked(tx, { tenant_id: tenantId, serial_number: serialNumber }, now, reason),
+  revokeKey: (tx, tenantId, spkiSha256, now, reason) =>
+    revoked(tx, { tenant_id: tenantId, spki_sha256: Buffer.from(spkiSha256, 'hex') }, now, reason),
+  revokeService: (tx, tenantId, { namespace, service }, now, reason) =>
+    revoked(tx, { tenant_id: tenantId, namespace, service }, now, reason),
 
   sweep: (before, limit) =>
     db.jobs(async (tx) => {

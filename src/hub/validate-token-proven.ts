@@ -1,6 +1,7 @@
 // A proven credential, whatever its kind: what the rules read of it, and what is shown of it.
+import type { ApiKey } from '../api-keys/api-keys.ts';
 import { timestampOf } from '../base/proto-time.ts';
-import type { Instant } from '../base/time.ts';
+import type { CertificateIdentity } from '../certificates/certificates.ts';
 import { type Claims as ClaimsMessage, TokenType } from '../gen/securityhub/v1/token.ts';
 import type { Marked as ForeignClaims } from '../issuers/issuers.ts';
 import type { Claims, Marked, Slot } from '../tokens/tokens.ts';
@@ -10,26 +11,10 @@ import type { Credential } from './verdict.ts';
 import type { SessionToken } from './weigh-use.ts';
 
 /** A key as the api-keys capability proved it. */
-export interface ApiKeyProof {
-  readonly tenantId: string;
-  readonly keyId: string;
-  readonly ownerId: string;
-  readonly scopes: readonly string[];
-  readonly permissions: readonly string[];
-  readonly expiresAt: Instant | null;
-}
+export type ApiKeyProof = Pick<ApiKey, 'tenantId' | 'keyId' | 'ownerId' | 'scopes' | 'permissions' | 'expiresAt'>;
 
 /** A certificate chain as the certificates capability proved it: ours, in time, not revoked. */
-export interface CertificateProof {
-  readonly tenantId: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly spiffeId: string;
-  readonly serialNumber: string;
-  readonly issuer: string;
-  readonly notBefore: Instant;
-  readonly notAfter: Instant;
-}
+export type CertificateProof = Omit<CertificateIdentity, 'sha256'>;
 
 /** A proven credential with what is shown of it. */
 export interface Proven {

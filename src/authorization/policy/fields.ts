@@ -1,5 +1,5 @@
 // Reads the fields of a node: what is missing, unknown or of the wrong kind becomes a problem with its place, never an exception.
-import type { Node, Position, TextPosition } from './node.ts';
+import type { Entry, Node, Position, TextPosition } from './node.ts';
 
 export interface FieldProblem extends Position {
   readonly field: string;
@@ -104,6 +104,14 @@ export const readFields = (node: Node, path: string, reading: Reading): Fields |
     return value.items;
   };
 
+  const entriesOf = (name: string): readonly Entry[] => {
+    const value = take(name);
+    if (value === undefined) return [];
+    if (value.kind === 'map') return value.entries;
+    say(value.at, pathOf(name), `is ${kindOf(value)}`, 'write an object with named fields');
+    return [];
+  };
+
   return {
     path,
     at: node.at,
@@ -151,34 +159,20 @@ export const readFields = (node: Node, path: string, reading: Reading): Fields |
       return value === undefined ? null : readFields(value, pathOf(name), reading);
     },
     objects: (name) => (listFrom(name) ?? []).flatMap((item, index) => readFields(item, `${pathOf(name)}[${index}]`, reading) ?? []),
-    members(name, rule) {
-      const value = take(name);
-      if (value === undefined) return [];
-      if (value.kind !== 'map') {
-        say(value.at, pathOf(name), `is ${kindOf(value)}`, 'write an object with named fields');
-        return [];
-      }
-      return value.entries.flatMap(({ key, value: one }): [string, string][] => {
+    members: (name, rule) =>
+      entriesOf(name).flatMap(({ key, value: one }): [string, string][] => {
         const text = textFrom(one, `${pathOf(name)}.${key}`, rule);
         return text === null ? [] : [[key, text]];
-      });
-    },
+      }),
     value(name) {
       const value = take(name);
       return value === undefined ? undefined : plain(value);
     },
-    named(name) {
-      const value = take(name);
-      if (value === undefined) return [];
-      if (value.kind !== 'map') {
-        say(value.at, pathOf(name), `is ${kindOf(value)}`, 'write an object with named fields');
-        return [];
-      }
-      return value.entries.flatMap(({ key, value: one }): [string, Fields][] => {
+    named: (name) =>
+      entriesOf(name).flatMap(({ key, value: one }): [string, Fields][] => {
         const fields = readFields(one, `${pathOf(name)}.${key}`, reading);
         return fields === null ? [] : [[key, fields]];
-      });
-    },
+      }),
     problem(name, message, next) {
       const field = name === '' ? path : pathOf(name);
       const entry = entries.get(name);
