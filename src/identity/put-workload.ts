@@ -6,6 +6,7 @@ import { Fault } from '../base/fault.ts';
 import type { Change, Tx, Write } from '../storage/storage.ts';
 import type { WorkloadStore } from './stores.ts';
 import {
+  beyondOwn,
   EVERYTHING,
   issuesForOthers,
   newWorkload,
@@ -57,7 +58,7 @@ const reachOf = async ({ owns, outranksService }: Ports, given: NewWorkload, cal
 };
 
 /** What the entry gives beyond what it gave must be the caller's own to give. */
-const checkGiven = (given: NewWorkload, before: Workload | null, { lacked, covers }: Reach): void => {
+const checkGiven = (given: NewWorkload, before: Workload | null, { lacked, covers }: Reach, { caller }: Call): void => {
   const beyond = given.permissions.find((permission) => lacked.has(permission) && !before?.permissions.includes(permission));
   if (beyond !== undefined) throw lacking(beyond);
   const foreign = given.tenants.some((tenant) => tenant !== given.tenantId && !before?.tenants.includes(tenant));
@@ -65,6 +66,9 @@ const checkGiven = (given: NewWorkload, before: Workload | null, { lacked, cover
   const added = given.calls.filter((name) => !before?.calls.includes(name));
   // A call makes use of whatever the service holds, by its entry or by roles and grants.
   if (added.length > 0 && !covers) throw escalation('the service may do more than the caller: it gets no further calls from it');
+  // People have all keys and calls that their permissions open; a workload has those of its entry, and could else write itself more.
+  const beyondCaller = caller.kind === 'workload' && lacked.has(EVERYTHING) ? beyondOwn(given, before, caller.entry) : null;
+  if (beyondCaller !== null) throw escalation(`a workload gives what its own entry lists: ${beyondCaller} needs ${EVERYTHING}`);
   if (issuesForOthers({ calls: added }) && lacked.has(EVERYTHING) && lacked.has(TENANTS))
     throw escalation(`who issues for others can be any service of the tenant: registering it needs ${EVERYTHING}`);
 };
@@ -81,7 +85,7 @@ export const putWorkload =
       });
     const reach = await reachOf(ports, given, call);
     const { result, revision } = await ports.write(tenantId, async (tx) => {
-      checkGiven(given, await ports.workloads.find(tx, tenantId, namespace, name), reach);
+      checkGiven(given, await ports.workloads.find(tx, tenantId, namespace, name), reach, call);
       const { permissions, calls, tenants } = given;
       return {
         result: await ports.workloads.put(tx, given),

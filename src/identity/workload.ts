@@ -33,6 +33,21 @@ export const issuesForOthers = ({ calls }: Pick<WorkloadEntry, 'calls'>): boolea
 export const mightOf = (entry: Pick<WorkloadEntry, 'calls' | 'permissions'>): readonly string[] =>
   issuesForOthers(entry) ? [EVERYTHING] : entry.permissions;
 
+const GIVEN = ['calls', 'keyNames', 'audiences', 'exchangeAudiences', 'resourceTypes', 'asserts'] as const;
+
+/** What the entry gives that neither stood there before nor stands in the entry of the workload that writes it; null = nothing. */
+export const beyondOwn = (given: WorkloadEntry, before: WorkloadEntry | null, own: WorkloadEntry | null): string | null => {
+  const [was, mine] = [before?.anyAudience === true, own?.anyAudience === true];
+  if (given.anyAudience && !was && !mine) return 'any_audience';
+  for (const list of GIVEN) {
+    if (list === 'audiences' && (was || mine)) continue;
+    const known = new Set([...(before?.[list] ?? []), ...(own?.[list] ?? [])]);
+    const beyond = given[list]?.find((one) => !known.has(one));
+    if (beyond !== undefined) return beyond;
+  }
+  return null;
+};
+
 export const workloadKey = (namespace: string, name: string): string => `${namespace}/${name}`;
 
 /** A change's key is bounded: the longest names make the caches forget all workloads of the tenant instead. */

@@ -76,6 +76,18 @@ describe('a workload that hands out identities', () => {
   });
 });
 
+describe('a call in an entry', () => {
+  it('means one method: another service’s method of that name asks for no entry', () => {
+    const guarded = [...hub.app.invoker.routes.values()].filter(({ row }) => row.access !== 'anonymous');
+    const shared = Map.groupBy(guarded, ({ method }) => method);
+    expect([...shared].flatMap(([name, routes]) => (routes.length > 1 ? [name] : []))).toEqual([]);
+    expect([...hub.app.invoker.routes.keys()].filter((path) => path.endsWith('/Check'))).toEqual([
+      '/envoy.service.auth.v3.Authorization/Check',
+      '/grpc.health.v1.Health/Check',
+    ]);
+  });
+});
+
 describe('a workload that may do more than its editor', () => {
   it('gets no further calls from him', async () => {
     const entryOf = (calls: string[]) => ({ calls, permissions: ['*:*'] });

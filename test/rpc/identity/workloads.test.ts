@@ -1,5 +1,6 @@
 // Workloads on a real Postgres: registered in namespaces the tenant owns, with no more than the caller may give.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Caller } from '../../../src/base/caller.ts';
 import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor } from '../../harness.ts';
 import type { NewWorkload } from '../../../src/identity/identity.ts';
 import { createWorld, newTenancy, newUser, outcome, type Tenancy, type World } from './world.ts';
@@ -90,6 +91,39 @@ describe('registering a workload', () => {
     expect(
       await outcome(put({ name: 'kept', permissions: ['installation:tenants'], owner: 'new' }, userCaller(home.tenantId, clerk))),
     ).toBe('ok');
+  });
+});
+
+describe('a workload that registers workloads', () => {
+  const gitops = (over: Partial<NewWorkload> = {}): Caller => ({
+    kind: 'workload',
+    tenantId: home.tenantId,
+    namespace,
+    name: 'gitops',
+    spiffeId: 'spiffe://test.internal/gitops',
+    entry: entry({ name: 'gitops', permissions: ['workloads:write', 'authz:check'], calls: ['PutWorkload', 'ValidateToken'], ...over }),
+  });
+
+  it('gives what its own entry lists, and keeps what stood there', async () => {
+    expect(await outcome(put({ name: 'by-gitops' }, gitops()))).toBe('ok');
+    await put({ name: 'had-more', keyNames: ['payroll'], calls: ['CheckPermission'], asserts: ['clearance'], anyAudience: true });
+    const same = { name: 'had-more', keyNames: ['payroll'], calls: ['CheckPermission'], asserts: ['clearance'], anyAudience: true };
+    expect(await outcome(put({ ...same, owner: 'gitops' }, gitops()))).toBe('ok');
+  });
+
+  it.each<[string, Partial<NewWorkload>]>([
+    ['key', { keyNames: ['payroll'] }],
+    ['call', { calls: ['CheckPermission'] }],
+    ['audience', { audiences: ['orders'] }],
+    ['audience at all', { anyAudience: true }],
+    ['audience to exchange for', { exchangeAudiences: ['orders'] }],
+    ['resource type', { resourceTypes: ['payrolls'] }],
+    ['word', { asserts: ['clearance'] }],
+  ])('gives no other %s, to others or itself', async (_what, over) => {
+    expect(await outcome(put({ name: 'other', ...over }, gitops()))).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await outcome(put({ name: 'gitops', permissions: [], ...over }, gitops()))).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await outcome(put({ name: 'other', ...over }, gitops({ ...over, permissions: ['authz:check'] })))).toBe('ok');
+    expect(await outcome(put({ name: 'another', ...over }, gitops({ permissions: ['*:*'] })))).toBe('ok');
   });
 });
 

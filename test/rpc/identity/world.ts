@@ -89,7 +89,12 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
     platform,
     { ...defaultsOf(identityConfig), ...CHEAP, ...over },
     { trustDomain: 'test.internal', longestTokenLife: tokens.longest },
-    { tokens: tokens.door, authorization, endService: async () => [], methodNames: () => new Set(['ValidateToken', 'CheckPermission']) },
+    {
+      tokens: tokens.door,
+      authorization,
+      endService: async () => [],
+      methodNames: () => new Set(['ValidateToken', 'CheckPermission', 'PutWorkload']),
+    },
   );
   late.identity = identity.door;
   const keys = wireApiKeys(

@@ -982,6 +982,7 @@ export const WorkloadServiceService = {
    * Registers a workload, or replaces the whole entry of that namespace and name.
    * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
    * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
+   * A workload gives calls, keys, audiences, resource types and words that its own entry lists, or needs *:*.
    * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
@@ -1049,6 +1050,7 @@ export interface WorkloadServiceServer extends UntypedServiceImplementation {
    * Registers a workload, or replaces the whole entry of that namespace and name.
    * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
    * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
+   * A workload gives calls, keys, audiences, resource types and words that its own entry lists, or needs *:*.
    * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
