@@ -42,6 +42,17 @@ const methodNames = (): string[] =>
     type.kind === 'service' ? type.methods.map((method) => `${type.typeName.replace(OURS, '')}/${method.name}`) : [],
   );
 
+/** What somebody may have meant who named no method, or half of one. */
+const instead = (service: string, method: string): string => {
+  const all = methodNames();
+  const short = `${service}/${method}`;
+  if (method !== '') return `there is no method ${short}${didYouMean(short, all)}`;
+  const own = all.filter((name) => name.startsWith(short));
+  if (own.length > 0) return `say which method of ${service}: ${own.map((name) => name.slice(short.length)).join(', ')}`;
+  const named = all.filter((name) => name.endsWith(`/${service}`));
+  return named.length > 0 ? `say the service, too: ${named.join(' or ')}` : `there is no method ${service}${didYouMean(service, all)}`;
+};
+
 /** `SecurityHub/ValidateToken`, `securityhub.v1.SecurityHub/ValidateToken`, `securityhub.v1.SecurityHub.ValidateToken`. */
 const resolveMethod = (name: string): { readonly definition: MethodDefinition<object, object>; readonly desc: DescMethod } => {
   const bare = name.replace(/^\//, '');
@@ -50,10 +61,7 @@ const resolveMethod = (name: string): { readonly definition: MethodDefinition<ob
   const loaded = loadFileDescriptorSetFromBuffer(descriptorBytes());
   const definition = (loaded[full] as Record<string, MethodDefinition<object, object>> | undefined)?.[method];
   const desc = descriptors().method(`${full}/${method}`);
-  if (definition === undefined || desc === undefined) {
-    const short = `${full.replace(OURS, '')}/${method}`;
-    throw usageFault(`there is no method ${short}${didYouMean(short, methodNames())}`);
-  }
+  if (definition === undefined || desc === undefined) throw usageFault(instead(full.replace(OURS, ''), method));
   if (definition.requestStream || definition.responseStream) throw usageFault(`${full}/${method} is a stream; use grpcurl`);
   return { definition, desc };
 };

@@ -3,15 +3,6 @@ import { readFileSync } from 'node:fs';
 import { ask, ASK_HELP, ASK_OPTIONS } from './ask.ts';
 import { type Command, usageFault, words } from './command.ts';
 
-const requireJson = (text: string): string => {
-  try {
-    JSON.parse(text);
-    return text;
-  } catch {
-    throw usageFault('the request is not valid JSON');
-  }
-};
-
 export const callCommand: Command = {
   usage: "call SERVICE/METHOD ['JSON'] [OPTIONS]",
   help: `The request is proto3 JSON; - reads it from standard input, nothing is {}.
@@ -22,7 +13,7 @@ ${ASK_HELP}`,
     const { values, positionals } = words(argv, ASK_OPTIONS);
     const [name, request = '{}', surplus] = positionals;
     if (name === undefined || surplus !== undefined) throw usageFault('say SERVICE/METHOD and at most one request');
-    const answer = await ask(name, requireJson(request === '-' ? readFileSync(0, 'utf8') : request), values, terminal);
+    const answer = await ask(name, request === '-' ? readFileSync(0, 'utf8') : request, values, terminal);
     terminal.out(JSON.stringify(answer, null, 2));
     return 0;
   },

@@ -1,5 +1,6 @@
 // The HTTP side port over real sockets: what it serves to whom, and how it refuses.
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../src/base/call.ts';
 import { Fault } from '../../src/base/fault.ts';
@@ -208,6 +209,13 @@ describe('a stranger', () => {
       { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
       415,
       'CONTENT_TYPE_UNSUPPORTED',
+    ],
+    [
+      'sends a compressed body',
+      VALIDATE,
+      { method: 'POST', headers: { ...json, 'content-encoding': 'gzip' }, body: gzipSync('{"token":"x"}') },
+      415,
+      'CONTENT_ENCODING_UNSUPPORTED',
     ],
     ['sends no type', VALIDATE, { method: 'POST' }, 415, 'CONTENT_TYPE_UNSUPPORTED'],
     ['comes by a rebound name', VALIDATE, { method: 'POST', headers: { ...json, host: 'evil.example' } }, 403, 'HOST_UNKNOWN'],

@@ -65,6 +65,11 @@ const refusalOf = (
   const type = header('content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (route.accepts !== undefined && !route.accepts.includes(type))
     return [415, new Fault('INVALID_ARGUMENT', 'CONTENT_TYPE_UNSUPPORTED', `content-type must be ${route.accepts.join(' or ')}`)];
+  if (!['', 'identity'].includes(header('content-encoding').toLowerCase()))
+    return [
+      415,
+      new Fault('INVALID_ARGUMENT', 'CONTENT_ENCODING_UNSUPPORTED', 'the body must come uncompressed, without content-encoding'),
+    ];
   return Number(header('content-length')) > largest ? [413, tooLarge(largest)] : null;
 };
 

@@ -1,6 +1,7 @@
 // Every unary RPC as JSON: proto3 JSON → bytes → the same onion → bytes → proto3 JSON (https://protobuf.dev/programming-guides/json/).
-import { fromBinary, fromJsonString, toBinary, toJsonString, type DescMessage } from '@bufbuild/protobuf';
+import { type DescField, type DescMessage, fromBinary, fromJsonString, type Registry, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { Fault } from '../../base/fault.ts';
+import { nearest } from '../config/distance.ts';
 import type { Descriptors } from '../descriptors/registry.ts';
 import { LOST } from '../rpc/decode.ts';
 import type { Invoker } from '../rpc/invoke.ts';
@@ -18,11 +19,31 @@ const malformed = (field: string, description: string): Fault =>
     violations: field === '' ? [] : [{ field, description }],
   });
 
+/** Where it stops being JSON, and nothing of what stands there: it may be a secret. Null when it is JSON. */
+const syntaxOf = (cause: unknown): string | null => {
+  const { name, message = '' } = Object(cause) as Partial<Error>;
+  return name === 'SyntaxError' ? (/ \(line \d+ column \d+\)$/.exec(message)?.[0] ?? '') : null;
+};
+
+/** `; did you mean …?`, among the fields of a message. */
+const meant = (given: string, fields: readonly DescField[] = []): string => {
+  const near = nearest(
+    given,
+    fields.map((field) => field.jsonName),
+  );
+  return near === null ? '' : `; did you mean ${near}?`;
+};
+
 /** What the library says about JSON that does not fit, as a field and a sentence; values are not repeated. */
-const explain = (thrown: unknown): Fault => {
-  const { message = '' } = thrown as { readonly message?: string };
+const explain = (thrown: unknown, { getMessage }: Pick<Registry, 'getMessage'>): Fault => {
+  const { message = '', cause } = thrown as { readonly message?: string; readonly cause?: unknown };
+  const syntax = syntaxOf(cause);
+  if (syntax !== null) return malformed('', `the body is not valid JSON${syntax}`);
   const unknown = /cannot decode message ([\w.]+) from JSON: key "([^]*)" is unknown$/.exec(message);
-  if (unknown !== null) return malformed((unknown[2] ?? '').slice(0, 100), `is not a field of ${unknown[1]}`);
+  if (unknown !== null) {
+    const [, type = '', name = ''] = unknown;
+    return malformed(name.slice(0, 100), `is not a field of ${type}${meant(name.slice(0, 100), getMessage(type)?.fields)}`);
+  }
   const twice = /duplicate object key "([^]*)"$/.exec(message);
   if (twice !== null) return malformed((twice[1] ?? '').slice(0, 100), 'stands twice in one object');
   const field = /cannot decode (?:field|oneof) [\w.]+\.(\w+) from JSON: ([^]*)$/.exec(message);
@@ -46,7 +67,7 @@ export const readJson = (message: DescMessage, body: string, { registry }: Descr
   try {
     bytes = toBinary(message, fromJsonString(message, body, { registry }));
   } catch (thrown) {
-    throw explain(thrown);
+    throw explain(thrown, registry);
   }
   refuseLost(body);
   return bytes;
