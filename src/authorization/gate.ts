@@ -25,7 +25,7 @@ const list = (names: readonly string[]): string => names.join(', ');
 const windowWords = ({ days, start, end, timeZone }: AccessWindow): string =>
   `${days.length === 0 ? 'daily' : days.join(' ')} ${start}-${end} ${timeZone === '' ? 'UTC' : timeZone}`;
 
-const hoursWords = (windows: readonly AccessWindow[]): string => windows.map(windowWords).join(' or ');
+export const hoursWords = (windows: readonly AccessWindow[]): string => windows.map(windowWords).join(' or ');
 
 const among = (names: readonly string[]): ((name: string) => boolean) => {
   const set = new Set(names);

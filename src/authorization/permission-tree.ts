@@ -1,5 +1,5 @@
 // All that a subject may do, with where each permission comes from and when it ends: roles with the way there, groups, grants, denies,
-// what others lend, what owners may. Complete: whatever a check allows is covered by an entry.
+// what others lend, what owners may, what policies say. Complete: whatever a check allows is covered by an entry.
 import type { Instant } from '../base/time.ts';
 import { hoursGate } from './gate.ts';
 import { intersect, meets, parsePermission, type Permission, printPermission, RESERVED_TYPE } from './permission.ts';
@@ -7,7 +7,7 @@ import { type Delegation, hasBegun, hasEnded, inForce, type Rights, type Subject
 import { flatten } from './role.ts';
 
 export interface PermissionSource extends Window {
-  readonly kind: 'role' | 'grant' | 'deny' | 'delegation' | 'owner' | 'workload';
+  readonly kind: 'role' | 'grant' | 'deny' | 'delegation' | 'owner' | 'workload' | 'policy';
   /** As answers name it: `role:<name>`, `grant:<id>`, …. */
   readonly rule: string;
   /** From the assigned role down to the one that holds the permission. */
@@ -93,6 +93,18 @@ const onOne = ({ id, resourceId, notBefore, expiresAt }: Delegation, grantor: Ri
   return { permission, resourceId, effect: 'allow', source };
 };
 
+/** Can a resource of the type lie in one of the other, however deep? */
+const liesIn = ({ snapshot }: Pick<Rights, 'snapshot'>, type: string, other: string, seen: readonly string[] = []): boolean =>
+  !seen.includes(type) &&
+  (snapshot.type(type)?.parentTypes ?? []).some((parent) => parent === other || liesIn({ snapshot }, parent, other, [...seen, type]));
+
+/** What the grantor holds on a resource counts for what lies in it, and so is lent for that. */
+const inside = (rights: Rights, lent: Permission, { permission, resourceId }: Entry): Permission | null => {
+  if (resourceId === '' || lent.type === '*' || !liesIn(rights, lent.type, permission.type)) return null;
+  const both = intersect({ type: '*', action: lent.action }, { type: '*', action: permission.action });
+  return both === null ? null : { type: lent.type, action: both.action };
+};
+
 /** What the grantor holds, as far as it is lent. His denies take away where the question is asked; here they would say too much. */
 const ofLent = (rights: Rights, now: Instant): readonly Entry[] =>
   (rights.index.lent ?? []).flatMap(({ delegation, grantor }) => {
@@ -101,12 +113,15 @@ const ofLent = (rights: Rights, now: Instant): readonly Entry[] =>
       const lent = parsePermission(text);
       if (lent === null) return [];
       if (delegation.resourceId !== '') return [onOne(delegation, grantor, lent)];
-      return held.flatMap(({ permission, resourceId, source }): Entry[] => {
-        const both = intersect(lent, permission);
+      return held.flatMap((entry): Entry[] => {
+        const { permission, resourceId, source } = entry;
+        const same = intersect(lent, permission);
+        const both = same ?? inside(rights, lent, entry);
         if (both === null) return [];
         const expiresAt = sooner(delegation.expiresAt, source.expiresAt);
         const rule = `delegation:${delegation.id}`;
-        const { conditions } = source;
+        const within = same === null ? [`it lies in ${permission.type}:${resourceId}`] : [];
+        const conditions = [...source.conditions, ...within];
         return [
           {
             permission: both,
@@ -127,6 +142,16 @@ const ofOwner = ({ snapshot }: Rights): readonly Entry[] =>
     }),
   );
 
+/** What policies allow and deny it; what they only ask for besides narrows these and is no entry. */
+const ofPolicies = (rights: Rights, now: Instant): readonly Entry[] =>
+  (rights.snapshot.policies?.told(rights) ?? []).flatMap(({ type, action, effect, name, rule }): Entry[] => {
+    const window = rule.window();
+    if (hasEnded(window, now)) return [];
+    const [group, conditions, active] = [rule.group(rights), rule.asks(), hasBegun(window, now)];
+    const source = { ...NO_SOURCE, ...window, kind: 'policy', rule: name, group, conditions, active } as const;
+    return [{ permission: { type, action }, resourceId: '', effect, source }];
+  });
+
 const entriesOf = (rights: Rights, now: Instant): readonly Entry[] => {
   const { rows, groups } = rights.sources;
   return [
@@ -134,6 +159,7 @@ const entriesOf = (rights: Rights, now: Instant): readonly Entry[] => {
     ...groups.flatMap((group) => ofRows(group, rights, group.subject.id, now)),
     ...ofLent(rights, now),
     ...ofOwner(rights),
+    ...ofPolicies(rights, now),
   ];
 };
 

@@ -248,6 +248,10 @@ describe('the tree of permissions', () => {
     fc.assert(
       fc.property(model, question, situation, (world, asked, where) => {
         const rights = rightsIn(world, U1);
+        // No check takes a resource that lies where its type does not.
+        const above = [asked.type, ...asked.parents.map((parent) => parent.type)];
+        const declares = (name = ''): readonly string[] => world.types.find((one) => one.name === name)?.parentTypes ?? [];
+        fc.pre(asked.parents.every((parent, at) => declares(above[at]).includes(parent.type)));
         fc.pre(evaluate(rights, asked, where).allowed);
         const scopes = ['', asked.resourceId, ...asked.parents.map(({ id }) => id)];
         const types = [asked.type, ...asked.parents.map((parent) => parent.type)];

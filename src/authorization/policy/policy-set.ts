@@ -6,7 +6,7 @@ import { DEFAULT, type Ruling } from '../ruling.ts';
 import { NOWHERE, type Situation } from '../situation.ts';
 import { UNSPEAKABLE } from './document.ts';
 import type { Bucket, CompiledMask, Obligation, PolicyIndex } from './policy-index.ts';
-import type { CompiledRule, Questioned } from './rule.ts';
+import { type CompiledRule, type Questioned, type ToldRule, UNASKED } from './rule.ts';
 
 type Asked = Pick<Question, 'type' | 'action'>;
 
@@ -15,6 +15,15 @@ export interface PolicyVerdict {
   readonly rule: string;
   /** null: it says nothing about it. */
   readonly ruling: Ruling | null;
+}
+
+/** A rule of a policy, on one type and action; either may be '*'. */
+export interface ToldPermission {
+  readonly type: string;
+  readonly action: string;
+  readonly effect: 'allow' | 'deny';
+  readonly name: string;
+  readonly rule: ToldRule;
 }
 
 export interface PolicySet {
@@ -38,15 +47,12 @@ export interface PolicySet {
   masks(question: Asked): readonly CompiledMask[];
   /** Permissions that rules allow, in whatever situation, because of one of these: `<type>:<id>`, `group:<name>`, `role:<name>`. */
   given(names: readonly string[]): readonly string[];
+  /** Every rule that is about this subject in some situation, once for each type and action. */
+  told(rights: Rights): readonly ToldPermission[];
   /** Resources of the type are at least as secret; '' = as they are. */
   classification(type: string): string;
   readonly size: number;
 }
-
-/** Rules that ask for nothing beyond rights have no condition to weigh. */
-const UNASKED = (): never => {
-  throw new Error('a lasting rule asked for its situation');
-};
 
 const keys = new WeakMap<Rights, readonly string[]>();
 
@@ -85,6 +91,25 @@ const search = <T, R>(buckets: readonly Bucket<T>[], { rights, situation }: Ques
     if (found !== null) return found;
   }
   return null;
+};
+
+const tell = (layers: readonly PolicyIndex[], rights: Rights): readonly ToldPermission[] => {
+  const found: ToldPermission[] = [];
+  const look = (type: string, action: string, effect: 'allow' | 'deny', { any, by, at }: Bucket<CompiledRule>): void => {
+    const about = new Set([
+      ...any,
+      ...(by === null ? [] : keysOf(rights).flatMap((key) => by.get(key) ?? [])),
+      ...(at === null ? [] : [...at.values()].flat()),
+    ]);
+    for (const { name, told: rule } of about) if (rule?.concerns(rights) === true) found.push({ type, action, effect, name, rule });
+  };
+  for (const { cells } of layers)
+    for (const [type, actions] of cells)
+      for (const [action, { allows, denies }] of UNSPEAKABLE.includes(type) ? [] : actions) {
+        look(type, action, 'allow', allows);
+        look(type, action, 'deny', denies);
+      }
+  return found;
 };
 
 /** What the policies hold about a type and an action, from the outermost layer and the widest word to the innermost and narrowest. */
@@ -250,6 +275,7 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
             if (!UNSPEAKABLE.includes(type) && names.some((name) => bucket.by?.has(name))) found.push(`${type}:${action}`);
       return found;
     },
+    told: (rights) => tell(layers, rights),
 
     classification: (type) =>
       layers.flatMap(({ classes }) => classes.get(type) ?? []).reduce((a, b) => (a === '' || levelOf(b) > levelOf(a) ? b : a), ''),

@@ -2,9 +2,10 @@
 import { type Condition, compileCondition, type ConditionError, type Schema } from '../condition/condition.ts';
 import type { Asked } from '../conditional.ts';
 import { holdsPattern } from '../holds.ts';
-import type { Rights } from '../rights.ts';
+import type { Rights, Window } from '../rights.ts';
 import { allowedBy, denied, type Ruling, withheld } from '../ruling.ts';
-import type { Situation } from '../situation.ts';
+import { NOWHERE, type Situation } from '../situation.ts';
+import { hoursWords } from '../gate.ts';
 import type { Layer, Requirements, Rule } from './document.ts';
 import { createTimer } from './window.ts';
 
@@ -34,7 +35,25 @@ export interface CompiledRule {
   readonly before: (questioned: Questioned) => Ruling | Remaining | null;
   /** Neither time nor situation nor resource matters: what it says holds for a permission as such. */
   readonly lasting: boolean;
+  /** As it stands in the document, for whoever tells what somebody may do; null of what gives and takes nothing by itself. */
+  readonly told: ToldRule | null;
 }
+
+export interface ToldRule {
+  /** Is it about this subject, in some situation? */
+  concerns(rights: Rights): boolean;
+  /** The group through which it is about the subject; '' = about it as such. */
+  group(rights: Rights): string;
+  /** What it asks for besides, in words. */
+  asks(): readonly string[];
+  /** Bounds of all its times. */
+  window(): Window;
+}
+
+/** Rules that ask for nothing beyond rights have no condition to weigh. */
+export const UNASKED = (): never => {
+  throw new Error('a lasting rule asked for its situation');
+};
 
 export interface Origin {
   readonly layer: Layer;
@@ -104,6 +123,37 @@ const errorRulings = (make: (error: ConditionError) => Ruling): ((error: Conditi
   };
 };
 
+const scopeWords = ({ environments, workloads, timeWindows }: Rule): readonly string[] => [
+  ...(environments.length === 0 ? [] : [`environment in [${environments.join(', ')}]`]),
+  ...(workloads.length === 0 ? [] : [`workload in [${workloads.join(', ')}]`]),
+  ...(timeWindows.length === 0 ? [] : [`hours ${hoursWords(timeWindows)}`]),
+];
+
+const outermost = (edges: readonly (number | null)[], most: (...of: number[]) => number): number | null =>
+  edges.length === 0 || edges.includes(null) ? null : most(...(edges as number[]));
+
+const toldOf = (rule: Rule, sources: readonly string[]): ToldRule => {
+  const concerns = scopeOf({ ...rule, environments: [], workloads: [] }, false);
+  return {
+    concerns: (rights) => concerns({ rights, situation: NOWHERE, asked: UNASKED }),
+    group: ({ subject, groups }) =>
+      rule.principals.includes(`${subject.type}:${subject.id}`)
+        ? ''
+        : (groups.find((one) => rule.principals.includes(`group:${one}`)) ?? ''),
+    asks: () => [...scopeWords(rule), ...sources],
+    window: () => ({
+      notBefore: outermost(
+        rule.timeWindows.map(({ notBefore }) => notBefore),
+        Math.min,
+      ),
+      expiresAt: outermost(
+        rule.timeWindows.map(({ notAfter }) => notAfter),
+        Math.max,
+      ),
+    }),
+  };
+};
+
 /** `conditions`: its own and the named ones; null where one of them has no tree, so that nothing can be evaluated. */
 export const compileRule = (rule: Rule, origin: Origin, conditions: readonly Condition[] | null, schema: Schema): CompiledRule => {
   const name = ruleName(origin, rule.name);
@@ -147,6 +197,7 @@ export const compileRule = (rule: Rule, origin: Origin, conditions: readonly Con
   return {
     name,
     lasting: timer === null && test === null && conditions !== null && rule.environments.length + rule.workloads.length === 0,
+    told: toldOf(rule, sources),
     before,
     weigh(questioned) {
       const said = before(questioned);
@@ -179,7 +230,7 @@ export const compileRequirements = (requirements: Requirements, origin: Origin):
     return mfa && !situation.mfaVerified ? noFactor : null;
   };
   const lasting = timer === null && requirements.environments.length + requirements.workloads.length === 0;
-  return { name, lasting, before: weigh, weigh };
+  return { name, lasting, before: weigh, weigh, told: null };
 };
 
 /** Whether a requirement's obligations go with an answer about this question. */

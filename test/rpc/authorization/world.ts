@@ -9,6 +9,7 @@ import type { Clock } from '../../../src/base/time.ts';
 import type { BatchCheckRequest, BatchCheckResponse, CheckPermissionRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Subject } from '../../../src/gen/securityhub/v1/authorization.ts';
 import * as authorizationMessages from '../../../src/gen/securityhub/v1/authorization.ts';
+import * as policyMessages from '../../../src/gen/securityhub/v1/policy.ts';
 import * as hub from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { DecisionWiring } from '../../../src/hub/check-permission.wire.ts';
 import { wireDecisions } from '../../../src/hub/check-permission.wire.ts';
@@ -78,9 +79,9 @@ export const user = (userId: string, scopes: readonly string[] = []): Caller => 
 
 /** What a request leaves out is empty, as ts-proto decodes it. */
 const filled = (method: string, request: object): object =>
-  (authorizationMessages as unknown as Readonly<Record<string, { fromPartial?(part: object): object }>>)[`${method}Request`]?.fromPartial?.(
-    request,
-  ) ?? request;
+  (({ ...authorizationMessages, ...policyMessages }) as unknown as Readonly<Record<string, { fromPartial?(part: object): object }>>)[
+    `${method}Request`
+  ]?.fromPartial?.(request) ?? request;
 
 const KEYS = new Map([
   ['key_1', { ownerId: 'usr_viewer', permissions: ['conversations:read', 'users:read'] as readonly string[], scopes: [] }],

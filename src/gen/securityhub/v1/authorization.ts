@@ -946,7 +946,7 @@ export interface HeldPermission {
 
 /** Where a permission comes from. */
 export interface PermissionSource {
-  /** Kind: role, grant, deny, delegation, owner, workload. */
+  /** Kind: role, grant, deny, delegation, owner, workload, policy. */
   kind: string;
   /** The rule, as decisions name it. */
   rule: string;
@@ -9532,8 +9532,8 @@ export const AuthorizationServiceService = {
   },
   /**
    * Lists all that a subject may do: each permission with where it comes from (roles and the way there, groups, grants, denies, what others
-   * lend, ownership, a workload's entry), what it asks for and when it ends. Complete: whatever a check allows is covered by an entry, unless a
-   * policy allows it.
+   * lend, ownership, a workload's entry, rules of policies), what it asks for and when it ends. Complete: whatever a check allows is covered by
+   * an entry. What policies require of everybody narrows the entries and is none.
    * Callers: anybody known for oneself; authz:read for others.
    * Reasons: SUBJECT_UNKNOWN, PERMISSION_MISSING, PAGE_TOKEN_INVALID.
    * Retry: safe.
@@ -9950,8 +9950,8 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
   setClearance: handleUnaryCall<SetClearanceRequest, SetClearanceResponse>;
   /**
    * Lists all that a subject may do: each permission with where it comes from (roles and the way there, groups, grants, denies, what others
-   * lend, ownership, a workload's entry), what it asks for and when it ends. Complete: whatever a check allows is covered by an entry, unless a
-   * policy allows it.
+   * lend, ownership, a workload's entry, rules of policies), what it asks for and when it ends. Complete: whatever a check allows is covered by
+   * an entry. What policies require of everybody narrows the entries and is none.
    * Callers: anybody known for oneself; authz:read for others.
    * Reasons: SUBJECT_UNKNOWN, PERMISSION_MISSING, PAGE_TOKEN_INVALID.
    * Retry: safe.
