@@ -18,6 +18,7 @@ const CHECKED = [
   // hub/principal.ts: another tenant's subject is an unknown one; hub/check-permission-question.ts: another tenant's resource is denied.
   'CheckPermission.subject.tenant_id',
   'EnforceDataAccess.subject.tenant_id',
+  'ListResources.subject.tenant_id',
   'CheckPermission.resource.tenant_id',
   'BatchCheck.subject.tenant_id',
   'BatchCheck.checks.subject.tenant_id',
@@ -29,6 +30,8 @@ const CHECKED = [
   'PutWorkload.workload.tenant_id',
   // issuers/issuers.rpc.ts: likewise.
   'PutTrustedIssuer.issuer.tenant_id',
+  // authorization/resource/resource.rpc.ts: the request's own, or refused.
+  'PutResources.resources.tenant_id',
   // authorization/evaluate.ts: nobody can do anything with another tenant's resource.
   'ListSubjects.resource.tenant_id',
 ];

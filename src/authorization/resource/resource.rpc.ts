@@ -1,6 +1,6 @@
 // Window of registered resources: rows of AuthorizationService. Which of them somebody may act on is answered by the hub, which knows principals.
-import { type Caller, lacks, tenantOf } from '../../base/caller.ts';
-import { Fault } from '../../base/fault.ts';
+import { type Caller, lacks, type TenantId, tenantOf } from '../../base/caller.ts';
+import { badField, Fault } from '../../base/fault.ts';
 import type * as proto from '../../gen/securityhub/v1/authorization.ts';
 import type { Rows } from '../../server/rpc/define.ts';
 import type { Authorization } from '../authorization.ts';
@@ -33,6 +33,12 @@ const requireWriter = async (door: Pick<Authorization, 'holds'>, caller: Caller,
   });
 };
 
+/** A resource may say its tenant, as it is listed; it is registered in no other. */
+const requireOwn = (tenantId: TenantId, resources: readonly proto.Resource[]): void => {
+  const foreign = resources.findIndex((one) => one.tenantId !== '' && one.tenantId !== tenantId);
+  if (foreign !== -1) throw badField(`resources[${foreign}].tenant_id`, "must be the request's tenant, or empty");
+};
+
 const writing = { ...changing(''), access: { across: true } } as const;
 
 export const resourceRows = (
@@ -43,6 +49,7 @@ export const resourceRows = (
     ...writing,
     async handle(request, call) {
       const tenantId = tenantOf(call.caller, request.tenantId, true);
+      requireOwn(tenantId, request.resources);
       const resources = request.resources.map(read);
       await requireWriter(
         door,

@@ -172,7 +172,7 @@ describe('PutResources', () => {
       attributes: { amount: 7 },
       parents: [{ type: 'shelves', id: 's' }],
     };
-    await put([resource('invoices', { id: 'inv-81' }), resource('invoices', said)]);
+    await put([resource('invoices', { id: 'inv-81' }), resource('invoices', { ...said, tenantId: 'acme' })]);
     const { resources } = await list({ resourceType: 'invoices', resourceId: 'inv-81' });
     expect(resources).toMatchObject([{ effect: 0, resource: { type: 'invoices', tenantId: 'acme', ...said } }]);
   });
@@ -185,6 +185,7 @@ describe('PutResources', () => {
     ['too many parents', { id: 'x', parents: Array.from({ length: 9 }, () => ({ type: 'shelves', id: 's' })) }],
     ['attributes beyond measure', { id: 'x', attributes: { team: 'a'.repeat(20_000) } }],
     ['attributes with NUL', { id: 'x', attributes: { team: 'a\0b' } }],
+    ['another tenant', { id: 'x', tenantId: 'other' }],
   ];
   it.each(bad)('refuses %s', async (_, over) => {
     expect(await faultOf(put([resource('invoices', over)]))).toBe('INVALID_ARGUMENT/REQUEST_INVALID');
