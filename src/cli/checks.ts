@@ -17,6 +17,12 @@ export const fine = (name: string, detail: string): Finding => ({ name, state: '
 export const fault = (name: string, detail: string, next: string): Finding => ({ name, state: 'fault', detail, next });
 export const warning = (name: string, detail: string, next: string): Finding => ({ name, state: 'warning', detail, next });
 
+/** A name that nobody resolves is another fault than a server that is down, and mended elsewhere. */
+const unresolved = (cause: unknown): string => {
+  const { code = '', hostname = '' } = Object(cause) as { readonly code?: string; readonly hostname?: string };
+  return ['ENOTFOUND', 'EAI_AGAIN'].includes(code) ? `: this machine does not know the name ${hostname}`.trimEnd() : '';
+};
+
 /** Runs a look; what it throws becomes a fault with the given next step. */
 export const look = async (name: string, next: string, check: () => Promise<Finding> | Finding): Promise<Finding> => {
   try {
@@ -25,7 +31,9 @@ export const look = async (name: string, next: string, check: () => Promise<Find
     const known = toFault(error);
     return fault(
       name,
-      known.reason === 'INTERNAL' ? String((known.cause as Error | undefined)?.message ?? known.message) : known.message,
+      known.reason === 'INTERNAL'
+        ? String((known.cause as Error | undefined)?.message ?? known.message)
+        : known.message + unresolved(known.cause),
       next,
     );
   }

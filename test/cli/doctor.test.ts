@@ -59,6 +59,11 @@ describe('security-hub doctor', () => {
     expect(next).toMatch(/^start it, or correct POSTGRES_URI/);
   });
 
+  it('finds that nobody knows the name of Postgres', async () => {
+    const { fault } = await diagnose({ POSTGRES_URI: 'postgres://hub:hunter2@db.invalid/hub' });
+    expect(fault).toBe('postgres: the database does not answer: this machine does not know the name db.invalid (db.invalid/hub)');
+  });
+
   it('finds that Postgres does not let us in', async () => {
     const { fault } = await diagnose({ POSTGRES_URI: installation.uri.replace(/:[^:@]+@/, ':hunter2@') });
     expect(fault).toMatch(/^postgres: the database refuses: password authentication failed/);
