@@ -120,7 +120,7 @@ export interface Authorization
   outranks(caller: Caller, tenantId: TenantId, subject: Subject, more?: readonly string[]): MaybePromise<boolean>;
   /** NOT_FOUND / ROLE_NOT_FOUND for a role that is none; PERMISSION_DENIED / ESCALATION for one that gives more than the caller holds. */
   mayGive(caller: Caller, tenantId: TenantId, roles: readonly string[]): MaybePromise<void>;
-  /** Was anything given to a subject whose id begins so? From the database. */
+  /** Was anything given to a subject whose id begins so, by rows or by policies? */
   someoneUnder(tenantId: TenantId, prefix: string): Promise<boolean>;
   /** Roles given directly and in force, from the database; users without any are left out. */
   rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
@@ -187,7 +187,11 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
           }
         }),
       ),
-    someoneUnder: (tenantId, prefix) => deps.candidates.someoneUnder(tenantId, prefix),
+    someoneUnder: async (tenantId, prefix) => {
+      const { policies } = await deps.snapshots.get(tenantId, '');
+      const named = ['user', 'service'].some((type) => policies?.givesUnder(`${type}:${prefix}`) === true);
+      return named || deps.candidates.someoneUnder(tenantId, prefix);
+    },
     rolesOf: (tenantId, userIds) => deps.rules.rolesOf(tenantId, userIds, deps.clock.now()),
     ...createRoleChanges(changing),
     ...createAssignmentChanges(changing),

@@ -154,6 +154,22 @@ describe('an issuer whose subjects were given rights here', () => {
   const validate = (token: string) =>
     hub.ask('SecurityHub/ValidateToken', { token, audience: 'orders', requiredPermissions: ['users:delete'] });
 
+  it('gets no keys from somebody weaker where a policy names one of them', async () => {
+    const named = { ...issuer(theirs), name: 'named', issuer: 'https://named.example' };
+    const put = (key: typeof theirs, credential?: string) =>
+      outcome('TrustedIssuerService/PutTrustedIssuer', { issuer: { ...named, jwks: keysOf(key) } }, credential);
+    expect(await put(theirs, admin)).toBe('OK');
+    const policy = {
+      apiVersion: 'securityhub/v1',
+      kind: 'PrincipalPolicy',
+      metadata: { name: 'named' },
+      spec: { principals: ['user:named:boss'], rules: [{ name: 'reads', effect: 'allow', resource: 'audit', actions: ['read'] }] },
+    };
+    const sources = [{ name: 'named.json', content: JSON.stringify(policy) }];
+    expect(await outcome('AuthorizationService/ApplyPolicies', { sources, acknowledgeRisk: true })).toBe('OK');
+    expect([await put(mine, admin), await put(mine)]).toEqual([ESCALATION, 'OK']);
+  });
+
   it('gets no keys, and no namesake, from somebody weaker', async () => {
     expect(await register(theirs, admin)).toBe('OK');
     expect(await register(theirs, admin)).toBe('OK');

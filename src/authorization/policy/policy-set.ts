@@ -49,6 +49,8 @@ export interface PolicySet {
   given(names: readonly string[]): readonly string[];
   /** Every rule that is about this subject in some situation, once for each type and action. */
   told(rights: Rights): readonly ToldPermission[];
+  /** Does a rule allow anything to a principal whose `<type>:<id>` begins so? */
+  givesUnder(prefix: string): boolean;
   /** Resources of the type are at least as secret; '' = as they are. */
   classification(type: string): string;
   readonly size: number;
@@ -266,6 +268,13 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
     },
 
     masks: (question) => about(question).masks,
+
+    givesUnder: (prefix) =>
+      layers.some(({ cells }) =>
+        [...cells.values()].some((actions) =>
+          [...actions.values()].some(({ allows: { by } }) => by !== null && [...by.keys()].some((name) => name.startsWith(prefix))),
+        ),
+      ),
 
     given(names) {
       const found: string[] = [];

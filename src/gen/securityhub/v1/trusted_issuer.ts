@@ -1225,7 +1225,7 @@ export const TrustedIssuerServiceService = {
   /**
    * Registers an issuer, or replaces the whole entry of that name. The keys are fetched when the first token comes.
    * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant,
-   * as does an issuer whose subjects were given roles or grants of their own here.
+   * as does an issuer whose subjects were given roles, grants or policies of their own here.
    * Reasons: ISSUER_ADDRESS_FORBIDDEN, ISSUER_FIXED (a name keeps its issuer), ROLE_NOT_FOUND, ESCALATION, PERMISSION_MISSING,
    * TOO_MANY_ISSUERS, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
@@ -1281,7 +1281,7 @@ export interface TrustedIssuerServiceServer extends UntypedServiceImplementation
   /**
    * Registers an issuer, or replaces the whole entry of that name. The keys are fetched when the first token comes.
    * Callers: issuers:write; who maps roles must hold all that they give, and mapping to users or workloads needs every right of the tenant,
-   * as does an issuer whose subjects were given roles or grants of their own here.
+   * as does an issuer whose subjects were given roles, grants or policies of their own here.
    * Reasons: ISSUER_ADDRESS_FORBIDDEN, ISSUER_FIXED (a name keeps its issuer), ROLE_NOT_FOUND, ESCALATION, PERMISSION_MISSING,
    * TOO_MANY_ISSUERS, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
