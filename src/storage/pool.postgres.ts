@@ -41,7 +41,7 @@ export const types: pg.CustomTypesConfig = {
 const PROBES = 2;
 
 /** Whether anybody hears anything of the database. It is silent once somebody waited in vain while nobody else was answered either. */
-const createHearing = () => {
+const createHearing = (onSilence: () => void) => {
   let heardAt = 0;
   let asking = 0;
   let silent = false;
@@ -61,7 +61,10 @@ const createHearing = () => {
         return answer;
       } catch (error) {
         if (!isAway(error)) heard();
-        else if (isTimeout(error) && heardAt < began) silent = true;
+        else if (isTimeout(error) && heardAt < began && !silent) {
+          silent = true;
+          onSilence();
+        }
         throw error;
       } finally {
         asking -= 1;
@@ -71,27 +74,35 @@ const createHearing = () => {
 };
 
 export const createPool = (options: PoolOptions): Pool => {
-  const pool = new pg.Pool({
-    connectionString: options.uri,
-    max: options.size,
-    connectionTimeoutMillis: options.connectTimeout ?? 2000,
-    query_timeout: options.queryTimeout ?? 3000,
-    idleTimeoutMillis: 30_000,
-    keepAlive: true,
-    application_name: 'security-hub',
-    types,
-  });
   let ended = false;
   const report = (error: unknown): void => {
     if (!ended) options.onError?.(error);
   };
-  pool.on('error', report);
-  // A connection that dies between two queries of its holder has nobody else listening; the next query fails and says so.
-  const hearing = createHearing();
-  pool.on('connect', (client) => {
-    hearing.heard();
-    client.on('error', report);
+  const open = (): pg.Pool => {
+    const made = new pg.Pool({
+      connectionString: options.uri,
+      max: options.size,
+      connectionTimeoutMillis: options.connectTimeout ?? 2000,
+      query_timeout: options.queryTimeout ?? 3000,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+      application_name: 'security-hub',
+      types,
+    });
+    made.on('error', report);
+    made.on('connect', (client) => {
+      hearing.heard();
+      // A connection that dies between two queries of its holder has nobody else listening; the next query fails and says so.
+      client.on('error', report);
+    });
+    return made;
+  };
+  // What stood open may lead to a machine that is no more: whoever asks from now on connects anew.
+  const hearing = createHearing(() => {
+    pool.end().catch(report);
+    pool = open();
   });
+  let pool = open();
 
   const lent = async <T>(work: (client: pg.PoolClient) => Promise<T>, broken: (error: unknown) => boolean): Promise<T> => {
     const client = await pool.connect();

@@ -74,7 +74,7 @@ const recover = async (): Promise<void> => {
 const recovered = (old: Tokens): Promise<void> =>
   waitFor(
     async () => (await isReady()) && (await operator.tell(Hub.validateToken, { token: old.accessToken })).answer?.valid === false,
-    10_000,
+    5000,
     'the new generation',
   );
 

@@ -8,6 +8,8 @@ export interface TcpProxy {
   /** Bytes no longer pass, connections stay open: a hung machine. */
   freeze(): void;
   thaw(): void;
+  /** Connections so far carry nothing any more, new ones do: another machine took the address. */
+  abandon(): void;
   /** Every connection is reset and new ones are refused: a dead machine. */
   cut(): void;
   /** Whoever sends `what` loses its connection: before it arrives, or after it was carried out and before anybody hears of it. */
@@ -21,6 +23,7 @@ export interface TcpProxy {
 
 export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> => {
   const sockets = new Set<Socket>();
+  const abandoned = new Set<Socket>();
   let frozen = false;
   let dead = false;
   let accepted = 0;
@@ -74,6 +77,10 @@ export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> =>
       frozen = false;
       for (const socket of sockets) socket.resume();
     },
+    abandon() {
+      for (const socket of sockets) abandoned.add(socket.pause());
+      sockets.clear();
+    },
     cut() {
       dead = true;
       for (const socket of sockets) socket.resetAndDestroy();
@@ -89,7 +96,7 @@ export const tcpProxy = async (host: string, port: number): Promise<TcpProxy> =>
       watcher = added;
     },
     async close() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of [...sockets, ...abandoned]) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };
