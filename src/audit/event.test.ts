@@ -42,6 +42,13 @@ describe('the details of an event', () => {
   });
   it('lose what Postgres cannot keep: NUL and half a surrogate pair, in names as in values', () =>
     expect(boundedDetails({ 'a\0': 'b\0c', d: ['\ud800'] })).toEqual({ 'a\ufffd': 'b\ufffdc', d: ['\ufffd'] }));
+  it('stay within their bound however much their characters grow as JSON', () => {
+    for (const text of ['\u0001', '"', 'é', '€', '😀'])
+      for (const length of [1000, 1200, 1300, 1400, 3000, 9000]) {
+        const kept = boundedDetails({ text: text.repeat(length / text.length), n: 1e21, yes: true });
+        expect(Buffer.byteLength(JSON.stringify(kept))).toBeLessThanOrEqual(DETAILS_MAX);
+      }
+  });
   it('never show bytes', () => expect(boundedDetails({ key: Buffer.from('secret') })).toEqual({ key: { bytes: 6 } }));
   it('end at a depth, so that a ring is no ring', () => {
     const ring: Record<string, unknown> = {};
