@@ -1,4 +1,4 @@
-// Bad input to each of the six calls, over the wire on the built hub: code, reason and field as documented, and nothing changed.
+// Bad input to each of the six calls and EnforceDataAccess, over the wire on the built hub: code, reason and field as documented, and nothing changed.
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,15 @@ interface Table {
   readonly cases: readonly Case[];
 }
 
-const CALLS = ['validate-token', 'check-permission', 'batch-check', 'encrypt', 'decrypt', 'issue-service-cert'] as const;
+const CALLS = [
+  'validate-token',
+  'check-permission',
+  'batch-check',
+  'encrypt',
+  'decrypt',
+  'issue-service-cert',
+  'enforce-data-access',
+] as const;
 const read = <T>(name: string): T => JSON.parse(readFileSync(new URL(`../cases/bad-input/${name}.json`, import.meta.url), 'utf8')) as T;
 
 const HUB = 'securityhub.v1.SecurityHub';
