@@ -9,13 +9,27 @@ import { play, type Stage } from './stage.ts';
 export interface ChangeResult {
   /** Milliseconds from the answer of the apply until the other replica decides by it; the slowest. */
   readonly activeIn: number;
-  /** Milliseconds of the checks asked from the beginning of the first apply to the end of the last. */
+  /** Checks while nothing changes. */
+  readonly calm: Times;
+  /** Checks from the beginning of the first apply to the end of the last. */
+  readonly changing: Times;
+}
+
+/** Milliseconds. */
+interface Times {
   readonly p50: number;
   readonly p99: number;
   readonly checks: number;
 }
 
-const CHANGES = 6;
+const timesOf = (times: number[]): Times => {
+  const sorted = times.splice(0).sort((a, b) => a - b);
+  const share = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? 0;
+  return { p50: share(0.5), p99: share(0.99), checks: sorted.length };
+};
+
+const CHANGES = 12;
+const CALM = 2000;
 /** Milliseconds between two checks: a load, not a flood. */
 const PACE = 2;
 
@@ -63,25 +77,30 @@ export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
     for (; asking; await pause(PACE)) open.push(one());
     await Promise.all(open);
   })();
-  try {
-    for (let at = 0; at < CHANGES; at += 1) {
-      const wanted = at % 2 === 0;
-      await apply(writer.caller, writer.token, wanted ? 'allow' : 'deny');
-      const answered = performance.now();
-      while (allowed !== wanted) {
-        if (performance.now() - answered > 10_000) throw new Error('the change is not active after 10 s');
-        await pause(1);
-      }
-      waits.push(performance.now() - answered);
-      await pause(200);
+  const change = async (wanted: boolean): Promise<void> => {
+    await apply(writer.caller, writer.token, wanted ? 'allow' : 'deny');
+    const answered = performance.now();
+    while (allowed !== wanted) {
+      if (performance.now() - answered > 10_000) throw new Error('the change is not active after 10 s');
+      await pause(1);
     }
+    waits.push(performance.now() - answered);
+    await pause(200);
+  };
+  try {
+    // Both replicas have read everything, and once what changed.
+    await change(true);
+    await change(false);
+    timesOf(times);
+    waits.length = 0;
+    await pause(CALM);
+    const calm = timesOf(times);
+    for (let at = 0; at < CHANGES; at += 1) await change(at % 2 === 0);
+    return { activeIn: Math.max(...waits), calm, changing: timesOf(times) };
   } finally {
     asking = false;
     await load;
     await writer.stop();
     await reader.stop();
   }
-  times.sort((a, b) => a - b);
-  const share = (part: number): number => times[Math.floor(times.length * part)] ?? 0;
-  return { activeIn: Math.max(...waits), p50: share(0.5), p99: share(0.99), checks: times.length };
 };

@@ -49,16 +49,19 @@ The same two requests, with more and more policies around them (flat within 20 %
   return text;
 };
 
-export const changeSection = ({ activeIn, p50, p99, checks }: ChangeResult): string =>
+export const changeSection = ({ activeIn, calm, changing }: ChangeResult): string =>
   `## A policy changed among all those
 
-Through one replica, asked of another (${number(checks)} checks while it changed).
+Through one replica, asked of another. The one that is asked has a core; the one that writes, the database and the load share the other, so
+what the load waits for its turn is in all these times.
 
 | what | measured | budget | met |
 |---|---|---|---|
 | until the other replica decides by it, the slowest | ${number(activeIn)} ms | < 1,000 ms | ${mark(activeIn < 1000)} |
-| checks meanwhile, p50 | ${number(p50, 2)} ms | | |
-| checks meanwhile, p99 | ${number(p99, 2)} ms | ≤ 5 ms | ${mark(p99 <= 5)} |
+| checks while nothing changes (${number(calm.checks)}), p50 | ${number(calm.p50, 2)} ms | | |
+| checks while nothing changes, p99 | ${number(calm.p99, 2)} ms | | |
+| checks while it changes (${number(changing.checks)}), p50 | ${number(changing.p50, 2)} ms | | |
+| checks while it changes, p99 | ${number(changing.p99, 2)} ms | ≤ 5 ms | ${mark(changing.p99 <= 5)} |
 `;
 
 export const casbinSection = (results: readonly CaseResult[], version: string): string =>
