@@ -1,20 +1,26 @@
 // A map that cannot grow without end: what was not used lately leaves first, nothing outlives its time.
 import type { Instant } from './time.ts';
 
-interface Entry<V> {
-  readonly value: V;
+/** What stands in such a map, and when it ends. */
+export interface Bounded {
   readonly until: Instant;
   /** Read since it was put in, or since it was last spared. */
   used: boolean;
 }
 
-export interface BoundedMap<K, V> {
-  /** The value, unless it is absent or `now` has reached its end. */
-  get(key: K, now: Instant): V | undefined;
-  set(key: K, value: V, until: Instant): void;
+export interface BoundedEntries<K, E extends Bounded> {
+  /** The entry, unless it is absent or `now` has reached its end. */
+  get(key: K, now: Instant): E | undefined;
+  set(key: K, entry: E): void;
   delete(key: K): void;
   clear(): void;
   readonly size: number;
+}
+
+export interface BoundedMap<K, V> extends Pick<BoundedEntries<K, Bounded>, 'delete' | 'clear' | 'size'> {
+  /** The value, unless it is absent or `now` has reached its end. */
+  get(key: K, now: Instant): V | undefined;
+  set(key: K, value: V, until: Instant): void;
 }
 
 /** Entries that leave at once: a Map's oldest key is found by walking over all that were deleted before it. */
@@ -22,8 +28,9 @@ const MOST_LEAVING = 1024;
 /** How many of those that were used are spared for one that leaves. */
 const SPARED = 4;
 
-export const boundedMap = <K, V>(capacity: number): BoundedMap<K, V> => {
-  const entries = new Map<K, Entry<V>>();
+/** For whoever keeps very many: the values are the entries. */
+export const boundedEntries = <K, E extends Bounded>(capacity: number): BoundedEntries<K, E> => {
+  const entries = new Map<K, E>();
   const batch = Math.min(MOST_LEAVING, Math.max(1, capacity >> 6));
 
   // Second chance: a read marks its entry, which costs one store; moving it to the end at every read costs more than all else of a warm verdict.
@@ -49,15 +56,32 @@ export const boundedMap = <K, V>(capacity: number): BoundedMap<K, V> => {
         return undefined;
       }
       if (!entry.used) entry.used = true;
-      return entry.value;
+      return entry;
     },
-    set(key, value, until) {
+    set(key, entry) {
       entries.delete(key);
       if (entries.size >= capacity) makeRoom();
-      entries.set(key, { value, until, used: false });
+      entries.set(key, entry);
     },
     delete: (key) => void entries.delete(key),
     clear: () => entries.clear(),
+    get size() {
+      return entries.size;
+    },
+  };
+};
+
+interface Entry<V> extends Bounded {
+  readonly value: V;
+}
+
+export const boundedMap = <K, V>(capacity: number): BoundedMap<K, V> => {
+  const entries = boundedEntries<K, Entry<V>>(capacity);
+  return {
+    get: (key, now) => entries.get(key, now)?.value,
+    set: (key, value, until) => entries.set(key, { value, until, used: false }),
+    delete: entries.delete,
+    clear: entries.clear,
     get size() {
       return entries.size;
     },

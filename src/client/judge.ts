@@ -69,6 +69,7 @@ const none = <T>(): T[] => NONE as unknown as T[];
 const UNCHECKED = Object.freeze([
   Object.freeze({ code: 'AUDIENCE_UNCHECKED', message: 'nobody said for whom the token must be meant' }),
 ]) as ValidateTokenResponse['warnings'];
+const graced = (entry: Entry): Entry => ({ ...entry, inGrace: true });
 const IN_GRACE = { code: 'TOKEN_EXPIRED_IN_GRACE', message: 'the token has expired and counts only by grace' };
 
 const frozen = <T extends object>(value: T): T => {
@@ -190,7 +191,7 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
     const { claims } = found.entry;
     const named = request.audience ?? '';
     if (found.asks || !rules.tenants.has(claims.tenantId) || !fits(claims.audience, named, rules)) return null;
-    const verified = judged(found.entry, now, grace);
+    const verified = judged(found.entry, now, grace, graced);
     if (!verified.ok) return Object.assign(refused(verified, now, age), { claims: found.shown });
     // Its limits are newer than what it says of them.
     if (mirror.outdated(claims)) return null;

@@ -21,32 +21,36 @@ export interface Activity {
 /** @param capacity sessions kept between two writes; what is beyond is noted a minute later. */
 export const createActivity = (capacity: number): Activity => {
   // By tenant, then session: the texts are those that their tokens keep anyway, a key made of both would be one more.
-  let noted = new Map<TenantId, Map<string, Instant>>();
+  let noted = new Map<TenantId, Map<string, Millis>>();
   let size = 0;
+  // Moments are kept as what they are after the first: a small number takes no room of its own.
+  let first: Instant = 0;
   return {
     note({ tenantId, sessionId, at }) {
       let sessions = noted.get(tenantId);
+      if (size === 0) first = at;
       const before = sessions?.get(sessionId);
-      if (before === undefined ? size >= capacity : before >= at) return;
+      const after = at - first;
+      if (before === undefined ? size >= capacity : before >= after) return;
       if (sessions === undefined) noted.set(tenantId, (sessions = new Map()));
       if (before === undefined) size += 1;
-      sessions.set(sessionId, at);
+      sessions.set(sessionId, after);
     },
     take(most) {
       const taken = noted;
       noted = new Map();
       size = 0;
-      return pieces(taken, most);
+      return pieces(taken, first, most);
     },
   };
 };
 
 /** Made as they are asked for: all at once would weigh more than what is noted. */
-function* pieces(noted: ReadonlyMap<TenantId, ReadonlyMap<string, Instant>>, most: number): Generator<readonly Seen[]> {
+function* pieces(noted: ReadonlyMap<TenantId, ReadonlyMap<string, Millis>>, first: Instant, most: number): Generator<readonly Seen[]> {
   let piece: Seen[] = [];
   for (const [tenantId, sessions] of noted)
-    for (const [sessionId, at] of sessions) {
-      if (piece.push({ tenantId, sessionId, at }) < most) continue;
+    for (const [sessionId, after] of sessions) {
+      if (piece.push({ tenantId, sessionId, at: first + after }) < most) continue;
       yield piece;
       piece = [];
     }

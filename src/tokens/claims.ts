@@ -6,6 +6,7 @@ import { CLOCK_SKEW, type Instant, type Millis, type Seconds } from '../base/tim
 import { printConfirmation, readConfirmation } from './confirmation.ts';
 import { type Delegation, MAX_ACTORS, printActors, readActors } from './delegation.ts';
 import type { Refusal } from './jws.ts';
+import { ReadClaims, type Profile } from './read-claims.ts';
 import { readRestrictions, restrictionClaims } from './restrictions.ts';
 import { type JsonObject, member } from './strict-json.ts';
 
@@ -95,23 +96,19 @@ const invalid = (claim: string, wanted: string): Refusal => ({ reason: 'CLAIM_IN
 
 const EMPTY: readonly never[] = [];
 
-/** The few texts and lists that most tokens share, kept once instead of once a token. */
-const shared = new Map<string, string>();
-const sharedLists = new Map<string, readonly string[]>();
-const sharedRestrictions = new Map<string, Restrictions>();
+/** What many tokens share, kept once instead of once a token. */
 const SHARED = 4096;
+const profiles = new Map<string, Profile>();
+const sharedRestrictions = new Map<string, Restrictions>();
 
-const once = <T>(kept: Map<string, T>, key: string, value: T): T => {
+const once = <T>(kept: Map<string, T>, value: T): T => {
+  const key = JSON.stringify(value);
   const known = kept.get(key);
   if (known !== undefined) return known;
   if (kept.size >= SHARED) kept.clear();
   kept.set(key, value);
   return value;
 };
-
-const onceText = (text: string): string => once(shared, text, text);
-const onceList = (list: readonly string[]): readonly string[] =>
-  list.length === 0 ? EMPTY : once(sharedLists, JSON.stringify(list), list);
 
 /** Reads claims one by one and remembers the first that is wrong. */
 const reader = (payload: JsonObject) => {
@@ -199,41 +196,40 @@ export const readClaims = (payload: JsonObject, issuer: string, longest: Millis)
   if (delegation === undefined) read.wrong('act', `a chain of at most ${MAX_ACTORS} actors, with "prt" naming as many tokens`, null);
   const restrictions = readRestrictions(payload);
   if (typeof restrictions === 'string') read.wrong(restrictions, 'as we write it', null);
-  const claims: Claims = {
+  const profile: Profile = {
     issuer,
+    audience: read.audience(),
+    clientId: read.required('client_id'),
+    tenantId: read.required('tenant_id'),
+    role: read.optional('role'),
+    permissions: read.list('permissions'),
+    scopes: split(read.optional('scope')),
+    mfaVerified: read.flag('mfa'),
+    riskLevel: read.optional('risk_level'),
+    riskScore: read.share('risk_score'),
+    riskIndicators: read.list('risk_indicators'),
+    authMethod: read.optional('auth_method'),
+    acr: read.optional('acr'),
+    amr: read.list('amr'),
+    restrictions: restrictions === null || typeof restrictions === 'string' ? null : once(sharedRestrictions, restrictions),
+  };
+  const claims = new ReadClaims(once(profiles, profile), {
     subject: read.required('sub'),
-    audience: onceList(read.audience()),
     expiresAt: read.date('exp'),
     notBefore: read.date('nbf', issuedAt),
     issuedAt,
     tokenId: read.required('jti'),
-    clientId: onceText(read.required('client_id')),
-    tenantId: onceText(read.required('tenant_id')),
-    role: onceText(read.optional('role')),
-    permissions: onceList(read.list('permissions')),
-    scopes: onceList(split(read.optional('scope'))),
     sessionId: read.required('sid'),
     familyId: read.required('fam'),
     deviceId: read.optional('device_id'),
     fingerprint: read.optional('dfp'),
     ipAddress: read.optional('ip_address'),
-    mfaVerified: read.flag('mfa'),
-    riskLevel: onceText(read.optional('risk_level')),
-    riskScore: read.share('risk_score'),
-    riskIndicators: onceList(read.list('risk_indicators')),
-    authMethod: onceText(read.optional('auth_method')),
     authTime: read.date('auth_time', issuedAt),
-    acr: onceText(read.optional('acr')),
-    amr: onceList(read.list('amr')),
     confirmation: confirmation ?? null,
     delegation: delegation ?? null,
-    restrictions:
-      restrictions === null || typeof restrictions === 'string'
-        ? null
-        : once(sharedRestrictions, JSON.stringify(restrictions), restrictions),
     rsq: read.count('rsq'),
     limitsSeq: member(payload, 'lsq') === undefined ? 0 : read.count('lsq'),
-  };
+  });
   const problem = read.problem();
   if (problem !== null) return problem;
   const life = claims.expiresAt - claims.issuedAt;

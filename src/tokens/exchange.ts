@@ -11,6 +11,7 @@ import type { Claims } from './claims.ts';
 import { type Actor, narrowLife, narrowScopes } from './delegation.ts';
 import { generationOfTokenId, tokenIdOf } from './family.ts';
 import { issue, type Tokens } from './issue.ts';
+import { spreadable } from './read-claims.ts';
 import type { RefreshDeps } from './refresh.ts';
 import type { Verifier } from './verify.ts';
 
@@ -173,7 +174,7 @@ export const exchangeToken =
     await assertPresented(deps, asked, subject, call);
 
     const claims: Claims = {
-      ...subject,
+      ...spreadable(subject),
       ...life,
       notBefore: life.issuedAt,
       // Its own id, in the family of the session.

@@ -1,6 +1,6 @@
 // Verifying an access token: cold with one signature check, warm with one hash. Refusals never push out what is valid.
 import { hash } from 'node:crypto';
-import { boundedMap } from '../base/bounded.ts';
+import { type Bounded, boundedEntries, boundedMap } from '../base/bounded.ts';
 import type { Payer } from '../base/call.ts';
 import { type Instant, type Millis, minutes, type Seconds, seconds } from '../base/time.ts';
 import { ACTIVITY_STEP } from './activity.ts';
@@ -89,12 +89,12 @@ const EXPIRED: Refusal = { reason: 'TOKEN_EXPIRED', message: 'the token has expi
 const EARLY: Refusal = { reason: 'TOKEN_NOT_YET_VALID', message: 'the token comes from the future' };
 
 /** What time says of a token whose signature held. */
-export const judged = <E extends Entry>(entry: E, now: Instant, grace: Millis): E | Rejected => {
+export const judged = <E extends Entry>(entry: E, now: Instant, grace: Millis, graced: (entry: E) => E): E | Rejected => {
   switch (timing(entry.claims, now, grace)) {
     case 'valid':
       return entry;
     case 'in_grace':
-      return { ...entry, inGrace: true };
+      return graced(entry);
     case 'expired':
       return refused(EXPIRED, entry.claims);
     case 'not_yet_valid':
@@ -105,29 +105,37 @@ export const judged = <E extends Entry>(entry: E, now: Instant, grace: Millis): 
 /** By what a token is known here: SHA-256 of all of it. */
 export const digestOf = (token: string): string => hash('sha256', token, 'latin1');
 
-/** Kept, with its own room and the second in which it was last said to have been seen (a small whole number has no object of its own). */
-interface Remembered extends Entry, Slot {
-  readonly slot: Slot;
-  seen: number;
+/** Kept: the verdict, the room beside it, and its place in the cache as one object. A class, because there is one for every token. */
+class Remembered implements Entry, Slot, Bounded {
+  readonly claims: Claims;
+  made: unknown = null;
+  used = false;
+  /** The second in which it was last said to have been seen. */
+  seen: Seconds = 0;
+
+  constructor(claims: Claims) {
+    this.claims = claims;
+  }
+  get ok(): true {
+    return true;
+  }
+  get inGrace(): boolean {
+    return false;
+  }
+  get slot(): Slot {
+    return this;
+  }
+  get until(): Instant {
+    return this.claims.expiresAt + MAX_GRACE;
+  }
 }
 
-const remembered = (claims: Claims): Remembered => {
-  const entry: { -readonly [K in keyof Remembered]: Remembered[K] } = {
-    ok: true,
-    claims,
-    inGrace: false,
-    slot: NO_ROOM,
-    made: null,
-    seen: 0,
-  };
-  entry.slot = entry;
-  return entry;
-};
-const NO_ROOM: Slot = { made: null };
+type Accepted = Verified & { readonly ok: true };
+const graced = ({ claims, slot }: Accepted): Accepted => ({ ok: true, claims, inGrace: true, slot });
 
 export const createVerifier = (options: VerifierOptions): Verifier => {
   // Keyed on the SHA-256 of the whole token: nothing that an attacker can choose apart from it (no jti, no kid, no subject).
-  const accepted = boundedMap<string, Remembered>(options.capacity);
+  const accepted = boundedEntries<string, Remembered>(options.capacity);
   const refusals = boundedMap<string, Verified>(REFUSALS);
   const { hit, refused: again, miss } = options.count;
   options.keyring.onChange((lost) => {
@@ -158,10 +166,9 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       if (claims.reason !== 'KEY_UNKNOWN') refusals.set(digest, verdict, now + minutes(1));
       return verdict;
     }
-    const entry = remembered(claims);
-    const end = claims.expiresAt + MAX_GRACE;
-    const verdict = seen(entry, judged(entry, now, grace), now);
-    if (end > now) accepted.set(digest, entry, end);
+    const entry = new Remembered(claims);
+    const verdict = seen(entry, judged<Accepted>(entry, now, grace, graced), now);
+    if (entry.until > now) accepted.set(digest, entry);
     // The same words again: one that is over and not yet begun is the latter.
     else refusals.set(digest, verdict, now + minutes(1));
     return verdict;
@@ -174,7 +181,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       const entry = accepted.get(digest, now);
       if (entry !== undefined) {
         hit.inc();
-        return seen(entry, judged(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace), now);
+        return seen(entry, judged<Accepted>(entry, now, grace > MAX_GRACE ? MAX_GRACE : grace, graced), now);
       }
       const refusal = refusals.get(digest, now);
       if (refusal !== undefined) {
