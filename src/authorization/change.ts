@@ -76,7 +76,7 @@ export const limitsOf = (
     ? []
     : [{ kind: 'limits', tenantId, key: type === 'user' ? id : EVERYBODY, until: watermarkUntil() }];
 
-export const EVERYBODY = '*';
+const EVERYBODY = '*';
 
 export const rolesOf = (stored: readonly Role[], types: readonly ResourceType[]): Roles => {
   const own = stored.filter(({ name }) => !isBuiltInRole(name));

@@ -1,17 +1,18 @@
 // Revoking: committed first, then told to everybody. One row's lock is shared with refreshing, so no token slips through between.
 import type { Call, MaybePromise } from '../base/call.ts';
-import { type Caller, known, type TenantId, tenantOf } from '../base/caller.ts';
+import { type Caller, known, type TenantId } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
-import { badField, Fault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import type { Clock, Instant, Millis } from '../base/time.ts';
 import type { Change, Feed, Outcome, ReadHead, Tx, Write } from '../storage/storage.ts';
 import type { DenyList } from './deny-list.ts';
 import type { Families } from './families.ts';
-import { type Family, FIRST_PARTY, familyOfTokenId, generationOfTokenId, isDelegatedTokenId, tokenIdOf } from './family.ts';
+import { type Family, generationOfTokenId } from './family.ts';
 import type { Mirror } from './mirror.ts';
 import type { Standing } from './refresh.ts';
+import { type Named, nameOf, unknownToken } from './name-token.ts';
 import { isSelf } from './self.ts';
-import { REFRESH_PREFIX, type RefreshKeys, readRefreshToken } from './refresh-token.ts';
+import { REFRESH_PREFIX, type RefreshKeys } from './refresh-token.ts';
 import type { Verifier } from './verify.ts';
 import { PROPAGATION, type Watermarks, watermark } from './watermark.ts';
 
@@ -61,55 +62,7 @@ export interface RevokeDeps extends ToldDeps {
   user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
 }
 
-/** What a revocation names, before anything is looked up. */
-interface Named {
-  readonly tenantId: TenantId;
-  readonly tokenId: string;
-  readonly familyId: string;
-  /** Known from the token itself; from an id alone they are looked up. */
-  readonly sessionId: string | null;
-  readonly userId: string | null;
-  /** The caller showed the token itself: whoever holds it may end it (RFC 7009 §2). */
-  readonly shown: boolean;
-  /** It was exchanged for somebody who acts for the subject: alone it reaches no further than itself. */
-  readonly delegated: boolean;
-}
-
 export const PERMISSION = 'token:revoke';
-const unknownToken = (): Fault => new Fault('NOT_FOUND', 'TOKEN_NOT_FOUND', 'no such token');
-
-const nameRefresh = (deps: RevokeDeps, text: string): Named => {
-  const token = readRefreshToken(deps.refreshKeys, text);
-  if (token === null) throw badField('token', 'is no refresh token of ours', 'TOKEN_MALFORMED');
-  const { tenantId, userId, familyId, generation } = token;
-  return { tenantId, userId, familyId, tokenId: tokenIdOf(familyId, generation), sessionId: null, shown: true, delegated: false };
-};
-
-const nameAccess = (deps: RevokeDeps, text: string): Named => {
-  const verified = deps.verifier.verify(text, deps.clock.now());
-  // An expired token may still end its session.
-  if (verified.claims === null)
-    throw badField('token', verified.ok ? 'is not valid' : verified.message, verified.ok ? 'TOKEN_MALFORMED' : verified.reason);
-  const { tenantId, subject, familyId, tokenId, sessionId, delegation } = verified.claims;
-  return { tenantId, userId: subject, familyId, tokenId, sessionId, shown: true, delegated: delegation !== null };
-};
-
-const nameOf = (deps: RevokeDeps, revocation: Revocation, call: Call): Named => {
-  if ((revocation.token === '') === (revocation.tokenId === ''))
-    throw badField('token', 'give a token or a token_id, and only one of them');
-  if (revocation.token !== '') {
-    const named = revocation.token.startsWith(REFRESH_PREFIX) ? nameRefresh(deps, revocation.token) : nameAccess(deps, revocation.token);
-    if (revocation.tenantId !== '' && revocation.tenantId !== named.tenantId) throw unknownToken();
-    // A tenant that the caller may not name: as if there were no such token.
-    tenantOf(call.caller, named.tenantId);
-    return named;
-  }
-  const tenantId = tenantOf(call.caller, revocation.tenantId);
-  const familyId = familyOfTokenId(revocation.tokenId);
-  if (familyId === null) throw unknownToken();
-  const delegated = isDelegatedTokenId(revocation.tokenId);
-  return { tenantId, tokenId: revocation.tokenId, familyId, sessionId: null, userId: null, shown: false, delegated };
-};
 
 export const forbidden = (): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `needs ${PERMISSION}`, { meta: { permission: PERMISSION } });
@@ -124,9 +77,9 @@ export const told = async (deps: ToldDeps, seq: number, wait: Millis): Promise<R
   return { seq, effectiveBy: everybody ? Math.min(now, effectiveBy) : effectiveBy, replicasAcknowledged: acknowledged, replicasLive: live };
 };
 
-const short = (reason: string): string => (reason === '' ? 'revoked' : reason.slice(0, 64));
+export const short = (reason: string): string => (reason === '' ? 'revoked' : reason.slice(0, 64));
 
-const entryOf = (
+export const entryOf = (
   call: Call,
   named: Pick<Named, 'tenantId'>,
   type: string,
@@ -139,7 +92,7 @@ const entryOf = (
  * What is ended already is not ended again: its watermark stands, nothing was issued since, and another one would stay in every replica's
  * memory however often somebody asks. Answers the head, which lies above the first revocation.
  */
-const again = async (deps: RevokeDeps, tx: Tx): Promise<Outcome<number>> => ({ result: await deps.readHead(tx) });
+export const again = async (deps: RevokeDeps, tx: Tx): Promise<Outcome<number>> => ({ result: await deps.readHead(tx) });
 
 /** Is there nothing left to end? NOT_FOUND / TOKEN_NOT_FOUND for a generation that was never issued. */
 const isOver = async (deps: RevokeDeps, tx: Tx, family: Family, tokenId: string, scope: RevocationScope | null): Promise<boolean> => {
@@ -186,90 +139,4 @@ export const revokeToken =
     if (scope === 'token') deps.denyList.denyToken(tenantId, tokenId, short(revocation.reason));
     else deps.denyList.endFamily(tenantId, named.familyId, 'revoked');
     return told(deps, Math.max(result, revision), revocation.wait);
-  };
-
-export const revokeSession =
-  (deps: RevokeDeps) =>
-  async (tenantId: TenantId, sessionId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
-    const may = await deps.holds(call.caller, PERMISSION);
-    const { result, revision } = await deps.write(tenantId, async (tx): Promise<Outcome<number>> => {
-      const session = await deps.families.session(tx, tenantId, sessionId);
-      if (!may && (session === null || !isSelf(call, tenantId, session.userId))) throw forbidden();
-      if (session === null) throw new Fault('NOT_FOUND', 'SESSION_NOT_FOUND', 'no such session');
-      if (session.ended) return again(deps, tx);
-      await deps.families.endSession(tx, tenantId, sessionId, short(reason));
-      return {
-        result: 0,
-        changes: [watermark(deps.watermarks, 'session', tenantId, sessionId, 'revoked')],
-        events: [entryOf(call, { tenantId }, 'session.revoked', `session:${sessionId}`, reason, { user_id: session.userId })],
-      };
-    });
-    return told(deps, Math.max(result, revision), wait);
-  };
-
-/** Inside anybody's change: the rows end here, the answered watermark ends what lives outside the database. */
-export const endUserIn =
-  (deps: Pick<RevokeDeps, 'families' | 'watermarks'>) =>
-  async (tx: Tx, tenantId: TenantId, userId: string, detail: string): Promise<readonly Change[]> => {
-    await deps.families.endUser(tx, tenantId, userId, detail.slice(0, 64));
-    return [watermark(deps.watermarks, 'user', tenantId, userId, detail.slice(0, 64))];
-  };
-
-export const revokeUser =
-  (deps: RevokeDeps) =>
-  async (tenantId: TenantId, userId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
-    if (!isSelf(call, tenantId, userId) && !(await deps.holds(call.caller, PERMISSION))) throw forbidden();
-    // A watermark stays in every replica's memory: none for names that somebody made up.
-    if ((await deps.user(tenantId, userId)) === null) throw new Fault('NOT_FOUND', 'USER_NOT_FOUND', 'no such user');
-    const { revision } = await deps.write(
-      tenantId,
-      async (tx): Promise<Outcome<null>> => ({
-        result: null,
-        changes: await endUserIn(deps)(tx, tenantId, userId, 'revoked'),
-        events: [entryOf(call, { tenantId }, 'user.sessions_revoked', `user:${userId}`, reason)],
-      }),
-    );
-    return told(deps, revision, wait);
-  };
-
-/** Whoever may call this holds `token:revoke`. */
-export const revokeClient =
-  (deps: RevokeDeps) =>
-  async (tenantId: TenantId, clientId: string, reason: string, wait: Millis, call: Call): Promise<Revoked> => {
-    const known = clientId === FIRST_PARTY || (await deps.isWorkload(tenantId, clientId));
-    const { revision } = await deps.write(tenantId, async (tx): Promise<Outcome<null>> => {
-      const sessions = await deps.families.endClient(tx, tenantId, clientId, 'revoked');
-      // A watermark stays in every replica's memory: none for names that somebody made up.
-      if (!known && sessions === 0) throw new Fault('NOT_FOUND', 'CLIENT_NOT_FOUND', 'no such client');
-      return {
-        result: null,
-        changes: [watermark(deps.watermarks, 'client', tenantId, clientId, 'revoked')],
-        events: [entryOf(call, { tenantId }, 'client.sessions_revoked', `client:${clientId}`, reason, { sessions })],
-      };
-    });
-    return told(deps, revision, wait);
-  };
-
-/** The refresh token is the credential: any generation of it may end its own session, again and again. */
-export const logout =
-  (deps: RevokeDeps) =>
-  async (text: string, call: Call, reason = ''): Promise<Revoked> => {
-    const token = readRefreshToken(deps.refreshKeys, text);
-    if (token === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
-    const { tenantId, familyId } = token;
-    const { result, revision } = await deps.write(tenantId, async (tx): Promise<Outcome<number>> => {
-      const locked = await deps.families.lock(tx, token);
-      if (locked === null) throw new Fault('UNAUTHENTICATED', 'REFRESH_TOKEN_INVALID', 'no such refresh token');
-      const { sessionId, userId } = locked.family;
-      if ((await deps.families.session(tx, tenantId, sessionId))?.ended === true) return again(deps, tx);
-      await deps.families.endSession(tx, tenantId, sessionId, 'logout');
-      const entry = entryOf(call, { tenantId }, 'session.ended', `session:${sessionId}`, reason);
-      return {
-        result: 0,
-        changes: [watermark(deps.watermarks, 'session', tenantId, sessionId, 'logout')],
-        events: [{ ...entry, actor: { type: 'user', id: userId, tenantId }, sessionId }],
-      };
-    });
-    deps.denyList.endFamily(tenantId, familyId, 'logout');
-    return told(deps, Math.max(result, revision), 0);
   };

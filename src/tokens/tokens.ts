@@ -8,6 +8,7 @@ import type { Change, Tx } from '../storage/storage.ts';
 import { createAttest, type Statement } from './attest.ts';
 import { checkAuthority, confirmationFor, shownBy } from './bind.ts';
 import type { CheckProof } from './check-proof.ts';
+import { endUserIn, logout, revokeClient, revokeSession, revokeUser } from './end-sessions.ts';
 import { type Exchange, type ExchangeDeps, exchangeToken } from './exchange.ts';
 import { type Device, fingerprintOf } from './family.ts';
 import type { Tokens } from './issue.ts';
@@ -17,17 +18,7 @@ import type { Jwks } from './keyring.ts';
 import type { Marked } from './mirror.ts';
 import { mintAccess, type Opening, openSession, type SessionTerms } from './open.ts';
 import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } from './refresh.ts';
-import {
-  endUserIn,
-  logout,
-  type RevokeDeps,
-  type Revocation,
-  type Revoked,
-  revokeClient,
-  revokeSession,
-  revokeToken,
-  revokeUser,
-} from './revoke.ts';
+import { type RevokeDeps, type Revocation, type Revoked, revokeToken } from './revoke.ts';
 import type { Rotation, RotationWanted } from './rotate-keys.ts';
 import { createRevokeForeign, type Foreign } from './revoke-foreign.ts';
 import { listSessions, type Session, type SessionDeps, type SessionsAsked, type SessionStatistics, sessionStatistics } from './sessions.ts';
