@@ -10,6 +10,7 @@ import type { ConditionalGrant, Rights } from './rights.ts';
 import { flatten } from './role.ts';
 import type { Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
+import { conditionWords } from './values-read.ts';
 
 export interface Step {
   readonly kind: 'tenant' | 'deny' | 'classification' | 'role' | 'grant' | 'delegation' | 'owner' | 'scope' | 'policy';
@@ -55,15 +56,28 @@ const conditionalSteps = (
       const ruling = one.weigh(askedOf(rights, question, situation));
       const rule = `${kind}:${one.grant.id}`;
       const matched = ruling !== null && (kind === 'deny' || ruling.allowed);
-      const detail = `${one.grant.condition}: ${ruling === null ? 'not met, so it does not deny' : ruling.reason}`;
+      const words = conditionWords(
+        [one.grant.condition],
+        one.grant.tree?.attributes ?? [],
+        () => askedOf(rights, question, situation).activation,
+      );
+      const detail = `${ruling === null ? 'its condition is not met, so it does not deny' : ruling.reason}${words}`;
       return { kind, rule, effect, matched, detail };
     });
 };
 
-const none = (kind: 'deny' | 'grant', steps: readonly Step[]): readonly Step[] =>
+const none = (kind: 'deny' | 'grant', { type, action }: Permission, steps: readonly Step[]): readonly Step[] =>
   steps.length > 0
     ? steps
-    : [{ kind, rule: '', effect: kind === 'deny' ? 'deny' : 'allow', matched: false, detail: `no ${kind} covers it` }];
+    : [
+        {
+          kind,
+          rule: '',
+          effect: kind === 'deny' ? 'deny' : 'allow',
+          matched: false,
+          detail: `no ${kind} of ${type}:${action}, for everything or for this resource`,
+        },
+      ];
 
 const roleSteps = ({ roles, snapshot }: Rights, wanted: Permission, situation: Situation): readonly Step[] => {
   if (roles.length === 0) return [{ kind: 'role', rule: '', effect: 'allow', matched: false, detail: 'the subject has no role' }];
@@ -75,7 +89,7 @@ const roleSteps = ({ roles, snapshot }: Rights, wanted: Permission, situation: S
     if (found === undefined) return { ...step, matched: false, detail: `does not give ${wanted.type}:${wanted.action}` };
     const { path, permission } = found.each;
     const gives = `${path.join(' → ')} gives ${permission.type}:${permission.action}`;
-    const but = found.failure === null ? '' : `, but ${found.failure.reason}; ${seen(situation)}`;
+    const but = found.failure === null ? '' : `, but ${found.failure.reason.replace(' would allow it: it ', ' ')}; ${seen(situation)}`;
     return { ...step, matched: found.failure === null, detail: `${gives}${but}` };
   });
 };
@@ -91,7 +105,8 @@ const classificationStep = (rights: Rights, question: Question, situation: Situa
   const most = gated.reduce((a, b) => Math.max(a, b.clearance ?? 0), clearance);
   const matched = level > most;
   const whence = cleared ? 'set for the subject' : 'from its roles';
-  const detail = `the resource is ${levelName(level)}, the subject is cleared for ${levelName(most)} (${whence})`;
+  const wanted = matched ? `: it needs a clearance of ${levelName(level)}` : '';
+  const detail = `the resource is ${levelName(level)}, the subject is cleared for ${levelName(most)} (${whence})${wanted}`;
   return { kind: 'classification', rule: '', effect: 'deny', matched, detail };
 };
 
@@ -110,11 +125,18 @@ const policySteps = (rights: Rights, question: Question, situation: Situation): 
   const { policies } = rights.snapshot;
   if (policies === null) return [];
   const questioned = { rights, situation, asked: () => askedOf(rights, question, situation) };
-  return policies.trace(question, questioned).map(({ kind, rule, ruling }): Step => {
+  return policies.trace(question, questioned).map(({ kind, rule, ruling, told }): Step => {
+    const words = told === null ? '' : conditionWords(told.sources, told.reads, () => questioned.asked().activation);
     const effect = kind === 'allow' ? 'allow' : 'deny';
     const matched = ruling !== null && (kind !== 'allow' || ruling.allowed);
     const silent = { deny: 'does not apply', allow: 'does not apply', requirement: 'is met, or does not apply' }[kind];
-    return { kind: 'policy', rule, effect, matched, detail: ruling === null ? `${silent}; ${seen(situation)}` : ruling.reason };
+    return {
+      kind: 'policy',
+      rule,
+      effect,
+      matched,
+      detail: `${ruling === null ? `${silent}; ${seen(situation)}` : ruling.reason}${words}`,
+    };
   });
 };
 
@@ -139,13 +161,13 @@ export const explain = (rights: Rights, question: Question, situation: Situation
       matched: foreign,
       detail: foreign ? 'the resource belongs to another tenant' : "the resource is in the subject's tenant",
     },
-    ...none('deny', [
+    ...none('deny', wanted, [
       ...hits('deny', setsOf(denies, deniesOn, question)),
       ...conditionalSteps('deny', deniesIf, rights, question, situation),
     ]),
     classificationStep(rights, question, situation),
     ...roleSteps(rights, wanted, situation),
-    ...none('grant', [
+    ...none('grant', wanted, [
       ...hits('grant', setsOf(allows, allowsOn, believed)),
       ...conditionalSteps('grant', allowsIf, rights, believed, situation),
     ]),

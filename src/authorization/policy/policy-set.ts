@@ -15,6 +15,7 @@ export interface PolicyVerdict {
   readonly rule: string;
   /** null: it says nothing about it. */
   readonly ruling: Ruling | null;
+  readonly told: ToldRule | null;
 }
 
 /** A rule of a policy, on one type and action; either may be '*'. */
@@ -246,7 +247,7 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
       const verdicts: PolicyVerdict[] = [];
       if (!speakable(question)) return verdicts;
       const look = (kind: PolicyVerdict['kind']) => (rule: CompiledRule) => {
-        verdicts.push({ kind, rule: rule.name, ruling: rule.weigh(questioned) });
+        verdicts.push({ kind, rule: rule.name, ruling: rule.weigh(questioned), told: rule.told });
         return null;
       };
       const { denies, allows, requires } = about(question);

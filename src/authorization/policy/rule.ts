@@ -46,6 +46,9 @@ export interface ToldRule {
   group(rights: Rights): string;
   /** What it asks for besides, in words. */
   asks(): readonly string[];
+  /** Its conditions as written, and the attributes they read. */
+  readonly sources: readonly string[];
+  readonly reads: readonly string[];
   /** Bounds of all its times. */
   window(): Window;
 }
@@ -132,7 +135,7 @@ const scopeWords = ({ environments, workloads, timeWindows }: Rule): readonly st
 const outermost = (edges: readonly (number | null)[], most: (...of: number[]) => number): number | null =>
   edges.length === 0 || edges.includes(null) ? null : most(...(edges as number[]));
 
-const toldOf = (rule: Rule, sources: readonly string[]): ToldRule => {
+const toldOf = (rule: Rule, sources: readonly string[], reads: readonly string[]): ToldRule => {
   const concerns = scopeOf({ ...rule, environments: [], workloads: [] }, false);
   return {
     concerns: (rights) => concerns({ rights, situation: NOWHERE, asked: UNASKED }),
@@ -141,6 +144,8 @@ const toldOf = (rule: Rule, sources: readonly string[]): ToldRule => {
         ? ''
         : (groups.find((one) => rule.principals.includes(`group:${one}`)) ?? ''),
     asks: () => [...scopeWords(rule), ...sources],
+    sources,
+    reads,
     window: () => ({
       notBefore: outermost(
         rule.timeWindows.map(({ notBefore }) => notBefore),
@@ -197,7 +202,7 @@ export const compileRule = (rule: Rule, origin: Origin, conditions: readonly Con
   return {
     name,
     lasting: timer === null && test === null && conditions !== null && rule.environments.length + rule.workloads.length === 0,
-    told: toldOf(rule, sources),
+    told: toldOf(rule, sources, [...new Set((conditions ?? []).flatMap(({ attributes }) => attributes))]),
     before,
     weigh(questioned) {
       const said = before(questioned);
