@@ -1,4 +1,6 @@
 import type { KeyObject } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { type Misuse, misuses, tokenMaker } from '../../test/misuse.ts';
@@ -105,6 +107,33 @@ describe('verifying an access token', () => {
     for (let n = 0; n < 30; n++) expect(reasonOf(make({ payload: { sub: `usr_${n}` } }), small)).toBe('VALID');
     expect(small.size).toBe(10);
   });
+
+  it('keeps a token in less than 700 bytes, however long it is', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const many = 1500;
+    const retained = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const filled = (round: string): Verifier => {
+      const kept = verifierOf(keyring, many);
+      for (let n = 0; n < many; n++) {
+        const id = String(n).padStart(22, round);
+        kept.verify(make({ payload: { jti: `fam_${id}.1`, sid: `ses_${id}`, fam: `fam_${id}`, sub: `usr_${id}` } }), NOW);
+      }
+      return kept;
+    };
+    // What is compiled on the way does not count.
+    const first = filled('1');
+    const before = retained();
+    const second = filled('2');
+    const each = (retained() - before) / many;
+    expect([first.size, second.size]).toEqual([many, many]);
+    expect(each).toBeLessThan(700);
+    // Less would mean that nothing was measured.
+    expect(each).toBeGreaterThan(100);
+  }, 30_000);
 
   it('says that a valid token was seen, once a minute, and never of one that is not valid', () => {
     const seen: number[] = [];
