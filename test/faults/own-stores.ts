@@ -94,7 +94,11 @@ export const startOwnPostgres = async (): Promise<OwnPostgres> => {
       await gone(pids);
     },
     // The first process before its children, so that none is added meanwhile.
-    stall: () => signal(family(running.pid), 'SIGSTOP'),
+    stall() {
+      // The postmaster first: a backend that it forks while we list them would go on answering.
+      signal([running.pid], 'SIGSTOP');
+      signal(family(running.pid), 'SIGSTOP');
+    },
     resume: () => signal(family(running.pid), 'SIGCONT'),
     async restart() {
       if (alive(running.pid)) await running.stop();
