@@ -70,7 +70,12 @@ export const wireCapabilities = (platform: Platform, config: Config, methods: ()
     },
   );
   const apiKeys = wireApiKeys(platform, config.apiKeys, { authorization, identity: identity.door });
-  const terms = createTerms({ ...identity.door, rights: authorization.rights, cursor: () => platform.feed.cursor() });
+  const terms = createTerms({
+    ...identity.door,
+    rights: authorization.rights,
+    cursor: () => platform.feed.cursor(),
+    limitsSeq: tokens.door.limitsSeq,
+  });
   const issuers = wireIssuers(
     platform,
     config.issuers,

@@ -15,13 +15,15 @@ export interface TermsPorts {
   ) => MaybePromise<{ readonly constraints: readonly Constraints[] }>;
   /** Every change up to this number is in what the others answer from now on. */
   readonly cursor: () => number;
+  /** Number of the newest news about the subject's limits; it may be ahead of the cursor. */
+  readonly limitsSeq: (tenantId: TenantId, userId: string) => number;
 }
 
 export const createTerms =
   (ports: TermsPorts) =>
   (tenantId: TenantId, userId: string): MaybePromise<SessionTerms> => {
-    // Before anything is looked up.
-    const asOf = ports.cursor();
+    // Before anything is looked up. The same at every replica that has heard of the last limit, wherever its cursor stands: racers get equal claims.
+    const asOf = Math.min(ports.cursor(), ports.limitsSeq(tenantId, userId));
     return andThen(ports.tenant(tenantId), (tenant) =>
       andThen(ports.user(tenantId, userId), (user) =>
         andThen(ports.rights(tenantId, { type: 'user', id: userId }), ({ constraints }) => ({

@@ -43,7 +43,7 @@ const assurance = (authMethod: string, mfaVerified: boolean): { readonly acr: st
 export interface Current {
   readonly permissions: readonly string[];
   readonly restrictions: Restrictions | null;
-  /** The number of the feed at which they were so. */
+  /** Number of the newest news about them that they contain. */
   readonly limitsSeq: number;
 }
 

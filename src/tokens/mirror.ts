@@ -41,6 +41,8 @@ export interface Mirror {
   refusal(token: Marked): Refusal | null;
   /** May its subject be limited by more than the token says? Then only the hub can judge it. */
   outdated(token: Pick<Claims, 'tenantId' | 'subject' | 'limitsSeq'>): boolean;
+  /** Number of the newest news about the limits of this subject; 0 = none that still matters. */
+  limitsSeq(tenantId: TenantId, subject: string): number;
   /** Forgets what has ended, at most `limit` entries a call, so that the event loop is never held. True when more is due. */
   sweep(now: Instant, limit: number): boolean;
   /** Before everything live is applied again. */
@@ -116,6 +118,11 @@ export const createMirror = (capacity: number): Mirror => {
     else set.add(change.key);
   };
 
+  const limitsSeq = (tenantId: TenantId, subject: string): number => {
+    const limits = tenants.get(tenantId)?.limits ?? null;
+    return limits === null ? 0 : Math.max(limits.get(EVERYBODY) ?? 0, limits.get(subject) ?? 0);
+  };
+
   /** True when this was the last end that the id waits for. */
   const lastEnd = (numbers: Numbers, key: string): boolean => {
     const more = waiting.get(numbers);
@@ -177,10 +184,8 @@ export const createMirror = (capacity: number): Mirror => {
       return null;
     },
 
-    outdated({ tenantId, subject, limitsSeq }) {
-      const limits = tenants.get(tenantId)?.limits ?? null;
-      return limits !== null && Math.max(limits.get(EVERYBODY) ?? 0, limits.get(subject) ?? 0) > limitsSeq;
-    },
+    limitsSeq,
+    outdated: (token) => limitsSeq(token.tenantId, token.subject) > token.limitsSeq,
 
     sweep(now, limit) {
       let left = limit;

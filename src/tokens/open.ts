@@ -50,7 +50,7 @@ export interface Opening {
 /** What the subject's tenant, roles and account say about its tokens. */
 export interface SessionTerms {
   readonly restrictions: Restrictions | null;
-  /** The number of the feed up to which every change is in them; 0 = unknown, and verifiers ask once anything changed. */
+  /** Number of the newest news about the subject's limits that is in them; 0 = of none: verifiers ask where there was one. */
   readonly asOf: number;
   /** 0 = the installation's; a longer time counts as that. */
   readonly idle: Millis;

@@ -64,6 +64,8 @@ export interface TokensDoor {
   digestOf(token: string): string;
   /** Why the mirror refuses it, or null; at once. UNAVAILABLE / MIRROR_FULL when the mirror can promise nothing. */
   revoked(claims: Marked): Refusal | null;
+  /** Number of the newest news about the limits of this subject; 0 = none that a living token may not know. */
+  limitsSeq(tenantId: TenantId, subject: string): number;
   /** The next refresh token and an access token; the same ones for everybody who presents the same token in its window. UNAUTHENTICATED otherwise. */
   refresh(refreshToken: string, device: Device | null, call: Call, asked?: Partial<BindingAsked>): Promise<Tokens>;
   /**
@@ -162,6 +164,7 @@ export const createTokens = (deps: TokensDeps): TokensDoor => {
       if (deps.mirror.full) throw unavailable('MIRROR_FULL', 'too many live revocations: no verdict can be given');
       return deps.mirror.refusal(claims);
     },
+    limitsSeq: (tenantId, subject) => deps.mirror.limitsSeq(tenantId, subject),
     refresh: refreshTokens(deps),
     exchange: exchangeToken(deps),
     attest: createAttest(deps),

@@ -83,6 +83,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
       tenant: (tenantId) => identityDoor().tenant(tenantId),
       rights: (tenantId, subject) => authorization.rights(tenantId, subject),
       cursor: () => platform.feed.cursor(),
+      limitsSeq: (tenantId, userId) => tokens.door.limitsSeq(tenantId, userId),
     }),
   });
   const identity = wireIdentity(
