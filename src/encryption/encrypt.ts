@@ -3,7 +3,6 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import { tenantOf } from '../base/caller.ts';
 import { badField, unavailable } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
-import { inBlocks } from '../base/random.ts';
 import { bindingOf, checkKey, defaultKey, demand } from './access.ts';
 import { algorithmOf } from './create-key.ts';
 import type { Encrypted, EncryptInput, Encryption, EncryptionDeps } from './encryption.ts';
@@ -20,7 +19,6 @@ const TRIES = 3;
 
 export const createEncrypt = (deps: EncryptionDeps, keyring: Keyring, leases: Leases): Encryption['encrypt'] => {
   const count = countOperations(deps.metrics, 'encrypt');
-  const nonces = { bytes: inBlocks(deps.random) };
   const choose = ({ key: named }: EncryptInput, call: Call, tenantId: string): MaybePromise<UsableKey> => {
     if (named.name === '' && named.id === '')
       return andThen(defaultKey(deps, call.caller, tenantId), (name) => keyring.orMade(tenantId, name));
@@ -41,7 +39,7 @@ export const createEncrypt = (deps: EncryptionDeps, keyring: Keyring, leases: Le
     const seal = (): Encrypted => {
       const dataKey = usable.of(key.primaryVersion);
       if (dataKey === null) throw new Error(`key ${key.id} lacks its primary version`);
-      const ciphertext = dataKey.seal(algorithm, binding, input.plaintext, nonces, call.now);
+      const ciphertext = dataKey.seal(algorithm, binding, input.plaintext, deps.random, call.now);
       count(algorithm);
       return { ciphertext, key, version: key.primaryVersion, algorithm };
     };
