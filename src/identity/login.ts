@@ -5,7 +5,7 @@ import { lengthPrefixed } from '../base/canonical.ts';
 import type { TenantId } from '../base/caller.ts';
 import { type AuditEntry, eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
-import type { ReadHead, Write } from '../storage/storage.ts';
+import type { Write } from '../storage/storage.ts';
 import type { BindingAsked, Device, Tokens, TokensDoor } from '../tokens/tokens.ts';
 import { type AssessPorts, assessLogin } from './assess-login.ts';
 import { type Candidate, type CandidatePorts, lookUp, proven, whyNot } from './candidate.ts';
@@ -32,7 +32,6 @@ export interface LoginRequest {
 
 export interface LoginPorts extends CandidatePorts, AssessPorts {
   readonly write: Write;
-  readonly readHead: ReadHead;
   readonly passwords: Passwords;
   readonly tenants: Pick<TenantStore, 'isActive'>;
   readonly users: Pick<UserStore, 'byName' | 'loggedIn'>;
@@ -111,8 +110,6 @@ const attempt = (ports: LoginPorts) => {
     const terms = await ports.sessionTerms(tenantId, userId);
     const { bindAddressFrom } = (await ports.tenant(tenantId))?.policy ?? DEFAULT_POLICY;
     const { result } = await ports.write(tenantId, async (tx) => {
-      // First, so that whatever is revoked from here on ends this session too.
-      const rsq = await ports.readHead(tx);
       // The hash took its time: tenant and user are looked at again, and held until the session is there.
       if (!(await ports.tenants.isActive(tx, tenantId)) || !(await ports.users.loggedIn(tx, tenantId, userId, record, replacement)))
         return { result: null };
@@ -136,7 +133,6 @@ const attempt = (ports: LoginPorts) => {
         riskScore: risk.score,
         riskIndicators: risk.indicators,
         bindAddress: bindsAddress(risk.level, bindAddressFrom),
-        rsq,
         tx,
       });
       const details = { sessionId: tokens.sessionId, authMethod: 'password', risk: risk.score };

@@ -30,6 +30,8 @@ export interface Use {
   readonly confirmation: Confirmation | null;
   /** The head that the login must have seen at least. */
   readonly floor: number;
+  /** How far the feed had come here before anything was looked at. */
+  readonly known: number;
   readonly terms: SessionTerms;
   readonly call: Call;
 }
@@ -135,11 +137,12 @@ const judged = async (deps: DecideDeps, tx: Tx, use: Use): Promise<Outcome<Decid
 
 const confirmable = (shown: Shown): boolean => Object.values(shown).some((value) => value !== '');
 
-const stored = (deps: DecideDeps, { token, presented, terms }: Use): StoredUse => ({
+const stored = (deps: DecideDeps, { token, presented, terms, known }: Use): StoredUse => ({
   familyId: token.familyId,
   presented,
   access: lifeFrom(deps.clock.now(), shorter(deps.accessLife, terms.accessLife), deps.random),
   idle: shorter(deps.sessionIdle, terms.idle),
+  known,
 });
 
 const rotationOf = (deps: DecideDeps, use: Use): Rotation => {

@@ -20,13 +20,16 @@ const userLock = (tenantId: TenantId, userId: string) => sql`hashtextextended(${
 /** The same for those of a client. */
 const clientLock = (tenantId: TenantId, clientId: string) => sql`hashtextextended(${`tokens:client:${tenantId}:${clientId}`}, 0)`;
 
+const hold: Families['hold'] = async (tx, { tenantId, userId, clientId }) => {
+  await sql`SELECT pg_advisory_xact_lock_shared(${userLock(tenantId, userId)}), pg_advisory_xact_lock_shared(${clientLock(tenantId, clientId)})`.execute(
+    tx.tables<Tables>(),
+  );
+};
+
 const insert = async (tx: Tx, family: NewFamily): Promise<void> => {
   const { context, access, device } = family;
   const { tenantId, sessionId, familyId, userId, clientId, deviceId, confirmation, ...rest } = context;
   const db = tx.tables<Tables>();
-  await sql`SELECT pg_advisory_xact_lock_shared(${userLock(tenantId, userId)}), pg_advisory_xact_lock_shared(${clientLock(tenantId, clientId)})`.execute(
-    db,
-  );
   await db
     .insertInto('sessions')
     .values({
@@ -123,6 +126,7 @@ const endSessions = async (
 };
 
 export const createFamilies = (): Families => ({
+  hold,
   insert,
   rotate,
   keep,

@@ -29,6 +29,8 @@ export interface Use {
   /** Its `rsq` is read by the statement that decides, before it looks at the family. */
   readonly access: Pick<Access, 'issuedAt' | 'expiresAt'>;
   readonly idle: Millis;
+  /** Every change up to this number was asked about: a token claims to know no more. */
+  readonly known: number;
 }
 
 export interface Rotation extends Use {
@@ -39,7 +41,12 @@ export interface Rotation extends Use {
 }
 
 export interface Families {
-  /** The session and its first family. */
+  /**
+   * Until the transaction ends, nobody ends the sessions of this user or client: whoever does so later finds what was inserted, and whoever
+   * did so before is below the head that is read from now on.
+   */
+  hold(tx: Tx, of: Pick<SessionContext, 'tenantId' | 'userId' | 'clientId'>): Promise<void>;
+  /** The session and its first family, after `hold`. */
   insert(tx: Tx, family: NewFamily): Promise<void>;
   /**
    * One compare-and-set for each, all in one statement: the family after it, or null when the presented token is not the one that counts

@@ -6,7 +6,7 @@ import { NO_RESTRICTIONS, type Restrictions } from '../base/constraints.ts';
 import type { Random } from '../base/random.ts';
 import { isPromise } from '../base/maybe.ts';
 import type { Clock, Millis } from '../base/time.ts';
-import type { Tx } from '../storage/storage.ts';
+import type { ReadHead, Tx } from '../storage/storage.ts';
 import type { Families } from './families.ts';
 import { type Access, type Device, FIRST_PARTY, fingerprintOf, type SessionContext } from './family.ts';
 import { claimsOf, issue, lifeFrom, type Tokens } from './issue.ts';
@@ -43,8 +43,6 @@ export interface Opening {
   readonly permissions?: readonly string[];
   /** What limits the subject now, and how long its sessions live. Load them before the transaction; left out, they count as far as they are at hand. */
   readonly terms?: SessionTerms;
-  /** Head of the change feed, read as the first statement of the transaction (`platform.readHead`). */
-  readonly rsq: number;
 }
 
 /** What the subject's tenant, roles and account say about its tokens. */
@@ -65,6 +63,7 @@ const NO_TERMS: SessionTerms = { restrictions: NO_RESTRICTIONS, asOf: 0, idle: 0
 export const shorter = (installation: Millis, tenant: Millis): Millis => (tenant > 0 && tenant < installation ? tenant : installation);
 
 export interface OpenDeps {
+  readonly readHead: ReadHead;
   readonly clock: Clock;
   readonly random: Random;
   readonly keyring: Keyring;
@@ -83,7 +82,7 @@ export interface OpenDeps {
   terms(tenantId: TenantId, userId: string): MaybePromise<SessionTerms>;
 }
 
-const contextOf = (deps: OpenDeps, opening: Omit<Opening, 'rsq'>): SessionContext => ({
+const contextOf = (deps: OpenDeps, opening: Opening): SessionContext => ({
   tenantId: opening.tenantId,
   userId: opening.userId,
   sessionId: deps.random.id('ses'),
@@ -117,12 +116,15 @@ export const openSession =
   (deps: OpenDeps) =>
   async (opening: Opening & { readonly tx: Tx }): Promise<Tokens> => {
     const context = contextOf(deps, opening);
+    await deps.families.hold(opening.tx, context);
+    // Not in the same statement: its moment would be from before the wait.
+    const rsq = await deps.readHead(opening.tx);
     const terms = atHand(opening.terms, () => deps.terms(opening.tenantId, opening.userId), NO_TERMS);
     const life = shorter(deps.sessionLife, terms.life);
     const access: Access = {
       generation: 1,
       ...lifeFrom(deps.clock.now(), Math.min(shorter(deps.accessLife, terms.accessLife), life), deps.random),
-      rsq: opening.rsq,
+      rsq,
     };
     const refresh = {
       tenantId: context.tenantId,
@@ -160,7 +162,7 @@ export const openSession =
 /** An access token alone. The mirror knows its ids like any other's, so it can be revoked. */
 export const mintAccess =
   (deps: OpenDeps) =>
-  async (opening: Opening & { readonly life: Millis }): Promise<Tokens> => {
+  async (opening: Opening & { readonly life: Millis; readonly rsq: number }): Promise<Tokens> => {
     const life = lifeFrom(deps.clock.now(), Math.min(opening.life, deps.longest), { ...deps.random, bytes: (size) => Buffer.alloc(size) });
     const permissions = opening.permissions ?? (await deps.rights(opening.tenantId, { type: 'user', id: opening.userId })).permissions;
     const access: Access = { generation: 1, ...life, rsq: opening.rsq };

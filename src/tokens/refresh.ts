@@ -2,6 +2,7 @@
 import type { Call, MaybePromise } from '../base/call.ts';
 import { subjectOf, type TenantId } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
+import type { Feed } from '../storage/storage.ts';
 import { type BindDeps, confirmationFor, type PeerContext, shownBy } from './bind.ts';
 import { createDecide, type DecideDeps, ENDED } from './decide.ts';
 import type { DenyList } from './deny-list.ts';
@@ -24,6 +25,7 @@ export interface BindingAsked {
 
 export interface RefreshDeps extends DecideDeps, BindDeps {
   readonly denyList: DenyList;
+  readonly feed: Pick<Feed, 'cursor'>;
   user(tenantId: TenantId, userId: string): MaybePromise<Standing | null>;
   tenant(tenantId: TenantId): MaybePromise<Standing | null>;
 }
@@ -62,6 +64,7 @@ export const refreshTokens = (deps: RefreshDeps) => {
     if (token === null) throw fault('REFRESH_TOKEN_INVALID', 'no such refresh token');
     const dead = await deps.denyList.deadFamily(token.tenantId, token.familyId);
     if (dead !== null) throw fault(dead === 'reused' ? 'REFRESH_TOKEN_REUSED' : 'SESSION_ENDED', ENDED);
+    const known = deps.feed.cursor();
     const floor = await assertStanding(deps, token);
     const shown = await shownBy(deps)(asked.context, call);
     const confirmation = confirmationFor(asked.binding ?? '', shown);
@@ -75,7 +78,7 @@ export const refreshTokens = (deps: RefreshDeps) => {
       fingerprint: fingerprintOf(token.tenantId, device?.fingerprint ?? ''),
       shown,
     };
-    const result = await decide({ token, presented, confirmation, floor, terms, call });
+    const result = await decide({ token, presented, confirmation, floor, known, terms, call });
     if (result.kind === 'refused') {
       if (result.reason === 'REFRESH_TOKEN_REUSED') deps.denyList.endFamily(token.tenantId, token.familyId, 'reused');
       throw fault(result.reason, result.message);

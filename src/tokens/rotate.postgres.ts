@@ -16,7 +16,7 @@ interface Row extends ContextRow {
   readonly expires_at: Instant;
 }
 
-const used = ({ familyId, presented, access, idle }: Use, position: number) => ({
+const used = ({ familyId, presented, access, idle, known }: Use, position: number) => ({
   position,
   family_id: familyId,
   generation: presented.generation,
@@ -28,6 +28,7 @@ const used = ({ familyId, presented, access, idle }: Use, position: number) => (
   issued_at: access.issuedAt / 1000,
   expires_at: access.expiresAt / 1000,
   idle: idle / 1000,
+  known,
 });
 
 const rotated = (rotation: Rotation, position: number) => ({
@@ -43,7 +44,7 @@ const asked = (rows: readonly object[]) => sql`
   asked AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS a
       (position int, family_id text, generation bigint, hash text, device_id text, fingerprint text, sender text, shown jsonb,
-       issued_at float8, expires_at float8, idle float8, next_hash text, salt text, confirmation jsonb))`;
+       issued_at float8, expires_at float8, idle float8, known bigint, next_hash text, salt text, confirmation jsonb))`;
 
 /** The session's end as tokens can say it. */
 const END = sql`date_trunc('second', f.absolute_expires_at)`;
@@ -67,7 +68,7 @@ const NEXT_ACCESS = sql`
   access_generation = GREATEST(f.generation, COALESCE(f.access_generation, 0)) + 1,
   access_issued_at = to_timestamp(a.issued_at),
   access_expires_at = LEAST(to_timestamp(a.expires_at), ${END}),
-  access_rsq = head.seq,
+  access_rsq = GREATEST(f.access_rsq, LEAST(head.seq, a.known)),
   idle_expires_at = clock_timestamp() + make_interval(secs => a.idle)`;
 
 const ANSWER = sql`

@@ -4,7 +4,7 @@ import type { Caller, TenantId } from '../base/caller.ts';
 import { unavailable } from '../base/fault.ts';
 import type { Confirmation } from '../base/possession.ts';
 import type { Instant, Millis } from '../base/time.ts';
-import type { Change, Tx } from '../storage/storage.ts';
+import type { Change, Feed, ReadHead, Tx } from '../storage/storage.ts';
 import { createAttest, type Statement } from './attest.ts';
 import { checkAuthority, confirmationFor, shownBy } from './bind.ts';
 import type { CheckProof } from './check-proof.ts';
@@ -139,6 +139,8 @@ export interface TokenPorts {
 }
 
 export interface TokensDeps extends RefreshDeps, RevokeDeps, ExchangeDeps, SessionDeps {
+  readonly feed: Pick<Feed, 'cursor' | 'acknowledged'>;
+  readonly readHead: ReadHead;
   readonly foreign: Foreign;
   /** The feed's head now, for a token that no transaction of a login stands behind. */
   head(tenantId: TenantId): Promise<number>;

@@ -53,7 +53,6 @@ const withFactor = async (): Promise<string> => {
       mfaVerified: true,
       device: null,
       ipAddress: '127.0.0.1',
-      rsq: await app.platform.readHead(tx),
       tx,
     }),
   }));

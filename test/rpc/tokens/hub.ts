@@ -1,5 +1,6 @@
 // Tokens on a real platform, with people as plain values: what the tests of this folder stand on.
 import { Buffer } from 'node:buffer';
+import type { Tx } from '../../../src/storage/storage.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Clock } from '../../../src/base/time.ts';
@@ -71,6 +72,8 @@ export interface TokensHub {
   readonly door: ReturnType<typeof wireTokens>['door'];
   readonly who: People;
   login(over?: Partial<Opening>): Promise<Tokens>;
+  /** Within a transaction. */
+  openIn(tx: Tx, over?: Partial<Opening>): Promise<Tokens>;
   /** Does a background job's turn now. */
   turn(job: string): Promise<void>;
   stop(): Promise<void>;
@@ -107,30 +110,25 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
   const wired = wireTokens(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
   await wired.start();
   await platform.start();
+  const openIn: TokensHub['openIn'] = (tx, over = {}) =>
+    wired.door.open({
+      tenantId: TENANT,
+      userId: ANNA,
+      role: 'user',
+      scopes: [],
+      authMethod: 'password',
+      mfaVerified: false,
+      device: null,
+      ipAddress: '192.0.2.1',
+      ...over,
+      tx,
+    });
   return {
     platform,
     door: wired.door,
     who,
-    login: async (over = {}) =>
-      (
-        await platform.write(over.tenantId ?? TENANT, async (tx) => {
-          const rsq = await platform.readHead(tx);
-          const result = await wired.door.open({
-            tenantId: TENANT,
-            userId: ANNA,
-            role: 'user',
-            scopes: [],
-            authMethod: 'password',
-            mfaVerified: false,
-            device: null,
-            ipAddress: '192.0.2.1',
-            ...over,
-            rsq: over.rsq ?? rsq,
-            tx,
-          });
-          return { result };
-        })
-      ).result,
+    openIn,
+    login: async (over = {}) => (await platform.write(over.tenantId ?? TENANT, async (tx) => ({ result: await openIn(tx, over) }))).result,
     async turn(job) {
       const work = jobs.get(job);
       if (work === undefined) throw new Error(`no job ${job}`);

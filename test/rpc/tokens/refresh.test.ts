@@ -197,6 +197,18 @@ describe('refreshing', () => {
     expect(await heard).toMatchObject({ revoked_reason: 'reused' });
   });
 
+  it('claims to know no more than the replica that hands it out', async () => {
+    const tokens = await hub.login();
+    const elsewhere = await tokensHub(database, { clock });
+    const other = await elsewhere.login();
+    await elsewhere.door.revokeSession(TENANT, other.sessionId, 'elsewhere', 0, callAs(userCaller(TENANT, ANNA), { now: clock.now() }));
+    const next = await refresh(tokens.refreshToken);
+    const { rsq } = claimsOf(next);
+    expect(rsq).toBeGreaterThanOrEqual(claimsOf(tokens).rsq);
+    expect(rsq).toBeLessThanOrEqual(Math.max(claimsOf(tokens).rsq, hub.platform.feed.cursor()));
+    await elsewhere.stop();
+  });
+
   it('hands out no access token that outlives its session', async () => {
     const tokens = await hub.login();
     await database.sql('UPDATE token_families SET absolute_expires_at = $2 WHERE family_id = $1', [

@@ -129,12 +129,47 @@ describe('revoking', () => {
     expect([refusal(before), refusal(after)]).toEqual(['TOKEN_REVOKED', undefined]);
   });
 
-  it('refuses a login that was under way when its user was signed out', async () => {
-    const rsq = await hub.platform.db.tenant(TENANT, hub.platform.readHead);
-    await hub.door.revokeUser(TENANT, ANNA, 'stolen', 0, by(anna));
-    const late = await hub.login({ rsq });
-    expect(refusal(late)).toBe('TOKEN_REVOKED');
-    await expect(refresh(late)).rejects.toMatchObject({ reason: 'SESSION_ENDED' });
+  describe('while a login is under way', () => {
+    /** Opened, and not committed before `release`. */
+    const underWay = async () => {
+      let release = (): void => {};
+      let begun = (): void => {};
+      const gate = new Promise<void>((resolve) => (release = resolve));
+      const opened = new Promise<void>((resolve) => (begun = resolve));
+      const done = hub.platform.write(TENANT, async (tx) => {
+        const result = await hub.openIn(tx);
+        begun();
+        await gate;
+        return { result };
+      });
+      await opened;
+      return { release, done: done.then(({ result }) => result) };
+    };
+
+    it('waits for it and ends it: at once in the database, whatever a replica has heard', async () => {
+      const { release, done } = await underWay();
+      const revoked = hub.door.revokeUser(TENANT, ANNA, 'stolen', 0, by(anna));
+      release();
+      const [late] = await Promise.all([done, revoked]);
+      expect(refusal(late)).toBe('TOKEN_REVOKED');
+      expect(await database.sql('SELECT revoked_reason FROM token_families WHERE family_id = $1', [late.familyId])).toEqual([
+        { revoked_reason: 'revoked' },
+      ]);
+    });
+
+    it('that comes to its session later has logged in afterwards, and says so', async () => {
+      // Begun before, held up before it opens its session.
+      const late = await hub.platform.write(TENANT, async (tx) => {
+        await hub.platform.readHead(tx);
+        const { seq } = await hub.door.revokeUser(TENANT, ANNA, 'stolen', 0, by(anna));
+        const tokens = await hub.openIn(tx);
+        return { result: { tokens, seq } };
+      });
+      const { tokens, seq } = late.result;
+      expect(claimsOf(tokens).rsq).toBeGreaterThanOrEqual(seq);
+      expect(refusal(tokens)).toBeUndefined();
+      await expect(refresh(tokens)).resolves.toBeDefined();
+    });
   });
 
   it('knows nobody of another tenant, and keeps nothing about names that were made up', async () => {
