@@ -108,13 +108,19 @@ describe('verifying an access token', () => {
     expect(small.size).toBe(10);
   });
 
-  it('keeps a token in less than 700 bytes, however long it is', () => {
+  it('keeps a token in less than 700 bytes, however long it is', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const many = 1500;
-    const retained = (): number => {
-      collect();
-      return process.memoryUsage().heapUsed;
+    /** What others left behind goes first: some of it only after its finalizers have run. */
+    const retained = async (): Promise<number> => {
+      for (let last = Number.POSITIVE_INFINITY; ; ) {
+        collect();
+        await new Promise((resolve) => setImmediate(resolve));
+        const now = process.memoryUsage().heapUsed;
+        if (now > last - 4096) return now;
+        last = now;
+      }
     };
     const filled = (round: string): Verifier => {
       const kept = verifierOf(keyring, many);
@@ -124,15 +130,19 @@ describe('verifying an access token', () => {
       }
       return kept;
     };
-    // What is compiled on the way does not count.
-    const first = filled('1');
-    const before = retained();
-    const second = filled('2');
-    const each = (retained() - before) / many;
-    expect([first.size, second.size]).toEqual([many, many]);
-    expect(each).toBeLessThan(700);
+    // What is compiled on the way counts in the first round alone.
+    const kept: Verifier[] = [];
+    const each: number[] = [];
+    for (const round of ['1', '2', '3', '4', '5']) {
+      const before = await retained();
+      kept.push(filled(round));
+      each.push(((await retained()) - before) / many);
+    }
+    expect(kept.map(({ size }) => size)).toEqual(kept.map(() => many));
+    const median = each.toSorted((x, y) => x - y)[2];
+    expect(median).toBeLessThan(700);
     // Less would mean that nothing was measured.
-    expect(each).toBeGreaterThan(100);
+    expect(median).toBeGreaterThan(100);
   }, 30_000);
 
   it('says that a valid token was seen, once a minute, and never of one that is not valid', () => {
