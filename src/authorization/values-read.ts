@@ -22,7 +22,7 @@ const printed = (value: unknown): string => {
 };
 
 /** `resource.amount is 5000, context.country is not there`; '' where nothing but the time is read. */
-export const valuesRead = (paths: readonly string[], activation: Activation): string =>
+const valuesRead = (paths: readonly string[], activation: Activation): string =>
   paths
     .filter((path) => path !== 'now')
     .slice(0, TOLD)

@@ -10,11 +10,6 @@ export const createMemoryCache = (clock: Clock, capacity = 200_000): Cache => {
   return {
     get: async (key) => values.get(key, clock.now()) ?? null,
     set: async (key, value, ttl) => values.set(key, value, clock.now() + Math.max(1, ttl)),
-    setIfAbsent: async (key, value, ttl) => {
-      if (values.get(key, clock.now()) !== undefined) return false;
-      values.set(key, value, clock.now() + Math.max(1, ttl));
-      return true;
-    },
     remember: async (key, ttl, since) => {
       if (since < began) return 'forgotten';
       if (values.get(key, clock.now()) !== undefined) return 'again';

@@ -62,7 +62,6 @@ export const createRedisCache = (client: RedisClient, prefix: string): Cache => 
     set: async (key, value, ttl) => {
       await asked(client.set(prefix + key, value, 'PX', lifetime(ttl)));
     },
-    setIfAbsent: async (key, value, ttl) => (await asked(client.set(prefix + key, value, 'PX', lifetime(ttl), 'NX'))) === 'OK',
     async remember(key, ttl, since) {
       const run = runOf();
       if (run === '') throw cacheUnavailable(new Error('the server has not said yet which run of it this is'));

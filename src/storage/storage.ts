@@ -139,8 +139,6 @@ export interface Lease {
 export interface Cache {
   get(key: string): Promise<string | null>;
   set(key: string, value: string, ttl: Millis): Promise<void>;
-  /** True when this call set it: the key was not there. */
-  setIfAbsent(key: string, value: string, ttl: Millis): Promise<boolean>;
   delete(key: string): Promise<void>;
   /**
    * Remembers the key for `ttl`, in one command: `first` when it was not there, `again` when it was. `forgotten` when the cache began

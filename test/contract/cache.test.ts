@@ -27,17 +27,6 @@ describe.each(caches)('the cache $name', ({ cache }) => {
     await waitFor(async () => (await cache.get('short')) === null, 1000);
   });
 
-  it('sets once where nothing is', async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => cache.setIfAbsent('once', String(n), 10_000)));
-    expect(answers.filter((won) => won)).toHaveLength(1);
-    expect(await cache.get('once')).toBe(String(answers.indexOf(true)));
-  });
-
-  it('sets again after the lifetime', async () => {
-    await cache.setIfAbsent('again', '1', 20);
-    await waitFor(() => cache.setIfAbsent('again', '2', 10_000), 1000);
-  });
-
   it('deletes, also what is not there', async () => {
     await cache.set('gone', 'one', 10_000);
     await cache.delete('gone');

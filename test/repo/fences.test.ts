@@ -32,6 +32,22 @@ const importsOf = (file: string): Import[] => {
   });
 };
 
+/** The names a file takes of others; whatever word it writes where it imports `* as` something, or dynamically. */
+const namesTaken = (file: string): string[] => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const wholesale = /\*\s+as\s|\bimport\(/.test(text);
+  const clauses = [...text.matchAll(/^\s*(?:import|export)\s[^'";]*?\{([^}]*)\}\s*from\s/gm)].map((match) => match[1] ?? '');
+  return (wholesale ? text : clauses.join(' ')).match(/\w+/g) ?? [];
+};
+
+/** The files that one imports `* as` a port and hands on whole. */
+const handedOn = (file: string): string[] => {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/^import \* as (\w+) from '(\.[^']+)'/gm)]
+    .filter(([, name]) => new RegExp(`\\b${name}\\b(?!\\.| from )`).test(text))
+    .map((match) => normalize(join(dirname(file), match[2] ?? '')));
+};
+
 const sources = files('src').filter((file) => !file.startsWith('src/gen/'));
 const product = sources.filter((file) => !file.endsWith('.test.ts'));
 const imports = product.flatMap(importsOf);
@@ -186,6 +202,22 @@ describe('the fences', () => {
     expect(product.filter((file) => basename(file) === 'index.ts' && !file.startsWith('src/client/'))).toEqual([]);
     expect(sources.filter((file) => /(^|\/)(utils?|helpers?|common|shared|misc)(\/|\.)/.test(file))).toEqual([]);
     expect(sources.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 401)).toEqual([]);
+  });
+
+  it('export no value that no other file uses', () => {
+    const all = [...sources, ...files('test'), ...files('scripts')];
+    const whole = new Set(all.flatMap(handedOn));
+    const users = new Map<string, Set<string>>();
+    for (const file of all) for (const name of namesTaken(file)) users.set(name, (users.get(name) ?? new Set()).add(file));
+    const usedElsewhere = (name: string, file: string): boolean => [...(users.get(name) ?? [])].some((user) => user !== file);
+    const exporters = product.filter((file) => !whole.has(file));
+    const unused = exporters.flatMap((file) =>
+      [...readFileSync(join(root, file), 'utf8').matchAll(/^export (?:async )?(?:const|let|function|class) (\w+)/gm)]
+        .map((match) => match[1] ?? '')
+        .filter((name) => !usedElsewhere(name, file))
+        .map((name) => `${file} exports ${name}`),
+    );
+    expect(unused).toEqual([]);
   });
 
   it('open every file with a line that says what it is for', () => {
