@@ -64,6 +64,8 @@ export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly resources: ResourceStore;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
+  /** What any replica committed before the call is applied here afterwards. */
+  readonly settle: (tenantId: TenantId) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly maskKey: MaskKey;
@@ -93,6 +95,8 @@ export interface Authorization
   rightsOf(wanted: readonly Wanted[], now: Instant): MaybePromise<readonly Rights[]>;
   /** The tenant's roles and resource types. */
   snapshot(tenantId: TenantId): MaybePromise<Snapshot>;
+  /** With what any replica changed before the call: for changes that name types and roles which somebody has just made. */
+  settled(tenantId: TenantId): Promise<Snapshot>;
   /** Pure, on rights already here. `situation`: null where `rights.plain`, no rule looks at it then. */
   decide(rights: Rights, limits: Limits, question: Question, situation: Situation | null): Ruling;
   /** Every rule that was looked at, in the order of their authority. */
@@ -159,11 +163,17 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
       andThen(policyGifts(tenantId), (gifts) => [...rights.permissions, ...gifts(keysOf(rights))]),
     );
 
+  const settled = async (tenantId: TenantId): Promise<Snapshot> => {
+    await deps.settle(tenantId);
+    return deps.snapshots.get(tenantId, '');
+  };
+
   const changing = { ...deps, holding, policyGifts };
   return {
     rights: (tenantId, subject) => one(tenantId, subject, deps.clock.now()),
     rightsOf: resolve,
     snapshot: (tenantId) => deps.snapshots.get(tenantId, ''),
+    settled,
     decide: (rights, limits, question, situation) => decide(rights, limits, question, situation ?? NOWHERE),
     explain: (rights, limits, question, situation) => [
       ...explain(rights, question, situation ?? NOWHERE),
@@ -179,7 +189,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     mightOf,
     mayGive: (caller, tenantId, roles) =>
       andThen(holding(caller), (held) =>
-        andThen(deps.snapshots.get(tenantId, ''), ({ role, policies }) => {
+        andThen(settled(tenantId), ({ role, policies }) => {
           for (const name of roles) {
             if (role(name) === undefined) throw roleNotFound(name);
             requireRoleHeld(held, name, role);
@@ -201,7 +211,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ...createDelegationChanges(changing),
     ...createClearanceChanges(changing),
     ...createLists(deps),
-    ...createResources({ ...deps, store: deps.resources, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
+    ...createResources({ ...deps, store: deps.resources, snapshot: settled }),
     ...createWhoCan({ ...deps, resolve, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
     permissionsOf: async (tenantId, subject, resourceType, now) => {
       await requireKnown(deps.subjectsKnown, tenantId, subject);

@@ -140,6 +140,7 @@ export const wireAuthorization = (
     resources: postgresResources(db),
     snapshots,
     subjects,
+    settle: async (tenantId) => void (await settled(tenantId, async () => null)),
     cursor: () => feed.cursor(),
     applied: () => feed.applied(),
     subjectsKnown: ports.subjects,
@@ -153,7 +154,7 @@ export const wireAuthorization = (
     store: policyStore,
     write: platform.write,
     writeInstallation: platform.writeInstallation,
-    snapshot: authorization.snapshot,
+    snapshot: authorization.settled,
     latest: (tenantId) => snapshots.latest(tenantId, ''),
     holding: authorization.holding,
   });

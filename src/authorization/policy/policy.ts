@@ -104,6 +104,7 @@ export interface PolicyDeps {
   readonly store: PolicyStore;
   readonly write: Write;
   readonly writeInstallation: WriteInstallation;
+  /** With every change committed before the call, by whatever replica. */
   readonly snapshot: (tenantId: TenantId) => MaybePromise<Snapshot>;
   /** With every policy applied here so far: others may go on with the one before for a moment. */
   readonly latest: (tenantId: TenantId) => MaybePromise<Snapshot>;

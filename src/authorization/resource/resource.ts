@@ -1,5 +1,5 @@
 // Door of registered resources: what a tenant says it has, for whoever asks which of it somebody may act on. Checks never read it.
-import type { Call, MaybePromise } from '../../base/call.ts';
+import type { Call } from '../../base/call.ts';
 import type { TenantId } from '../../base/caller.ts';
 import { eventOf } from '../../base/event.ts';
 import { badField, Fault } from '../../base/fault.ts';
@@ -45,7 +45,8 @@ export interface Resources {
 export interface ResourceDeps {
   readonly store: ResourceStore;
   readonly write: Write;
-  readonly snapshot: (tenantId: TenantId) => MaybePromise<Snapshot>;
+  /** With every change committed before the call. */
+  readonly snapshot: (tenantId: TenantId) => Promise<Snapshot>;
 }
 
 /** Of one tenant. */

@@ -1,7 +1,8 @@
 // Two replicas on one database: what one changes, the other feels; what is read is never put together from two moments.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type * as proto from '../../../src/gen/securityhub/v1/policy.ts';
 import { callAs, type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
-import { createWorld, resource, seed, user, type World } from './world.ts';
+import { createWorld, faultOf, resource, seed, user, type World } from './world.ts';
 
 let database: FreshDatabase;
 let here: World;
@@ -59,6 +60,55 @@ describe('another replica', () => {
     );
     await waitFor(async () => (await there.authorization.snapshot('acme')).type('ships') !== undefined, 2000, 'the type');
   });
+});
+
+describe('policies', () => {
+  const policyOf = (type: string, role: string): string => `apiVersion: securityhub/v1
+kind: ResourcePolicy
+metadata: { name: ${type} }
+spec:
+  resource: ${type}
+  rules:
+    - { name: sail, effect: allow, actions: [read], roles: [${role}], condition: resource.masts > 1 }
+`;
+  const declare = (name: string, masts: string) =>
+    here.call('PutResourceType', { resourceType: { name, attributes: { masts } } }, user('usr_owner'));
+  const sources = (type: string, role = 'sailor') => ({ sources: [{ name: type, content: policyOf(type, role) }] });
+
+  it('name at once, on any replica, the types and roles that another has just made', async () => {
+    await there.authorization.snapshot('acme');
+    await declare('barques', 'int');
+    await here.call('PutRole', { role: { name: 'sailor' } }, user('usr_owner'));
+    const applied = await there.call<proto.ApplyPoliciesResponse>('ApplyPolicies', sources('barques'), user('usr_owner'));
+    expect(applied.version?.policies).toBe(1);
+  });
+
+  it('are held against types and roles as they are, however lately another replica changed them', async () => {
+    await here.call('PutRole', { role: { name: 'pilot' } }, user('usr_owner'));
+    await declare('luggers', 'int');
+    expect(await faultOf(there.call('ApplyPolicies', { ...sources('luggers', 'pilot'), dryRun: true }, user('usr_owner')))).toMatch(
+      /^no fault/,
+    );
+    await declare('luggers', 'string');
+    expect(await faultOf(there.call('ApplyPolicies', sources('luggers', 'pilot'), user('usr_owner')))).toBe(
+      'INVALID_ARGUMENT/POLICY_INVALID',
+    );
+    await declare('luggers', 'int');
+    await here.call('DeleteRole', { name: 'pilot' }, user('usr_owner'));
+    const { problems } = await there.call<proto.ValidatePoliciesResponse>(
+      'ValidatePolicies',
+      sources('luggers', 'pilot'),
+      user('usr_owner'),
+    );
+    expect(problems.map(({ message }) => message)).toEqual(['no such role: pilot']);
+  });
+});
+
+it('resources are registered at once, on any replica, under a type that another has just made', async () => {
+  await there.authorization.snapshot('acme');
+  await here.call('PutResourceType', { resourceType: { name: 'docks' } }, user('usr_owner'));
+  const put = there.call('PutResources', { resources: [{ type: 'docks', id: 'd1' }] }, user('usr_owner'));
+  expect(await faultOf(put)).toMatch(/^no fault/);
 });
 
 describe('rights', () => {
