@@ -98,12 +98,20 @@ const channelOf = (values: AskValues, address: string): ChannelCredentials => {
   }
 };
 
+/** What else speaks, or does not, on the port that was tried. */
+const next = (message: string): string => {
+  if (/wrong version number/i.test(message)) return 'That port does not speak TLS: leave out --ca, --cert and --key, or add --plaintext.';
+  if (/Protocol error|Parse Error/i.test(message))
+    return 'That port does not speak gRPC: the hub speaks it on GRPC_PORT, 50052 by default.';
+  return 'Is the hub running there? A port with TLS needs --ca, or --cert and --key.';
+};
+
 /** Code, reason, sentence, fields: what somebody at a terminal needs. */
 const printFault = (error: ServiceError, address: string): string => {
   const { code, reason, message, violations } = faultOf(error);
   // Nobody of ours has spoken.
   if (code === 'UNAVAILABLE' && reason === '')
-    return `UNAVAILABLE: no connection to ${address}: ${message.replace(/\.? Resolution note: *$/, '')}\n  Is the hub running there? A port with TLS needs --ca, or --cert and --key.`;
+    return `UNAVAILABLE: no connection to ${address}: ${message.replace(/\.? Resolution note: *$/, '').trim()}\n  ${next(message)}`;
   const fields = violations.filter((one) => !message.endsWith(`${one.field}: ${one.description}`));
   return `${code}${reason === '' ? '' : ` / ${reason}`}: ${message}${fields.map((one) => `\n  ${one.field}: ${one.description}`).join('')}`;
 };

@@ -1,6 +1,6 @@
 // `security-hub doctor`: what is wrong with this configuration and its stores, and what to do next.
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { systemRandom } from '../base/random.ts';
 import { openMasterKey } from '../encryption/master-key.wire.ts';
@@ -136,7 +136,8 @@ const dataDir = (config: Config): Finding => {
   while (!existsSync(there)) there = dirname(there);
   if (!statSync(there).isDirectory()) return fault('data', `${there} is no directory`, 'set DATA_DIR to one');
   try {
-    accessSync(there, constants.W_OK);
+    // Rights alone do not tell: nothing can be made in /proc, by nobody.
+    rmdirSync(mkdtempSync(join(there, '.security-hub-')));
     return fine('data', path);
   } catch {
     return fault('data', `${there} is not writable`, 'let this user write there, or set DATA_DIR');
@@ -148,7 +149,7 @@ const MARK = { ok: 'ok  ', warning: 'warn', fault: 'FAIL' } as const;
 export const doctorCommand: Command = {
   usage: 'doctor [OPTIONS]',
   help: `Looks at the configuration, the stores, the database role, migrations, key files, certificates and the clock.
-Changes nothing. Exit code 0 when nothing is wrong, else 1, with the next step for each fault.
+Leaves everything as it is. Exit code 0 when nothing is wrong, else 1, with the next step for each fault.
 
 ${CONFIG_HELP}`,
   async run(argv, terminal) {

@@ -1,7 +1,8 @@
 // Development starts: the tenant dev with its administrator, once; a fresh access token and lines to copy, every time.
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { App } from '../app.ts';
+import { makeFolder } from '../base/folder.ts';
 import { hours } from '../base/time.ts';
 import { isLoopback, tlsWanted } from '../server/config/refusals.ts';
 import type { Config } from '../server/config/schema.ts';
@@ -71,7 +72,7 @@ const banner = ({ grpc, http, password }: Bootstrap, path: string, app: App): st
 
 export const firstStart = async (app: App, terminal: Terminal): Promise<void> => {
   const { config } = app;
-  mkdirSync(config.server.dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(config.server.dataDir, 0o700);
   const path = resolve(join(config.server.dataDir, 'bootstrap.json'));
   const { identity, apiKeys, tokens, platform } = app;
   // On disk before the database has them: a process killed in between must not take the administrator's password with it.

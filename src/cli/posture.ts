@@ -12,4 +12,9 @@ export const postureOf = ({ server, storage, encryption }: Config): Posture => (
   tls: server.tls,
   tlsCertPath: server.tlsCertPath,
   tlsKeyPath: server.tlsKeyPath,
+  ports: [
+    { name: 'GRPC_PORT', host: server.grpcHost, port: server.grpcPort },
+    { name: 'HTTP_PORT', host: server.httpHost, port: server.httpPort },
+    { name: 'PROBE_PORT', host: server.httpHost, port: server.probePort },
+  ],
 });

@@ -26,6 +26,7 @@ const COMMANDS: readonly Listed[] = [
     summary: 'Check policies, run their tests, apply them.',
     load: async () => (await import('./policy.ts')).policyCommand,
   },
+  { name: 'config', summary: 'List every setting and what it is now.', load: async () => (await import('./config.ts')).configCommand },
   { name: 'doctor', summary: 'Say what is wrong, and the next step.', load: async () => (await import('./doctor.ts')).doctorCommand },
   {
     name: 'recover',
@@ -43,7 +44,7 @@ const overview = (): string =>
     '',
     ...COMMANDS.map((command) => `  ${command.name.padEnd(9)} ${command.summary}`),
     '',
-    'security-hub COMMAND --help says more. The configuration is described in docs/config.md.',
+    'security-hub COMMAND --help says more.',
   ].join('\n');
 
 const helpOf = (summary: string, command: Command): string => `Usage: security-hub ${command.usage}\n\n${summary}\n\n${command.help}`;

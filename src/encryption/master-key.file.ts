@@ -5,7 +5,6 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   type Stats,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Fault } from '../base/fault.ts';
+import { makeFolder } from '../base/folder.ts';
 import { openToOthers } from '../base/private-file.ts';
 import type { Random } from '../base/random.ts';
 import { MASTER_KEY_SIZE, type MasterKey, parseMasterKey, printDevKey } from './master-key.ts';
@@ -58,7 +58,7 @@ const readKeyFile = (path: string): MasterKey => {
 
 /** Whole or not at all, and never over a key that stands: the file is made aside and linked into place. */
 const createKeyFile = (path: string, random: Pick<Random, 'bytes'>): void => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   const draft = `${path}.${random.bytes(6).toString('hex')}`;
   const handle = openSync(draft, 'wx', 0o600);
   try {

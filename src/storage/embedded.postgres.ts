@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Fault } from '../base/fault.ts';
+import { makeFolder } from '../base/folder.ts';
 import { type Binaries, findBinaries, reachable, type RunAs, runAs, SHARED } from './binaries.postgres.ts';
 
 export interface EmbeddedOptions {
@@ -93,7 +94,7 @@ const run = (command: string, args: readonly string[], user: RunAs | null): Chil
   });
 
 const initialise = async (binaries: Binaries, files: string, password: string, user: RunAs | null): Promise<void> => {
-  mkdirSync(dirname(files), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(files), 0o755);
   mkdirSync(files, { mode: 0o700 });
   const secret = join(files, '..', `initdb-${randomBytes(6).toString('hex')}`);
   writeFileSync(secret, `${password}\n`, { mode: 0o600 });
@@ -235,7 +236,7 @@ const usersIn = (dataDir: string): Users => {
   const own = join(folder, String(process.pid));
   return {
     join() {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder, 0o700);
       for (const name of readdirSync(folder)) if (!isOurs(Number(name))) rmSync(join(folder, name), { force: true });
       writeFileSync(own, '');
     },
@@ -248,7 +249,7 @@ const usersIn = (dataDir: string): Users => {
 export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<EmbeddedPostgres> => {
   const user = runAs();
   const dataDir = resolve(options.dataDir);
-  mkdirSync(dataDir, { recursive: true });
+  makeFolder(dataDir);
   const own = join(dataDir, 'postgres');
   // Below /root the other user cannot come: then its files lie in root's own place that everybody may enter.
   const place = reachable(own, user) ? own : join(SHARED, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'postgres');

@@ -1,9 +1,11 @@
 // `security-hub call` against a development hub: what it takes from bootstrap.json, and how it shows answers and faults.
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type FreshDatabase, freshDatabase, redisUrl } from '../harness.ts';
 import { type Environment, type HubProcess, hubHome, type Ran, runCli, startHub } from '../hub-process.ts';
+import { selfSigned } from '../wire/self-signed.ts';
 
 let database: FreshDatabase;
 let hub: HubProcess;
@@ -83,6 +85,12 @@ it('says so when nobody answers, and when the time is up', async () => {
   const nobody = await runCli(['call', ...WHO, '--address', '127.0.0.1:1'], here);
   expect(nobody).toMatchObject({ code: 1, err: expect.stringContaining('no connection to 127.0.0.1:1') });
   expect(nobody.err).toContain('Is the hub running there?');
+  const http = await runCli(['call', ...WHO, '--address', new URL(hub.http).host], here);
+  expect(http.err).toContain('That port does not speak gRPC: the hub speaks it on GRPC_PORT');
+  const ca = join(hub.dataDir, 'other.crt');
+  writeFileSync(ca, selfSigned('hub').chain);
+  const tls = await runCli(['call', ...WHO, '--ca', ca], here);
+  expect(tls.err).toContain('That port does not speak TLS: leave out --ca');
   const hurried = await runCli(['call', ...WHO, '--timeout', '0.000001'], here);
   expect(hurried).toMatchObject({ code: 1, err: expect.stringContaining('DEADLINE_EXCEEDED') });
   expect(await runCli(['call', ...WHO, '--timeout', 'soon'], here)).toMatchObject({

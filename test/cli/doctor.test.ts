@@ -75,6 +75,18 @@ describe('security-hub doctor', () => {
     expect(await diagnose({ DATA_DIR: path })).toEqual({ fault: `data: ${path} is no directory`, next: 'set DATA_DIR to one' });
   });
 
+  it('finds a data directory where nobody can make anything', async () => {
+    expect(await diagnose({ DATA_DIR: '/proc/hub' })).toEqual({
+      fault: 'data: /proc is not writable',
+      next: 'let this user write there, or set DATA_DIR',
+    });
+  });
+
+  it('finds two ports that are one', async () => {
+    const { fault, next } = await diagnose({ GRPC_PORT: '18005', HTTP_PORT: '18005' });
+    expect({ fault, next }).toEqual({ fault: 'settings: GRPC_PORT and HTTP_PORT are both 18005', next: 'give each a port of its own' });
+  });
+
   it('finds that Redis is down', async () => {
     const { fault, next } = await diagnose({ REDIS_URL: 'redis://127.0.0.1:1' });
     expect(fault).toBe('redis: Redis does not answer');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCli } from '../hub-process.ts';
 
-const COMMANDS = ['serve', 'migrate', 'init', 'call', 'policy', 'doctor', 'recover', 'version'];
+const COMMANDS = ['serve', 'migrate', 'init', 'call', 'policy', 'config', 'doctor', 'recover', 'version'];
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
 
 describe('security-hub --help', () => {
@@ -38,7 +38,8 @@ describe('security-hub version', () => {
 describe('a slip', () => {
   it.each<[string, string[], string]>([
     ['in a command', ['migarte'], 'did you mean migrate?'],
-    ['in an option of the configuration', ['serve', '--htpp-port', '1'], 'did you mean --http-port?'],
+    ['in an option of the configuration', ['serve', '--htpp-port', '1'], 'did you mean --http-port?\nUsage: '],
+    ['of one who wrote a part behind the options', ['config', '--changed', '--http-port=1', 'tls'], 'tls: no such option'],
     ['in an option of a command', ['call', 'SecurityHub/ValidateToken', '--tokn', 'x'], 'did you mean --token?'],
     ['in the word of a command', ['migrate', 'paln'], 'did you mean plan?'],
     ['in the name of a method', ['call', 'SecurityHub/ValidateTokens'], 'did you mean SecurityHub/ValidateToken?'],

@@ -51,6 +51,17 @@ describe('serve', () => {
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('serves this machine only') });
   });
 
+  // Node's own way of making folders never comes back there.
+  it('refuses a data directory where nobody can make anything, and says what would help', async () => {
+    const { code, err } = await runCli(['serve'], { DATA_DIR: '/proc/hub', GRPC_PORT: '0', HTTP_PORT: '0' });
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(
+        /no file can be made in \/proc\/hub \(\w+\): let this user write there, or set DATA_DIR to another directory/,
+      ),
+    });
+  });
+
   it('says every reason at once', async () => {
     const { err } = await runCli(['serve'], { NODE_ENV: 'production', TLS: 'off', GRPC_HOST: '0.0.0.0' });
     expect(err.match(/^ {2}- /gm)).toHaveLength(4);

@@ -11,7 +11,9 @@ const good: Posture = {
   tls: 'auto',
   tlsCertPath: '',
   tlsKeyPath: '',
+  ports: [],
 };
+const opened = (name: string, host: string, port: number) => ({ name, host, port });
 const laptop: Posture = {
   ...good,
   production: false,
@@ -32,9 +34,25 @@ describe('a start', () => {
     ['production in the clear beyond loopback', { ...good, tls: 'off' }, 'in the clear'],
     ['a named database without a master key, even in development', { ...laptop, postgresUri: 'x' }, 'ENCRYPTION_KEY_PATH'],
     ['the embedded database opened to others', { ...laptop, grpcHost: '0.0.0.0' }, 'this machine only'],
+    [
+      'two ports that are one',
+      { ...laptop, ports: [opened('GRPC_PORT', '127.0.0.1', 8005), opened('HTTP_PORT', '127.0.0.1', 8005)] },
+      'GRPC_PORT and HTTP_PORT are both 8005: give each a port of its own',
+    ],
+    [
+      'two ports that are one where one listens everywhere',
+      { ...good, ports: [opened('HTTP_PORT', '10.0.0.1', 9000), opened('PROBE_PORT', '0.0.0.0', 9000)] },
+      'HTTP_PORT and PROBE_PORT are both 9000',
+    ],
     ['a certificate without its key', { ...good, tlsCertPath: '/tls.crt' }, 'belong together'],
   ])('with %s is refused, and told what would help', (_, posture, sentence) => {
     expect(refusals(posture).join('\n')).toContain(sentence);
+  });
+
+  it('with free ports, and the same port of two addresses, is accepted', () => {
+    const ports = [opened('GRPC_PORT', '::1', 9000), opened('HTTP_PORT', '127.0.0.1', 9000), opened('PROBE_PORT', '127.0.0.1', 0)];
+    expect(refusals({ ...laptop, ports })).toEqual([]);
+    expect(refusals({ ...laptop, ports: ports.map((one) => ({ ...one, port: 0 })) })).toEqual([]);
   });
 
   it('names every reason at once', () => expect(refusals({ ...good, postgresUri: '', redisUrl: '', tls: 'off' })).toHaveLength(4));

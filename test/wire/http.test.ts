@@ -31,7 +31,7 @@ const detailOf = (answered: { readonly text: string }, name: string) =>
 describe('probes', () => {
   it('/livez answers while the process turns', async () => {
     const { port } = await start();
-    expect(await ask(port, '/livez')).toMatchObject({ status: 200, text: '{"status":"alive"}' });
+    expect(await ask(port, '/livez')).toMatchObject({ status: 200, text: '{"status":"alive"}\n' });
   });
 
   it('/readyz says what is missing, and 200 when nothing is', async () => {
@@ -61,7 +61,7 @@ describe('public keys', () => {
   it('may be kept for as long as they say', async () => {
     const { port } = await start();
     const { headers, text } = await ask(port, '/.well-known/jwks.json');
-    expect(text).toBe('{"keys":[]}');
+    expect(text).toBe('{"keys":[]}\n');
     expect(headers).toMatchObject({ 'content-type': 'application/jwk-set+json', 'cache-control': 'public, max-age=300' });
   });
 

@@ -1,6 +1,6 @@
-// Prints the configuration: the reference for people.
+// Prints the configuration: the reference for people, and what is in force for those at a terminal.
 import type { Field } from './field.ts';
-import type { Schema } from './load.ts';
+import type { InForce, Schema } from './load.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const code = (text: string): string => (text === '' ? '' : `\`${cell(text)}\``);
@@ -32,3 +32,23 @@ export const reference = (schema: Schema): string => {
     .join('\n')
     .trimEnd()}\n`;
 };
+
+const shown = (field: Field<unknown>, text: string): string => (field.secret && text !== '' ? '(set)' : text);
+
+/** Two lines a setting: the value in force and who says so, then its kind and meaning. A secret is never shown. */
+const told = (field: Field<unknown>, { text, from }: InForce): readonly string[] => [
+  `${field.name}=${shown(field, text)}${from === 'default' ? '' : `   (${from}; default ${field.default === '' ? 'none' : field.default})`}`,
+  `    ${field.secret ? `secret, or ${field.name}_FILE` : field.type}. ${field.doc}`,
+];
+
+/** The settings that `wanted` accepts, below the name of their slice. */
+export const listing = (schema: Schema, values: ReadonlyMap<string, InForce>, wanted: (name: string, value: InForce) => boolean): string =>
+  Object.entries(schema)
+    .flatMap(([slice, fields]) => {
+      const lines = Object.values(fields).flatMap((field) => {
+        const value = values.get(field.name);
+        return value !== undefined && wanted(field.name, value) ? told(field, value) : [];
+      });
+      return lines.length === 0 ? [] : [[`# ${slice}`, ...lines].join('\n')];
+    })
+    .join('\n\n');

@@ -21,6 +21,14 @@ export interface Loaded<S extends Schema> {
 
 type Layer = Readonly<Record<string, string | undefined>>;
 
+/** What a setting is, and who says so. */
+export interface InForce {
+  readonly text: string;
+  readonly from: 'flag' | 'environment' | 'file' | 'default';
+}
+
+const LAYERS = ['flag', 'environment', 'file'] as const;
+
 const fieldsOf = (schema: Schema): readonly Field<unknown>[] => Object.values(schema).flatMap((slice) => Object.values(slice));
 
 /** `--http-port 8005`, `--http-port=8005`, `--gdpr-mode` (true). What is not a known name is a problem. */
@@ -38,6 +46,8 @@ export const flagsOf = (
     if (!flag.startsWith('--') || !known.has(name)) {
       const near = nearest(name, known);
       problems.push(`${word}: no such option${near === null ? '' : `; did you mean --${near.toLowerCase().replaceAll('_', '-')}?`}`);
+      // Its value is no mistake of its own.
+      if (flag.startsWith('--') && rest.length === 0 && argv[at + 1]?.startsWith('--') === false) at += 1;
       continue;
     }
     const next = argv[at + 1];
@@ -104,23 +114,32 @@ const fileLayer = (schema: Schema, sources: Sources, problems: string[]): Layer 
 };
 
 /** The strongest layer that says something about the field; an empty value says nothing. */
-const find = (field: Field<unknown>, layers: readonly Layer[], readFile: Sources['readFile'], problems: string[]): string => {
-  for (const layer of layers) {
+const find = (field: Field<unknown>, layers: readonly Layer[], readFile: Sources['readFile'], problems: string[]): InForce => {
+  const standard: InForce = { text: field.default, from: 'default' };
+  for (const [at, layer] of layers.entries()) {
+    const from = LAYERS[at] ?? 'default';
     const direct = layer[field.name] ?? '';
     const path = field.secret ? (layer[`${field.name}_FILE`] ?? '') : '';
     if (direct !== '' && path !== '') problems.push(`${field.name}: set either it or ${field.name}_FILE, not both`);
-    if (direct !== '') return direct;
+    if (direct !== '') return { text: direct, from };
     if (path === '') continue;
     try {
       const text = readFile(path).replace(/\r?\n$/, '');
       if (text === '') problems.push(`${field.name}_FILE: ${path} is empty`);
-      return text;
+      return { text, from };
     } catch {
       problems.push(`${field.name}_FILE: ${path} cannot be read`);
-      return field.default;
+      return standard;
     }
   }
-  return field.default;
+  return standard;
+};
+
+/** Every setting by its name, as far as it can be told: what is wrong with it, `load` says. */
+export const inForce = (schema: Schema, sources: Sources): ReadonlyMap<string, InForce> => {
+  const unsaid: string[] = [];
+  const layers: readonly Layer[] = [sources.flags, sources.environment, fileLayer(schema, sources, unsaid)];
+  return new Map(fieldsOf(schema).map((field) => [field.name, find(field, layers, sources.readFile, unsaid)]));
 };
 
 /** Names in the environment that look like a slip of one of ours. */
@@ -140,7 +159,7 @@ export const load = <S extends Schema>(schema: S, sources: Sources, flagProblems
   for (const [sliceName, slice] of Object.entries(schema)) {
     const values: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(slice)) {
-      const text = find(field, layers, sources.readFile, problems);
+      const { text } = find(field, layers, sources.readFile, problems);
       const parsed = field.parse(text);
       if ('value' in parsed) values[key] = parsed.value;
       else problems.push(`${field.name} ${parsed.problem}${field.secret ? '' : ` (is ${JSON.stringify(text)})`}`);

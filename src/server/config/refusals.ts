@@ -13,6 +13,15 @@ export interface Posture {
   readonly tls: 'auto' | 'on' | 'off';
   readonly tlsCertPath: string;
   readonly tlsKeyPath: string;
+  /** The ports that are opened; 0 takes a free one. */
+  readonly ports: readonly Opened[];
+}
+
+export interface Opened {
+  /** The setting that names it. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
 }
 
 /** 127.0.0.0/8, ::1, and the IPv4 loopback written as IPv6. */
@@ -24,6 +33,12 @@ export const isLoopback = (address: string): boolean => {
 /** Whether a port on `host` speaks TLS: always where asked, and by `auto` in production or beyond loopback. */
 export const tlsWanted = (posture: Pick<Posture, 'production' | 'tls'>, host: string): boolean =>
   posture.tls === 'on' || (posture.tls === 'auto' && (posture.production || !isLoopback(host)));
+
+const EVERYWHERE = ['0.0.0.0', '::'];
+
+/** Whether both would listen on the same port of the same address. */
+const collide = (one: Opened, other: Opened): boolean =>
+  one.port !== 0 && one.port === other.port && (one.host === other.host || [one, other].some(({ host }) => EVERYWHERE.includes(host)));
 
 /** A sentence for each reason not to start, with what would help; empty when there is none. */
 export const refusals = (posture: Posture): readonly string[] => {
@@ -43,6 +58,10 @@ export const refusals = (posture: Posture): readonly string[] => {
     posture.postgresUri === '' && !(isLoopback(posture.grpcHost) && isLoopback(posture.httpHost)),
     'the embedded database serves this machine only: set POSTGRES_URI, or GRPC_HOST and HTTP_HOST to a loopback address',
   );
+  posture.ports.forEach((one, at) => {
+    const other = posture.ports.slice(at + 1).find((later) => collide(one, later));
+    if (other !== undefined) reasons.push(`${one.name} and ${other.name} are both ${one.port}: give each a port of its own`);
+  });
   if (!posture.production) return reasons;
   refuse(posture.postgresUri === '', 'production does not run on the embedded database: set POSTGRES_URI');
   refuse(posture.redisUrl === '', 'production does not run on the in-process cache: set REDIS_URL');

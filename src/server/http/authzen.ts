@@ -47,7 +47,7 @@ const refusal = (fault: Fault): Reply => ({
     ...(fault.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {}),
     ...retryAfter(fault),
   },
-  body: `${fault.reason}: ${fault.message}`,
+  body: `${fault.reason}: ${fault.message}\n`,
 });
 
 export const authzenRoutes = ({ invoker, descriptors, base, served }: AuthzenDeps): readonly HttpRoute[] => {

@@ -33,8 +33,9 @@ export interface HttpRoute {
   readonly handle: (request: HttpRequest) => MaybePromise<Reply>;
 }
 
+/** Ends its line, so that a terminal shows its prompt on the next one. */
 export const json = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Reply => ({
   status,
   headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
-  body: typeof value === 'string' ? value : JSON.stringify(value),
+  body: `${typeof value === 'string' ? value : JSON.stringify(value)}\n`,
 });
