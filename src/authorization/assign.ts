@@ -38,8 +38,6 @@ export interface AssignmentChanges {
   unassignRole(tenantId: TenantId, subject: Subject, role: string, call: Call): Promise<Changed<null>>;
   /** The first roles of a new subject, in the transaction that creates it. `call` null: the installation itself at its first start. */
   assignRoles(tx: Tx, tenantId: TenantId, subject: Subject, roles: readonly string[], call: Call | null): Promise<Felt>;
-  /** Removes all roles, grants and denies of a subject that is going, in the transaction that removes it. FAILED_PRECONDITION / LAST_OWNER. */
-  forgetSubject(tx: Tx, tenantId: TenantId, subject: Subject, call: Call): Promise<Felt>;
   /** Before a user is made unable to act: FAILED_PRECONDITION / LAST_OWNER when no other owner would be left. */
   requireOtherOwner(tx: Tx, tenantId: TenantId, userId: string): Promise<void>;
   /** The users who are owners without end, under the tenant's lock: nobody adds or removes one before this transaction ends. */
@@ -161,17 +159,6 @@ export const createAssignmentChanges = ({
       return {
         changes: [subjectChange('assignment', tenantId, subject), ...limitsOf({ watermarkUntil }, tenantId, subject, roles, known.lookup)],
         events: call === null ? [] : roles.map((role) => eventOf(call, tenantId, 'role.assigned', resource, { details: { role } })),
-      };
-    },
-
-    async forgetSubject(tx, tenantId, subject, call) {
-      await rules.lock(tx, tenantId);
-      const rows = await keepingAnOwner(guard, tx, tenantId, () => rules.forget(tx, tenantId, subject));
-      if (rows === 0) return { changes: [], events: [] };
-      const resource = `${subject.type}:${subject.id}`;
-      return {
-        changes: [subjectChange('assignment', tenantId, subject)],
-        events: [eventOf(call, tenantId, 'subject.rights_removed', resource, { details: { rows } })],
       };
     },
 

@@ -13,6 +13,7 @@ import { levelName } from './classification.ts';
 import { outranks, requireHeld, requireRoleHeld } from './escalation.ts';
 import { createDelegationChanges, type DelegationChanges, type Delegations } from './delegate.ts';
 import { explain, type Step } from './explain.ts';
+import { createForgetting, type Forgetting } from './forget.ts';
 import { createGrantChanges, type GrantChanges } from './grant.ts';
 import { createGroupChanges, type GroupChanges, type Groups } from './group.ts';
 import { type Holding, holdingOf as holdingFrom, NOTHING, rightsHolder } from './holding.ts';
@@ -86,6 +87,7 @@ export interface Authorization
     GroupChanges,
     DelegationChanges,
     ClearanceChanges,
+    Forgetting,
     Lists,
     Resources,
     WhoCan {
@@ -210,6 +212,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ...createGroupChanges(changing),
     ...createDelegationChanges(changing),
     ...createClearanceChanges(changing),
+    ...createForgetting(changing),
     ...createLists(deps),
     ...createResources({ ...deps, store: deps.resources, snapshot: settled }),
     ...createWhoCan({ ...deps, resolve, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),

@@ -90,6 +90,30 @@ const requireMembers = (members: readonly Subject[]): void => {
   }
 };
 
+/** Whoever lets somebody in or out gives or takes all that the group allows and denies. PERMISSION_DENIED / ESCALATION. */
+export const requireReach = ({ assignments, grants, delegations }: SubjectRows, held: Holding, lookup: RoleLookup): void => {
+  for (const { role } of assignments) requireRoleHeld(held, role, lookup);
+  requireHeld(
+    held,
+    grants.map(({ permission }) => permission),
+  );
+  // What is lent to the group is used by whoever is in it.
+  requireHeld(
+    held,
+    delegations.flatMap(({ permissions }) => permissions),
+  );
+};
+
+/** Whoever lets somebody out, himself perhaps, lifts the limits of the group's roles. PERMISSION_DENIED / PERMISSION_MISSING. */
+export const requireLifting = ({ assignments }: SubjectRows, held: Holding, lookup: RoleLookup): void =>
+  requireLift(
+    held,
+    constraintsOf(
+      assignments.map(({ role }) => role),
+      lookup,
+    ),
+  );
+
 export const createGroupChanges = ({
   rules,
   groups,
@@ -105,31 +129,11 @@ export const createGroupChanges = ({
     if ((await groups.find(tx, tenantId, name)) === null) throw groupNotFound(name);
   };
 
-  /** Whoever lets somebody in or out gives or takes all that the group allows and denies. */
-  const requireReach = async (tx: Tx, tenantId: TenantId, name: string, held: Holding, lookup: RoleLookup): Promise<SubjectRows> => {
+  const requireReached = async (tx: Tx, tenantId: TenantId, name: string, held: Holding, lookup: RoleLookup): Promise<SubjectRows> => {
     const rows = await rules.subject(tx, tenantId, { type: 'group', id: name });
-    for (const { role } of rows.assignments) requireRoleHeld(held, role, lookup);
-    requireHeld(
-      held,
-      rows.grants.map(({ permission }) => permission),
-    );
-    // What is lent to the group is used by whoever is in it.
-    requireHeld(
-      held,
-      rows.delegations.flatMap(({ permissions }) => permissions),
-    );
+    requireReach(rows, held, lookup);
     return rows;
   };
-
-  /** Whoever lets somebody out, himself perhaps, lifts the limits of the group's roles. */
-  const requireLifting = (rows: SubjectRows, held: Holding, lookup: RoleLookup): void =>
-    requireLift(
-      held,
-      constraintsOf(
-        rows.assignments.map(({ role }) => role),
-        lookup,
-      ),
-    );
 
   return {
     async putGroup(tenantId, group, call) {
@@ -149,7 +153,7 @@ export const createGroupChanges = ({
         await rules.lock(tx, tenantId);
         await requireGroup(tx, tenantId, name);
         const { lookup } = await rolesIn(rules, tx, tenantId);
-        requireLifting(await requireReach(tx, tenantId, name, held, lookup), held, lookup);
+        requireLifting(await requireReached(tx, tenantId, name, held, lookup), held, lookup);
         await groups.delete(tx, tenantId, name);
         // Its members are read again, whoever they were.
         const changes = [changeOf('assignment', tenantId, '')];
@@ -167,7 +171,7 @@ export const createGroupChanges = ({
         await rules.lock(tx, tenantId);
         await requireGroup(tx, tenantId, group);
         const roles = await rolesIn(rules, tx, tenantId);
-        const given = await requireReach(tx, tenantId, group, held, roles.lookup);
+        const given = await requireReached(tx, tenantId, group, held, roles.lookup);
         const names = given.assignments.map(({ role }) => role);
         requireHeld(held, gifts([`group:${group}`, ...names.map((role) => `role:${role}`)]));
         const denies = given.grants.some(({ effect }) => effect === 'deny');
@@ -202,7 +206,7 @@ export const createGroupChanges = ({
         await rules.lock(tx, tenantId);
         await requireGroup(tx, tenantId, group);
         const { lookup } = await rolesIn(rules, tx, tenantId);
-        requireLifting(await requireReach(tx, tenantId, group, held, lookup), held, lookup);
+        requireLifting(await requireReached(tx, tenantId, group, held, lookup), held, lookup);
         if ((await groups.remove(tx, tenantId, group, members)) === 0) return { result: null };
         return {
           result: null,

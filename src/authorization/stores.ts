@@ -44,6 +44,12 @@ export interface HolderLists extends Holders {
   heldBy(tx: Tx, tenantId: TenantId, subject: Subject): Promise<HeldBy>;
 }
 
+export interface Forgotten {
+  readonly rows: number;
+  /** To whom it lent something. */
+  readonly grantees: readonly Subject[];
+}
+
 /** The port to the stored rules. What takes a transaction runs in it; `lock` makes the writers of a tenant take turns. */
 export interface Rules extends HolderLists {
   lock(tx: Tx, tenantId: TenantId): Promise<void>;
@@ -66,8 +72,8 @@ export interface Rules extends HolderLists {
   deleteGrant(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
   /** '' removes it. */
   setClearance(tx: Tx, tenantId: TenantId, subject: Subject, given: StoredClearance, by: string, now: Instant): Promise<void>;
-  /** Everything of a subject; how many rows. */
-  forget(tx: Tx, tenantId: TenantId, subject: Subject): Promise<number>;
+  /** All that a subject was given and lends; its denies stay, and its clearance unless that goes `too`. */
+  forget(tx: Tx, tenantId: TenantId, subject: Subject, clearanceToo: boolean): Promise<Forgotten>;
   /** Roles of those users in force at that instant. */
   rolesOf(tenantId: TenantId, userIds: readonly string[], now: Instant): Promise<ReadonlyMap<string, readonly string[]>>;
   allRoles(tenantId: TenantId): Promise<readonly Role[]>;

@@ -6,6 +6,7 @@ import type { Tx } from '../storage/storage.ts';
 import type { Condition } from './condition/condition.ts';
 import type { StoredClearance, Subject, SubjectRows } from './rights.ts';
 import { date } from './rows.postgres.ts';
+import type { Forgotten } from './stores.ts';
 
 /** Instants as milliseconds: JSON has no dates. */
 interface Stored {
@@ -106,22 +107,19 @@ export const setClearance = async (
     VALUES (${tenantId}, ${type}, ${id}, ${clearance}, ${date(expiresAt)}, ${by}, ${new Date(now)})`.execute(db);
 };
 
-/** Everything of a subject: what it was given, its memberships, delegations on both sides, clearance; how many rows. */
-export const forgetSubject = async (tx: Tx, tenantId: TenantId, { type, id }: Subject): Promise<number> => {
-  let count = 0;
-  for (const [table, side] of [
-    ['role_assignment', 'subject'],
-    ['permission_grant', 'subject'],
-    ['group_member', 'member'],
-    ['delegation', 'grantee'],
-    ['delegation', 'grantor'],
-    ['subject_clearance', 'subject'],
-  ] as const) {
-    const { rows } = await sql`DELETE FROM ${sql.table(table)}
-      WHERE tenant_id = ${tenantId} AND ${sql.ref(`${side}_type`)} = ${type} AND ${sql.ref(`${side}_id`)} = ${id} RETURNING 1 AS one`.execute(
-      tx.tables<object>(),
-    );
-    count += rows.length;
-  }
-  return count;
+/** See the port. */
+export const forgetSubject = async (tx: Tx, tenantId: TenantId, { type, id }: Subject, clearanceToo: boolean): Promise<Forgotten> => {
+  const db = tx.tables<object>();
+  const of = (side: string) => sql`tenant_id = ${tenantId} AND ${sql.ref(`${side}_type`)} = ${type} AND ${sql.ref(`${side}_id`)} = ${id}`;
+  const counts = [
+    await sql`DELETE FROM role_assignment WHERE ${of('subject')}`.execute(db),
+    await sql`DELETE FROM permission_grant WHERE ${of('subject')} AND effect = 'allow'`.execute(db),
+    await sql`DELETE FROM group_member WHERE ${of('member')}`.execute(db),
+    await sql`DELETE FROM delegation WHERE ${of('grantee')}`.execute(db),
+    ...(clearanceToo ? [await sql`DELETE FROM subject_clearance WHERE ${of('subject')}`.execute(db)] : []),
+  ].map(({ numAffectedRows }) => Number(numAffectedRows ?? 0));
+  const lent = await sql<Subject>`DELETE FROM delegation WHERE ${of('grantor')} RETURNING grantee_type AS type, grantee_id AS id`.execute(
+    db,
+  );
+  return { rows: counts.reduce((sum, count) => sum + count, lent.rows.length), grantees: lent.rows };
 };

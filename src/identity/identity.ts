@@ -38,7 +38,7 @@ export interface IdentityPorts {
   readonly tokens: Pick<TokensDoor, 'open' | 'bind' | 'terms' | 'logout' | 'endUser' | 'watermarkUntil'>;
   readonly authorization: Pick<
     Authorization,
-    'assignRoles' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks' | 'mightOf'
+    'assignRoles' | 'forgetService' | 'requireOtherOwner' | 'rights' | 'rightsOf' | 'holding' | 'holds' | 'outranks' | 'mightOf'
   >;
   /** Inside the deletion of a workload: ends what was issued for it. */
   readonly endService: EndService;
@@ -83,6 +83,7 @@ export const createIdentity = (deps: IdentityDeps) => {
     ...standing,
     sessionTerms: (...one: Parameters<TokensDoor['terms']>) => deps.tokens.terms(...one),
     openSession: (opening: Parameters<TokensDoor['open']>[0]) => deps.tokens.open(opening),
+    forgetService: (...one: Parameters<Authorization['forgetService']>) => deps.authorization.forgetService(...one),
     bind: (...one: Parameters<TokensDoor['bind']>) => deps.tokens.bind(...one),
     watermarkUntil: () => deps.tokens.watermarkUntil(),
     endSessions: (...one: Parameters<TokensDoor['endUser']>) => deps.tokens.endUser(...one),

@@ -1,7 +1,7 @@
 // Registers a workload, replaces its entry, or deletes it. Nobody registers more than it may do itself.
 import type { Call, MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { eventOf } from '../base/event.ts';
+import { type AuditEntry, eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
 import type { Change, Tx, Write } from '../storage/storage.ts';
 import type { WorkloadStore } from './stores.ts';
@@ -27,6 +27,7 @@ interface Ports {
   readonly methodNames: () => ReadonlySet<string>;
   /** Held, and not only lent: an entry outlasts every loan. */
   readonly owns: (call: Call, permission: string) => MaybePromise<boolean>;
+  readonly forgetService: ForgetService;
   /** Does the caller own all that this service holds by itself, and `more`? */
   readonly outranksService: (call: Call, tenantId: TenantId, key: string, more: readonly string[]) => MaybePromise<boolean>;
 }
@@ -37,6 +38,14 @@ export type EndService = (
   name: { readonly namespace: string; readonly service: string },
   call: Call,
 ) => Promise<readonly Change[]>;
+
+/** Inside the transaction that deletes or creates a service: takes what was given to one of that name. PERMISSION_DENIED beyond the caller's reach. */
+export type ForgetService = (
+  tx: Tx,
+  tenantId: TenantId,
+  key: string,
+  call: Call,
+) => Promise<{ readonly changes: readonly Change[]; readonly events: readonly AuditEntry[] }>;
 
 const lacking = (permission: string): Fault =>
   new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `registering this needs ${permission}`, { meta: { permission } });
@@ -87,33 +96,42 @@ export const putWorkload =
     const { result, revision } = await ports.write(tenantId, async (tx) => {
       checkGiven(given, await ports.workloads.find(tx, tenantId, namespace, name), reach, call);
       const { permissions, calls, tenants } = given;
+      const key = workloadKey(namespace, name);
+      const { workload, created } = await ports.workloads.put(tx, given);
+      // A replica that had not heard of the deletion may have given the old one something afterwards.
+      const old = created ? await ports.forgetService(tx, tenantId, key, call) : { changes: [], events: [] };
       return {
-        result: await ports.workloads.put(tx, given),
-        changes: workloadChanges(given),
-        events: [
-          eventOf(call, tenantId, 'workload.put', `workload:${workloadKey(namespace, name)}`, { details: { permissions, calls, tenants } }),
-        ],
+        result: workload,
+        changes: [...workloadChanges(given), ...old.changes],
+        events: [...old.events, eventOf(call, tenantId, 'workload.put', `workload:${key}`, { details: { permissions, calls, tenants } })],
       };
     });
     return { workload: result, revision };
   };
 
 export const deleteWorkload =
-  ({ write, workloads, endService }: Pick<Ports, 'write' | 'workloads'> & { readonly endService: EndService }) =>
+  ({
+    write,
+    workloads,
+    forgetService,
+    endService,
+  }: Pick<Ports, 'write' | 'workloads' | 'forgetService'> & { readonly endService: EndService }) =>
   async (
-    key: { readonly tenantId: TenantId; readonly namespace: string; readonly name: string },
+    named: { readonly tenantId: TenantId; readonly namespace: string; readonly name: string },
     call: Call,
   ): Promise<{ readonly revision: number }> => {
-    const { tenantId, namespace, name } = key;
+    const { tenantId, namespace, name } = named;
     const { revision } = await write(tenantId, async (tx) => {
       if (!(await workloads.remove(tx, tenantId, namespace, name))) throw workloadNotFound();
       // Whoever still has a certificate of it would renew it for ever.
       const ended = await endService(tx, tenantId, { namespace, service: name }, call);
+      const key = workloadKey(namespace, name);
+      const forgotten = await forgetService(tx, tenantId, key, call);
       const said = { level: 'warning', details: { certificates_revoked: ended.length } } as const;
       return {
         result: null,
-        changes: [...workloadChanges(key), ...ended],
-        events: [eventOf(call, tenantId, 'workload.deleted', `workload:${workloadKey(namespace, name)}`, said)],
+        changes: [...workloadChanges(named), ...ended, ...forgotten.changes],
+        events: [...forgotten.events, eventOf(call, tenantId, 'workload.deleted', `workload:${key}`, said)],
       };
     });
     return { revision };

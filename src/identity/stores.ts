@@ -117,8 +117,8 @@ export interface LoginPlaces {
 }
 
 export interface WorkloadStore {
-  /** Replaces the whole entry. */
-  put(tx: Tx, workload: WorkloadEntry & { readonly owner: string }): Promise<Workload>;
+  /** Replaces the whole entry. `created`: there was none. */
+  put(tx: Tx, workload: WorkloadEntry & { readonly owner: string }): Promise<{ readonly workload: Workload; readonly created: boolean }>;
   find(tx: Tx, tenantId: TenantId, namespace: string, name: string): Promise<Workload | null>;
   remove(tx: Tx, tenantId: TenantId, namespace: string, name: string): Promise<boolean>;
   /** In the order of namespace and name; `after` is the last one's, null for the first page. */

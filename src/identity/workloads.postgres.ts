@@ -53,7 +53,7 @@ const db = (tx: Tx) => tx.tables<{ readonly workloads: WorkloadRow }>();
 
 export const workloadStore: WorkloadStore = {
   async put(tx, w) {
-    const stored = await sql<WorkloadRow>`
+    const stored = await sql<WorkloadRow & { readonly created: boolean }>`
       INSERT INTO workloads AS w (tenant_id, namespace, name, audiences, any_audience, tenants, resource_types, calls, permissions,
         key_names, dns_names, certificate_ttl_seconds, asserts, exchange_audiences, owner)
       VALUES (${w.tenantId}, ${w.namespace}, ${w.name}, ${w.audiences}, ${w.anyAudience}, ${w.tenants}, ${w.resourceTypes}, ${w.calls},
@@ -64,10 +64,10 @@ export const workloadStore: WorkloadStore = {
         resource_types = excluded.resource_types, calls = excluded.calls, permissions = excluded.permissions,
         key_names = excluded.key_names, dns_names = excluded.dns_names, certificate_ttl_seconds = excluded.certificate_ttl_seconds,
         asserts = excluded.asserts, exchange_audiences = excluded.exchange_audiences, owner = excluded.owner, updated_at = clock_timestamp()
-      RETURNING ${COLUMNS}`.execute(db(tx));
-    const row = first(stored.rows);
-    if (row === null) throw new Error('an upsert returned no row');
-    return row;
+      RETURNING ${COLUMNS}, xmax = 0 AS created`.execute(db(tx));
+    const workload = first(stored.rows);
+    if (workload === null) throw new Error('an upsert returned no row');
+    return { workload, created: stored.rows[0]?.created === true };
   },
   async find(tx, tenantId, namespace, name) {
     const found = await sql<WorkloadRow>`SELECT ${COLUMNS} FROM workloads

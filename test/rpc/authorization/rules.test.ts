@@ -383,15 +383,3 @@ describe('what a caller holds', () => {
     await world.call('DeleteGrant', { tenantId: '', grantId: grant?.id }, owner);
   });
 });
-
-describe('a subject that goes', () => {
-  it('leaves no roles, grants or denies behind', async () => {
-    await world.call('AssignRole', assignment('usr_checker', 'viewer'), owner);
-    await world.call('PutGrant', grantOf('usr_checker', 'audit:read'), owner);
-    await world.platform.write('acme', async (tx) => {
-      const felt = await world.authorization.forgetSubject(tx, 'acme', { type: 'user', id: 'usr_checker' }, callAs(owner));
-      return { result: null, changes: felt.changes };
-    });
-    expect((await world.authorization.rights('acme', { type: 'user', id: 'usr_checker' })).permissions).toEqual([]);
-  });
-});

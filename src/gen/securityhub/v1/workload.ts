@@ -983,6 +983,7 @@ export const WorkloadServiceService = {
    * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
    * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
    * A workload gives calls, keys, audiences, resource types and words that its own entry lists, or needs *:*.
+   * A new one begins with nothing: what an earlier one of its name was given is gone, denies on it stay.
    * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
@@ -1027,9 +1028,10 @@ export const WorkloadServiceService = {
     responseDeserialize: (value: Buffer): ListWorkloadsResponse => ListWorkloadsResponse.decode(value),
   },
   /**
-   * Deletes an entry, and revokes what was issued for it: certificates and join tokens.
-   * Callers: workloads:write.
-   * Reasons: WORKLOAD_NOT_FOUND.
+   * Deletes an entry, revokes what was issued for it (certificates, join tokens), and takes what it was given: roles, grants, memberships,
+   * what was lent to it and by it, a clearance above internal. Denies on it and policies that name it stay for the next of its name.
+   * Callers: workloads:write; who could not take one of these by itself does not delete it either.
+   * Reasons: WORKLOAD_NOT_FOUND, ESCALATION, PERMISSION_MISSING (admin:security, where one of its roles limits whoever has it).
    * Retry: safe; a second delete answers WORKLOAD_NOT_FOUND.
    */
   deleteWorkload: {
@@ -1051,6 +1053,7 @@ export interface WorkloadServiceServer extends UntypedServiceImplementation {
    * Callers: workloads:write; nobody gives a permission or a tenant that the caller does not have of its own (what is lent does not count),
    * nor further calls to a service that may do more. IssueServiceCert and CreateJoinToken hand out any identity: giving them needs *:*.
    * A workload gives calls, keys, audiences, resource types and words that its own entry lists, or needs *:*.
+   * A new one begins with nothing: what an earlier one of its name was given is gone, denies on it stay.
    * Reasons: NAMESPACE_FORBIDDEN (not the tenant's), PERMISSION_MISSING, ESCALATION, IN_PERSON_ONLY (an exchanged token).
    * Retry: safe.
    */
@@ -1070,9 +1073,10 @@ export interface WorkloadServiceServer extends UntypedServiceImplementation {
    */
   listWorkloads: handleUnaryCall<ListWorkloadsRequest, ListWorkloadsResponse>;
   /**
-   * Deletes an entry, and revokes what was issued for it: certificates and join tokens.
-   * Callers: workloads:write.
-   * Reasons: WORKLOAD_NOT_FOUND.
+   * Deletes an entry, revokes what was issued for it (certificates, join tokens), and takes what it was given: roles, grants, memberships,
+   * what was lent to it and by it, a clearance above internal. Denies on it and policies that name it stay for the next of its name.
+   * Callers: workloads:write; who could not take one of these by itself does not delete it either.
+   * Reasons: WORKLOAD_NOT_FOUND, ESCALATION, PERMISSION_MISSING (admin:security, where one of its roles limits whoever has it).
    * Retry: safe; a second delete answers WORKLOAD_NOT_FOUND.
    */
   deleteWorkload: handleUnaryCall<DeleteWorkloadRequest, DeleteWorkloadResponse>;
