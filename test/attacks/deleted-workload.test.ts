@@ -42,9 +42,9 @@ it('its certificates and join tokens end with it, and those of its namesake begi
 
 describe('what it was given', () => {
   const service = { type: 'service', id: 'default/leaver' };
-  const check = async (action: string, type: string): Promise<string> => {
+  const check = async (action: string, type: string): Promise<unknown> => {
     const asked = { subject: { ...service }, action, resource: { type } };
-    return String((await hub.ask('SecurityHub/CheckPermission', asked)).reasonCode);
+    return (await hub.ask('SecurityHub/CheckPermission', asked)).reasonCode;
   };
   const renew = async (): Promise<void> => {
     await hub.ask('WorkloadService/DeleteWorkload', name);
@@ -78,7 +78,7 @@ describe('what it was given', () => {
     const login = { tenantId: 'dev', username: 'keeper', password: 'correct-horse-battery-9' };
     await hub.ask('UserService/CreateUser', { ...login, roles: ['keeper'] });
     const { tokens } = await hub.ask('AuthenticationService/Login', login, '');
-    const keeper = String((tokens as JsonObject).accessToken);
+    const keeper = (tokens as { accessToken: string }).accessToken;
     await hub.ask('AuthorizationService/AssignRole', { subject: service, role: 'admin' });
     expect(await reasonOf(hub.ask('WorkloadService/DeleteWorkload', name, keeper))).toBe('ESCALATION');
     expect(await hub.ask('WorkloadService/GetWorkload', name)).toMatchObject({ workload: { name: 'leaver' } });
