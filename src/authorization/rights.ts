@@ -7,6 +7,7 @@ import type { Condition } from './condition/condition.ts';
 import { holdsPattern, isDenied } from './holds.ts';
 import { type PatternSet, patternSet } from './pattern-set.ts';
 import { parsePermission, type Permission, printPermission } from './permission.ts';
+import { constraintsOf } from './role.ts';
 import { allowedBy, deniedBy, type Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -77,6 +78,8 @@ export interface Rights {
   readonly roles: readonly string[];
   /** Limits of the roles in force. */
   readonly constraints: readonly Constraints[];
+  /** A role that is assigned already, and begins later, brings limits with it: what is said of them now will not do then. */
+  readonly limitsToCome: boolean;
   /** Groups it is a member of now, sorted. */
   readonly groups: readonly string[];
   /**
@@ -256,6 +259,9 @@ export const compileRights = (snapshot: Snapshot, sources: Sources, now: Instant
     subject: rows.subject,
     roles: roles.names,
     constraints: roles.constraints,
+    limitsToCome: stored.assignments.some(
+      ({ role, notBefore }) => notBefore !== null && notBefore > now && constraintsOf([role], snapshot.role).length > 0,
+    ),
     groups: groups.map(({ subject }) => subject.id).sort(),
     get permissions() {
       const allowed = [...roles.allows.entries, ...(index.allows?.entries ?? [])];

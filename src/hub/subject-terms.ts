@@ -12,7 +12,7 @@ export interface TermsPorts {
   readonly rights: (
     tenantId: TenantId,
     subject: { readonly type: string; readonly id: string },
-  ) => MaybePromise<{ readonly constraints: readonly Constraints[] }>;
+  ) => MaybePromise<{ readonly constraints: readonly Constraints[]; readonly limitsToCome: boolean }>;
   /** Every change up to this number is in what the others answer from now on. */
   readonly cursor: () => number;
   /** Number of the newest news about the subject's limits; it may be ahead of the cursor. */
@@ -26,11 +26,12 @@ export const createTerms =
     const asOf = Math.min(ports.cursor(), ports.limitsSeq(tenantId, userId));
     return andThen(ports.tenant(tenantId), (tenant) =>
       andThen(ports.user(tenantId, userId), (user) =>
-        andThen(ports.rights(tenantId, { type: 'user', id: userId }), ({ constraints }) => ({
+        andThen(ports.rights(tenantId, { type: 'user', id: userId }), ({ constraints, limitsToCome }) => ({
           restrictions:
             restrictionsOf(tenant?.constraints ?? null, constraints, user?.constraints ?? null) ??
-            // What a tenant says of its sessions is judged by the hub alone: its tokens tell verifiers to ask.
-            (tenant?.policy ? NO_RESTRICTIONS : null),
+            // What a tenant says of its sessions is judged by the hub alone, and what begins later nobody tells who has the token by then:
+            // such tokens tell verifiers to ask.
+            (tenant?.policy || limitsToCome ? NO_RESTRICTIONS : null),
           asOf,
           idle: tenant?.policy?.idle ?? 0,
           life: tenant?.policy?.life ?? 0,

@@ -1,6 +1,6 @@
 // Token exchange (RFC 8693): a service that acts for somebody gets a token that says so. Read from top to bottom: who asks, what is shown, what is left.
 import type { Call, MaybePromise } from '../base/call.ts';
-import { type Caller, type KnownCaller, known, subjectOf, type TenantId, tenantOf } from '../base/caller.ts';
+import { type Caller, type KnownCaller, known, subjectOf, tenantOf } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Confirmation, NOTHING_SHOWN, type Shown, unmet } from '../base/possession.ts';
@@ -98,14 +98,19 @@ const actorOf = (caller: KnownCaller): Actor => ({
   issuer: '',
 });
 
+/** A workload uses only what was meant for it: else whoever is shown a token could pass it on to act for, or as, its subject. */
+const assertMeant = (field: string, caller: KnownCaller, claims: Claims): void => {
+  if (caller.kind !== 'workload' || caller.entry?.anyAudience === true) return;
+  if (!claims.audience.some((name) => caller.entry?.audiences.includes(name)))
+    throw badField(field, 'is meant for somebody else', 'AUDIENCE_MISMATCH');
+};
+
 /**
  * The audience only narrows: one of the subject token's, or one that the workload is registered for, as itself (`audiences`) or as a
- * caller of others (`exchange_audiences`). And a workload takes over only what was meant for it.
+ * caller of others (`exchange_audiences`).
  */
 const audienceOf = (caller: KnownCaller, claims: Claims, asked: string): readonly string[] => {
   const entry = caller.kind === 'workload' ? caller.entry : null;
-  if (caller.kind === 'workload' && entry?.anyAudience !== true && !claims.audience.some((name) => entry?.audiences.includes(name)))
-    throw badField('subject_token', 'is meant for somebody else', 'AUDIENCE_MISMATCH');
   if (asked === '') return claims.audience;
   const registered = entry === null ? [] : [...entry.audiences, ...(entry.exchangeAudiences ?? [])];
   if (claims.audience.includes(asked) || registered.includes(asked) || entry?.anyAudience === true) return [asked];
@@ -146,9 +151,22 @@ const bindingOf = (asked: Exchange, claims: Claims, own: Shown): Confirmation | 
   return confirmationFor('spiffe', own);
 };
 
-const tenantsAgree = (subject: TenantId, actor: TenantId): void => {
-  if (subject !== actor)
+/**
+ * Whose token the caller shows as that of who acts (RFC 8693 §2.1): it proves an identity only where it was meant for the caller, by
+ * whoever it is bound to, and where its subject acts for itself.
+ */
+const actingOf = async (deps: ExchangeDeps, asked: Exchange, subject: Claims, own: Shown, call: Call): Promise<Claims | null> => {
+  if (asked.actorToken === '') return null;
+  const field = 'actor_token';
+  const acting = await assertGood(deps, field, asked.actorToken, call);
+  if (acting.tenantId !== subject.tenantId)
     throw new Fault('PERMISSION_DENIED', 'TENANT_FORBIDDEN', 'actor_token: is of another tenant than the subject token');
+  assertMeant(field, known(call.caller), acting);
+  if (acting.delegation !== null) throw badField(field, 'was exchanged: who holds it acts for its subject, and is not its subject');
+  if (acting.confirmation !== null) assertBound(field, acting.confirmation, own);
+  if (acting.ipAddress !== '' && acting.ipAddress !== call.peer.address)
+    throw badField(field, 'is bound to another address', 'IP_MISMATCH');
+  return acting;
 };
 
 /** The new token carries the subject, session, family and `rsq` of the one it is made from: whatever ends that one ends this one too. */
@@ -158,18 +176,17 @@ export const exchangeToken =
     const caller = known(call.caller);
     await assertMay(deps, caller);
     const subject = await assertGood(deps, 'subject_token', asked.subjectToken, call);
+    assertMeant('subject_token', caller, subject);
     const audience = audienceOf(caller, subject, asked.audience);
     const scopes = scopesOf(subject, asked.scopes);
     const own = await shownBy(deps)(undefined, call);
-    const acting = asked.actorToken === '' ? null : await assertGood(deps, 'actor_token', asked.actorToken, call);
-    if (acting !== null) {
-      tenantsAgree(subject.tenantId, acting.tenantId);
-      if (acting.confirmation !== null) assertBound('actor_token', acting.confirmation, own);
-    }
+    const acting = await actingOf(deps, asked, subject, own, call);
     const delegation = chainOf(deps, subject, acting === null ? actorOf(caller) : { subject: acting.subject, issuer: '' });
     const confirmation = bindingOf(asked, subject, own);
-    const life = narrowLife(deps.clock.now(), subject.expiresAt, deps.accessLife, asked.ttl);
-    if (life === null) throw badField('subject_token', 'has less than a second to live', 'TOKEN_EXPIRED');
+    const end = Math.min(subject.expiresAt, acting?.expiresAt ?? Number.POSITIVE_INFINITY);
+    const life = narrowLife(deps.clock.now(), end, deps.accessLife, asked.ttl);
+    if (life === null)
+      throw badField(end < subject.expiresAt ? 'actor_token' : 'subject_token', 'has less than a second to live', 'TOKEN_EXPIRED');
     // Last, because a proof counts once.
     await assertPresented(deps, asked, subject, call);
 

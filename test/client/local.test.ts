@@ -234,6 +234,29 @@ describe('local mode', () => {
       expect(await both({ token: accessToken })).toMatchObject({ judged: false, here: { reasons: ['OUTSIDE_ACCESS_WINDOW'] } });
     });
 
+    it('is asked about from the moment on at which a role with limits begins, whenever it was issued', async () => {
+      const before = await judgedLogin();
+      await role('later', closed);
+      const begins = Date.now() + 5000;
+      const notBefore = { seconds: Math.floor(begins / 1000), nanos: (begins % 1000) * 1_000_000 };
+      const { revision } = await hub.authorization.assignRole({ subject: { type: 'user', id: before.userId }, role: 'later', notBefore });
+      // Issued when the news of the assignment had come.
+      let between = before;
+      await waitFor(
+        async () => {
+          const { tokens } = await hub.token.refreshToken({ refreshToken: between.refreshToken });
+          if (tokens !== undefined) between = { ...between, ...tokens };
+          return Number(claimsOf(between.accessToken)['lsq'] ?? 0) >= revision;
+        },
+        4000,
+        'a token that knows of the assignment',
+      );
+      expect((await both({ token: between.accessToken })).here).toMatchObject({ valid: true });
+      await waitFor(() => Date.now() >= begins, 10_000, 'the role begins');
+      for (const { accessToken } of [before, between])
+        expect(await both({ token: accessToken })).toMatchObject({ judged: false, here: { reasons: ['OUTSIDE_ACCESS_WINDOW'] } });
+    });
+
     it('is asked about within two seconds: its tenant', async () => {
       const { tenant_id: tenantId } = world.bootstrap;
       const { accessToken } = await judgedLogin();

@@ -25,6 +25,16 @@ let clock: TestClock;
 let hub: TokensHub;
 let validate: ReturnType<typeof validating>;
 
+const DEVELOPMENT = {
+  tenantId: TENANT,
+  userId: ANNA,
+  role: 'user',
+  scopes: [],
+  authMethod: 'password',
+  mfaVerified: false,
+  device: null,
+  ipAddress: '',
+};
 const HELD = ['users:read', 'users:write'];
 
 beforeAll(async () => {
@@ -107,6 +117,12 @@ describe('exchanging a token', () => {
     expect(claimsOf(tokens).delegation?.actors).toEqual([{ subject: 'usr_bob', issuer: '' }]);
   });
 
+  it('lives no longer than the actor token', async () => {
+    const bob = await hub.door.mint({ ...DEVELOPMENT, userId: 'usr_bob', life: 20_000 });
+    const tokens = await exchange((await hub.login()).accessToken, by('web'), { actorToken: bob.accessToken });
+    expect(tokens.expiresAt).toBe(bob.expiresAt);
+  });
+
   it('keeps one event a hop, with the whole chain', async () => {
     const user = await hub.login();
     const first = await exchange(user.accessToken, by('web'), { audience: 'orders' });
@@ -140,17 +156,7 @@ describe('exchanging a token', () => {
   });
 
   it('lives no longer than the token it is made from, nor than an access token, nor than asked', async () => {
-    const development = await hub.door.mint({
-      tenantId: TENANT,
-      userId: ANNA,
-      role: 'user',
-      scopes: [],
-      authMethod: 'password',
-      mfaVerified: false,
-      device: null,
-      ipAddress: '',
-      life: 43_200_000,
-    });
+    const development = await hub.door.mint({ ...DEVELOPMENT, life: 43_200_000 });
     expect((await exchange(development.accessToken, by('web'))).expiresIn).toBe(300);
     const brief = await exchange(development.accessToken, by('web'), { ttl: 20_000 });
     expect(brief.expiresIn).toBe(20);
@@ -243,6 +249,39 @@ describe('exchanging a token', () => {
       },
       'PERMISSION_DENIED TENANT_FORBIDDEN',
     ],
+    [
+      'an actor token meant for somebody else',
+      async () => {
+        const { accessToken: actorToken } = await hub.login({ userId: 'usr_bob', audience: ['mail'] });
+        return exchange((await hub.login()).accessToken, by('web'), { actorToken });
+      },
+      'INVALID_ARGUMENT AUDIENCE_MISMATCH',
+    ],
+    [
+      'an actor token of somebody who acts for another',
+      async () => {
+        const { accessToken: actorToken } = await exchange((await hub.login({ userId: 'usr_bob' })).accessToken, by('web'));
+        return exchange((await hub.login()).accessToken, by('web'), { actorToken });
+      },
+      'INVALID_ARGUMENT REQUEST_INVALID',
+    ],
+    [
+      'an actor token bound to another address',
+      async () => {
+        const { accessToken: actorToken } = await hub.login({ userId: 'usr_bob', bindAddress: true });
+        return exchange((await hub.login()).accessToken, by('web'), { actorToken });
+      },
+      'INVALID_ARGUMENT IP_MISMATCH',
+    ],
+    [
+      'an actor token bound to a key of somebody else',
+      async () => {
+        const confirmation = { x5tS256: '', spkiSha256: 'x'.repeat(43), spiffeId: '', jkt: '', other: false };
+        const { accessToken: actorToken } = await hub.login({ userId: 'usr_bob', confirmation });
+        return exchange((await hub.login()).accessToken, by('web'), { actorToken });
+      },
+      'INVALID_ARGUMENT BINDING_MISMATCH',
+    ],
   ])('refuses %s', async (_, work, expected) => {
     expect(await refused(work())).toBe(expected);
   });
@@ -261,6 +300,9 @@ describe('exchanging a token', () => {
     const gateway = by('edge', { anyAudience: true, audiences: [], exchangeAudiences: [] });
     const tokens = await exchange((await hub.login({ audience: ['mail'] })).accessToken, gateway, { audience: 'payroll' });
     expect(claimsOf(tokens).audience).toEqual(['payroll']);
+    const { accessToken: actorToken } = await hub.login({ userId: 'usr_bob', audience: ['mail'] });
+    const acting = await exchange((await hub.login({ audience: ['mail'] })).accessToken, gateway, { actorToken });
+    expect(claimsOf(acting).delegation?.actors).toEqual([{ subject: 'usr_bob', issuer: '' }]);
   });
 });
 

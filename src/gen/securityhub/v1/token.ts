@@ -373,13 +373,16 @@ export interface RefreshTokenResponse {
 export interface ExchangeTokenRequest {
   /** Access token of whom to act for. */
   subjectToken: string;
-  /** Access token of who acts; empty = the caller itself. */
+  /**
+   * Access token of who acts; empty = the caller itself. For a workload it must be meant for one of its own audiences, like the subject
+   * token, and it must not have been exchanged itself: who holds such a one is not its subject.
+   */
   actorToken: string;
   /** For whom the new token is meant: one of the subject token's audiences, or one registered for the caller; empty = the subject token's. */
   audience: string;
   /** What it may be used for, within the subject token's scopes; empty = those. */
   scopes: string[];
-  /** Wanted life; unset = that of an access token. Never longer than that, nor than the subject token. */
+  /** Wanted life; unset = that of an access token. Never longer than that, nor than the subject and actor tokens. */
   ttl:
     | Duration
     | undefined;
