@@ -20,8 +20,9 @@ import {
   rolesIn,
   subjectChange,
 } from './change.ts';
-import { requireHeld, requireLift, requireRoleHeld } from './escalation.ts';
+import { requireLift, requireRoleHeld } from './escalation.ts';
 import { requireFitting, type Roles } from './exclusive.ts';
+import { type PolicyGifts, requireGiftsHeld } from './gifts.ts';
 import { ALL, type Holding } from './holding.ts';
 import type { Subject, Window } from './rights.ts';
 import { constraintsOf } from './role.ts';
@@ -65,7 +66,7 @@ export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): v
 
 interface Known {
   readonly roles: Roles;
-  readonly gifts: (names: readonly string[]) => readonly string[];
+  readonly gifts: PolicyGifts;
 }
 
 /** A tenant without any owner gets its first one from whoever runs the installation. */
@@ -89,7 +90,7 @@ export const createAssignmentChanges = ({
     if (lookup(given.role) === undefined) throw roleNotFound(given.role);
     if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) {
       requireRoleHeld(held, given.role, lookup);
-      requireHeld(held, gifts([`role:${given.role}`]));
+      await requireGiftsHeld(rules, tx, tenantId, { held, gifts }, [`role:${given.role}`], given.subject);
     }
     const now = call?.now ?? Date.now();
     const row = { ...given, createdAt: now, createdBy: makerOf(call) };

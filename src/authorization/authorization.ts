@@ -157,8 +157,8 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     andThen(
       deps.snapshots.get(tenantId, ''),
       ({ policies }) =>
-        (names) =>
-          policies?.given(names) ?? [],
+        (names, besides) =>
+          policies?.given(names, besides) ?? [],
     );
   const mightOf = (tenantId: TenantId, subject: Subject): MaybePromise<readonly string[]> =>
     andThen(one(tenantId, subject, deps.clock.now()), (rights) =>
@@ -195,7 +195,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
           for (const name of roles) {
             if (role(name) === undefined) throw roleNotFound(name);
             requireRoleHeld(held, name, role);
-            requireHeld(held, policies?.given([`role:${name}`]) ?? []);
+            requireHeld(held, policies?.given([`role:${name}`], null) ?? []);
           }
         }),
       ),

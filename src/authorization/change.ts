@@ -9,6 +9,7 @@ import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
 import { BUILT_IN_ROLES } from './builtin.ts';
 import type { Delegations } from './delegate.ts';
 import type { Roles } from './exclusive.ts';
+import type { PolicyGifts } from './gifts.ts';
 import type { Groups } from './group.ts';
 import type { Holding } from './holding.ts';
 import type { ResourceType } from './resource-type.ts';
@@ -27,7 +28,7 @@ export interface ChangeDeps {
   readonly random: Random;
   readonly holding: (caller: Caller) => MaybePromise<Holding>;
   /** What policies allow whoever is of those: `role:<name>`, `group:<name>`. Asked before a transaction. */
-  readonly policyGifts: (tenantId: TenantId) => MaybePromise<(names: readonly string[]) => readonly string[]>;
+  readonly policyGifts: (tenantId: TenantId) => MaybePromise<PolicyGifts>;
   /** Until when a token that is issued now may live. */
   readonly watermarkUntil: () => Instant;
 }

@@ -18,6 +18,7 @@ import {
 } from './change.ts';
 import { requireHeld, requireLift, requireRoleHeld } from './escalation.ts';
 import { requireFitting } from './exclusive.ts';
+import { requireGiftsHeld } from './gifts.ts';
 import type { Holding } from './holding.ts';
 import { NAME } from './resource-type.ts';
 import type { Subject, SubjectRows } from './rights.ts';
@@ -173,11 +174,12 @@ export const createGroupChanges = ({
         const roles = await rolesIn(rules, tx, tenantId);
         const given = await requireReached(tx, tenantId, group, held, roles.lookup);
         const names = given.assignments.map(({ role }) => role);
-        requireHeld(held, gifts([`group:${group}`, ...names.map((role) => `role:${role}`)]));
+        const giving = [`group:${group}`, ...names.map((role) => `role:${role}`)];
         const denies = given.grants.some(({ effect }) => effect === 'deny');
         const row = { group, expiresAt, createdAt: call.now, createdBy: makerOf(call) };
         await keepingAnOwner(guard, tx, tenantId, async () => {
           for (const member of members) {
+            await requireGiftsHeld(rules, tx, tenantId, { held, gifts }, giving, member);
             // As with a deny of his own: not on somebody stronger.
             if (denies) await requireStronger(rules, tx, tenantId, member, held, roles.lookup);
             await groups.add(tx, tenantId, { ...row, member });

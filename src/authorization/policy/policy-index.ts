@@ -49,6 +49,7 @@ export interface CompiledPolicy {
   readonly name: string;
   readonly version: number;
   readonly placed: readonly Placed[];
+  readonly pairs: readonly (Paired & { readonly roles: readonly string[] })[];
   readonly masks: readonly CompiledMask[];
   readonly classification: { readonly type: string; readonly level: string } | null;
 }
@@ -57,10 +58,18 @@ export interface PolicyIndex {
   readonly cells: ReadonlyMap<string, ReadonlyMap<string, Cell>>;
   /** What resources of a type count as at least, policy by policy. */
   readonly classes: ReadonlyMap<string, readonly string[]>;
+  /** Allowing rules by a role that their principals need besides: for whoever asks what a role would give, not for checks. */
+  readonly pairs: ReadonlyMap<string, readonly Paired[]>;
   readonly size: number;
 }
 
-export const EMPTY_INDEX: PolicyIndex = { cells: new Map(), classes: new Map(), size: 0 };
+export interface Paired {
+  readonly principals: readonly string[];
+  /** `<type>:<action>`. */
+  readonly permissions: readonly string[];
+}
+
+export const EMPTY_INDEX: PolicyIndex = { cells: new Map(), classes: new Map(), pairs: new Map(), size: 0 };
 
 const placeOf = ({ principals, roles, environments }: Pick<Rule, 'principals' | 'roles' | 'environments'>): Place => {
   if (principals.length > 0) return { under: 'by', keys: principals };
@@ -112,6 +121,13 @@ export const compilePolicy = ({ name, version, document, conditions }: PolicySou
     name,
     version,
     placed: [...(requirements === null ? [] : placeRequirements(requirements, origin(requirements.resource))), ...rules],
+    pairs: document.rules
+      .filter(({ effect, principals, roles }) => effect === 'allow' && principals.length > 0 && roles.length > 0)
+      .map(({ resource, actions, principals, roles }) => ({
+        principals,
+        roles: roles.map((role) => `role:${role}`),
+        permissions: actions.map((action) => `${resource}:${action}`),
+      })),
     masks: document.masks.map((mask, index) => ({
       mask,
       rule: `policy:${origin(mask.resource).layer}/${name}@${version}/mask:${mask.field}`,
@@ -148,6 +164,7 @@ export function* changeIndex(
 ): Generator<void, PolicyIndex> {
   const cells = new Map(index.cells) as Map<string, Map<string, Cell>>;
   const classes = new Map(index.classes);
+  const pairs = new Map(index.pairs) as Map<string, unknown[]>;
   const own = new Set<object>();
   let { size } = index;
 
@@ -228,6 +245,7 @@ export function* changeIndex(
 
   for (const policy of out) {
     for (const placed of policy.placed) take(placed);
+    for (const pair of policy.pairs) for (const role of pair.roles) takeFrom(pairs, role, pair);
     eachMask(policy, (cell, mask) => {
       cell.masks = without(cell.masks, mask);
     });
@@ -237,6 +255,7 @@ export function* changeIndex(
   }
   for (const policy of into) {
     for (const placed of policy.placed) put(placed);
+    for (const pair of policy.pairs) for (const role of pair.roles) listOf(pairs, role).push(pair);
     eachMask(policy, (cell, mask) => {
       cell.masks = [...cell.masks, mask];
     });
@@ -244,5 +263,5 @@ export function* changeIndex(
     size += 1;
     yield;
   }
-  return { cells, classes, size };
+  return { cells, classes, pairs: pairs as unknown as PolicyIndex['pairs'], size };
 }

@@ -172,8 +172,35 @@ describe('policies in an index', () => {
         expect(ask(second, drawn).ruling.allowed).toBe(ask(indexOf(after), drawn).ruling.allowed);
         expect(ask(first, drawn).ruling.allowed).toBe(was);
         expect(second.size).toBe(after.length);
+        const given = (index: PolicyIndex) => [...(createPolicySet([index])?.given(['role:viewer', 'group:g1'], null) ?? [])].sort();
+        expect(given(second)).toEqual(given(indexOf(after)));
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('tell of a role or a group whatever it newly allows to whoever gets it', () => {
+    const gift = fc.constantFrom(...ROLES.map((role) => `role:${role}`), 'group:g1', 'group:g2');
+    fc.assert(
+      fc.property(policies, world, gift, (all, { subject, roles, groups }, name) => {
+        const before = [`user:${subject}`, ...groups.map((one) => `group:${one}`), ...roles.map((one) => `role:${one}`)];
+        const about = (names: readonly string[]) =>
+          all
+            .flatMap(({ rules }) => rules)
+            .filter(
+              ({ effect, principals, roles: wanted }) =>
+                effect === 'allow' &&
+                (principals.length === 0 || principals.some((one) => names.includes(one))) &&
+                (wanted.length === 0 || wanted.some((one) => names.includes(`role:${one}`))),
+            );
+        const known = about(before);
+        const fresh = about([...before, name]).filter((one) => !known.includes(one));
+        const gifts = fresh.flatMap(({ resource, actions }) => actions.map((one) => `${resource}:${one}`));
+        const set = createPolicySet([indexOf(all)]);
+        expect(set?.given([name], [...before, name]) ?? []).toEqual(expect.arrayContaining(gifts));
+        expect(set?.given([name], null) ?? []).toEqual(expect.arrayContaining(gifts));
+      }),
+      { numRuns: 500 },
     );
   });
 });

@@ -5,7 +5,7 @@ import type { Rights } from '../rights.ts';
 import { DEFAULT, type Ruling } from '../ruling.ts';
 import { NOWHERE, type Situation } from '../situation.ts';
 import { UNSPEAKABLE } from './document.ts';
-import type { Bucket, CompiledMask, Obligation, PolicyIndex } from './policy-index.ts';
+import type { Bucket, CompiledMask, Obligation, Paired, PolicyIndex } from './policy-index.ts';
 import { type CompiledRule, type Questioned, type ToldRule, UNASKED } from './rule.ts';
 
 type Asked = Pick<Question, 'type' | 'action'>;
@@ -46,8 +46,11 @@ export interface PolicySet {
   /** Rules about it that have something to say to this subject in some case. */
   rules(question: Asked, questioned: Questioned): { readonly denies: readonly CompiledRule[]; readonly allows: readonly CompiledRule[] };
   masks(question: Asked): readonly CompiledMask[];
-  /** Permissions that rules allow, in whatever situation, because of one of these: `<type>:<id>`, `group:<name>`, `role:<name>`. */
-  given(names: readonly string[]): readonly string[];
+  /**
+   * Permissions that rules allow, in whatever situation, because of one of these: `<type>:<id>`, `group:<name>`, `role:<name>`. `besides`:
+   * what the receiver is already, for rules that ask for a principal and a role; null = anybody.
+   */
+  given(names: readonly string[], besides?: readonly string[] | null): readonly string[];
   /** Every rule that is about this subject in some situation, once for each type and action. */
   told(rights: Rights): readonly ToldPermission[];
   /** Does a rule allow anything to a principal whose `<type>:<id>` begins so? */
@@ -277,12 +280,15 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
         ),
       ),
 
-    given(names) {
+    given(names, besides = []) {
       const found: string[] = [];
-      for (const { cells } of layers)
+      const fits = ({ principals }: Paired): boolean => besides === null || principals.some((one) => besides.includes(one));
+      for (const { cells, pairs } of layers) {
+        found.push(...names.flatMap((name) => (pairs.get(name) ?? []).filter(fits).flatMap(({ permissions }) => permissions)));
         for (const [type, actions] of cells)
           for (const [action, { allows: bucket }] of actions)
             if (!UNSPEAKABLE.includes(type) && names.some((name) => bucket.by?.has(name))) found.push(`${type}:${action}`);
+      }
       return found;
     },
     told: (rights) => tell(layers, rights),

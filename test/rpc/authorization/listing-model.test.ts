@@ -35,6 +35,7 @@ const rule = fc.record({
     fc.constant({}),
     holder.map(({ type, id }) => ({ principals: [`${type}:${id}`] })),
     fc.constantFrom(...ROLES).map((role) => ({ roles: [role] })),
+    fc.tuple(holder, fc.constantFrom(...ROLES)).map(([{ type, id }, role]) => ({ principals: [`${type}:${id}`], roles: [role] })),
   ),
   where: fc.constantFrom({}, {}, { environments: ['prod'] }),
   condition: fc.constantFrom('', '', 'resource.amount > 10', 'resource.owner_id == subject.id', '"board" in subject.groups'),
