@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { Call } from '../src/base/call.ts';
 import type { Caller, WorkloadEntry } from '../src/base/caller.ts';
 import type { AuditEntry } from '../src/base/event.ts';
+import { Fault } from '../src/base/fault.ts';
 import { createPager } from '../src/base/page.ts';
 import type { Sealer } from '../src/base/sealer.ts';
 import { systemRandom } from '../src/base/random.ts';
@@ -124,6 +125,17 @@ export const waitFor = async (condition: () => boolean | Promise<boolean>, ms: M
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`${what} did not hold within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+/** `CODE/REASON` of the fault it ends in; `OK` where it ends in none. */
+export const outcome = async (work: Promise<unknown> | (() => unknown)): Promise<string> => {
+  try {
+    await (typeof work === 'function' ? work() : work);
+    return 'OK';
+  } catch (thrown) {
+    if (thrown instanceof Fault) return `${thrown.code}/${thrown.reason}`;
+    throw thrown;
   }
 };
 

@@ -1,6 +1,6 @@
 // The roles and resource types every tenant has from the start. They live in code: nobody can change them, and they cost no rows.
 import { UNBOUNDED } from './bounds.ts';
-import type { ResourceType } from './resource-type.ts';
+import { type ResourceType, UNDECLARED } from './resource-type.ts';
 import type { Role } from './role.ts';
 
 /** Of roles that say something about it. */
@@ -88,13 +88,10 @@ export const BUILT_IN_ROLES: readonly Role[] = [
 ];
 
 const type = (name: string, description: string, actions: readonly string[], over: Partial<ResourceType> = {}): ResourceType => ({
+  ...UNDECLARED,
   name,
   description,
   actions,
-  ownerActions: [],
-  defaultClassification: 'internal',
-  attributes: {},
-  parentTypes: [],
   builtIn: true,
   ...over,
 });

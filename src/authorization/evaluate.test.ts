@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { UNBOUNDED } from './bounds.ts';
 import { evaluate } from './evaluate.ts';
 import { explain } from './explain.ts';
-import type { ResourceType } from './resource-type.ts';
+import { type ResourceType, UNDECLARED } from './resource-type.ts';
 import { compileRights, type Grant } from './rights.ts';
 import type { Role } from './role.ts';
 import { bareSituation } from './situation.ts';
@@ -44,15 +44,7 @@ const instant = (ends: number | undefined): number | null => (ends === undefined
 const snapshot = buildSnapshot({
   tenantId: 'acme',
   roles: data.roles.map((role) => ({ ...UNBOUNDED, description: '', builtIn: false, ...role })),
-  types: data.types.map((type) => ({
-    description: '',
-    actions: [],
-    defaultClassification: 'internal',
-    attributes: {},
-    parentTypes: [],
-    builtIn: false,
-    ...type,
-  })),
+  types: data.types.map((type) => ({ ...UNDECLARED, ...type })),
 });
 
 const rightsOf = ({ assignments = [], allows = [], denies = [] }: Case['subject']) => {

@@ -14,7 +14,7 @@ import { covers, parsePermission } from './permission.ts';
 import { permissionTree } from './permission-tree.ts';
 import type { Question } from './question.ts';
 import { createResolve, subjectKey } from './resolve.ts';
-import type { ResourceType } from './resource-type.ts';
+import { type ResourceType, UNDECLARED } from './resource-type.ts';
 import type { Delegation, Grant, Rights, Subject, SubjectRows } from './rights.ts';
 import type { Role } from './role.ts';
 import { ringOf } from './role.ts';
@@ -32,14 +32,9 @@ const TEAMS = ['g1', 'g2'] as const;
 const IDS = ['', 'x', 'y'] as const;
 
 const type = (name: string, over: Partial<ResourceType> = {}): ResourceType => ({
+  ...UNDECLARED,
   name,
-  description: '',
-  actions: [],
-  ownerActions: [],
-  defaultClassification: 'internal',
   attributes: { secret: 'bool' },
-  parentTypes: [],
-  builtIn: false,
   ...over,
 });
 

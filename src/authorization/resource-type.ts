@@ -16,5 +16,16 @@ export interface ResourceType {
   readonly builtIn: boolean;
 }
 
+/** A tenant's type that says nothing but its name. */
+export const UNDECLARED: Omit<ResourceType, 'name'> = {
+  description: '',
+  actions: [],
+  ownerActions: [],
+  defaultClassification: 'internal',
+  attributes: {},
+  parentTypes: [],
+  builtIn: false,
+};
+
 /** The name of a resource type, of an action and of a role: no wildcard. */
 export const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;

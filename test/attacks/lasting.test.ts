@@ -6,19 +6,13 @@ import { type FreshDatabase, freshDatabase } from '../harness.ts';
 import { jwt, keyPair } from '../rpc/issuers/issuer-server.ts';
 
 const PASSWORD = 'quite a Long passw0rd!';
-const ESCALATION = 'PERMISSION_DENIED ESCALATION';
+const ESCALATION = 'PERMISSION_DENIED/ESCALATION';
 let database: FreshDatabase;
 let hub: Hub;
 /** Access tokens. */
 let admin: string;
 let developer: string;
 let borrower: string;
-
-const outcome = (method: string, request: JsonObject, credential?: string): Promise<string> =>
-  hub.ask(method, request, credential).then(
-    () => 'OK',
-    ({ code, reason }: { readonly code: string; readonly reason: string }) => `${code} ${reason}`,
-  );
 
 const user = async (username: string, role: string): Promise<{ readonly id: string; readonly token: string }> => {
   const { user: made } = await hub.ask('UserService/CreateUser', { username, password: PASSWORD, roles: [role] });
@@ -27,11 +21,12 @@ const user = async (username: string, role: string): Promise<{ readonly id: stri
 };
 
 const entry = (name: string, over: JsonObject = {}): JsonObject => ({ workload: { namespace: 'default', name, ...over } });
-const put = (name: string, over: JsonObject, credential?: string) => outcome('WorkloadService/PutWorkload', entry(name, over), credential);
+const put = (name: string, over: JsonObject, credential?: string) =>
+  hub.outcome('WorkloadService/PutWorkload', entry(name, over), credential);
 const become = (service: string, credential?: string) =>
-  outcome('SecurityHub/IssueServiceCert', { namespace: 'default', service, generateKey: {} }, credential);
+  hub.outcome('SecurityHub/IssueServiceCert', { namespace: 'default', service, generateKey: {} }, credential);
 const join = (service: string, credential?: string) =>
-  outcome('CertificateService/CreateJoinToken', { namespace: 'default', service }, credential);
+  hub.outcome('CertificateService/CreateJoinToken', { namespace: 'default', service }, credential);
 
 beforeAll(async () => {
   database = await freshDatabase();
@@ -106,20 +101,20 @@ describe('a workload that may do more than its editor', () => {
 
 describe('what is only lent', () => {
   it('is used', async () => {
-    expect(await outcome('UserService/ListUsers', {}, borrower)).toBe('OK');
+    expect(await hub.outcome('UserService/ListUsers', {}, borrower)).toBe('OK');
   });
 
   it.each<[string, () => Promise<string>, string]>([
-    ['a workload', () => put('kept', { permissions: ['users:read'] }, borrower), 'PERMISSION_DENIED PERMISSION_MISSING'],
+    ['a workload', () => put('kept', { permissions: ['users:read'] }, borrower), 'PERMISSION_DENIED/PERMISSION_MISSING'],
     ['the identity of a service', () => put('mighty', { permissions: ['users:read'] }).then(() => become('mighty', borrower)), ESCALATION],
     [
       "the owner's password",
       async () => {
         const { users } = await hub.ask('UserService/ListUsers', {});
         const owner = (users as { readonly id: string; readonly username: string }[]).find(({ username }) => username === 'admin');
-        return outcome('UserService/SetPassword', { userId: owner?.id ?? '', newPassword: PASSWORD }, borrower);
+        return hub.outcome('UserService/SetPassword', { userId: owner?.id ?? '', newPassword: PASSWORD }, borrower);
       },
-      'PERMISSION_DENIED PERMISSION_MISSING',
+      'PERMISSION_DENIED/PERMISSION_MISSING',
     ],
     [
       'an issuer of tokens',
@@ -131,9 +126,9 @@ describe('what is only lent', () => {
           jwks: keysOf(keyPair('k')),
           mapping: { subjectKind: 'user' },
         };
-        return outcome('TrustedIssuerService/PutTrustedIssuer', { issuer }, borrower);
+        return hub.outcome('TrustedIssuerService/PutTrustedIssuer', { issuer }, borrower);
       },
-      'PERMISSION_DENIED PERMISSION_MISSING',
+      'PERMISSION_DENIED/PERMISSION_MISSING',
     ],
   ])('does not become %s, which would outlast the loan', async (_what, attempt, refusal) => {
     expect(await attempt()).toBe(refusal);
@@ -146,7 +141,7 @@ describe('an issuer whose subjects were given rights here', () => {
   const [theirs, mine] = [keyPair('theirs'), keyPair('mine')];
   const issuer = (key: typeof theirs) => ({ name: 'idp', issuer: 'https://idp.example', audiences: ['orders'], jwks: keysOf(key) });
   const register = (key: typeof theirs, credential?: string) =>
-    outcome('TrustedIssuerService/PutTrustedIssuer', { issuer: issuer(key) }, credential);
+    hub.outcome('TrustedIssuerService/PutTrustedIssuer', { issuer: issuer(key) }, credential);
   const forged = (): string => {
     const now = Math.floor(Date.now() / 1000);
     return jwt(mine, { iss: 'https://idp.example', sub: 'boss', aud: 'orders', iat: now, exp: now + 300, jti: String(Math.random()) });
@@ -157,7 +152,7 @@ describe('an issuer whose subjects were given rights here', () => {
   it('gets no keys from somebody weaker where a policy names one of them', async () => {
     const named = { ...issuer(theirs), name: 'named', issuer: 'https://named.example' };
     const put = (key: typeof theirs, credential?: string) =>
-      outcome('TrustedIssuerService/PutTrustedIssuer', { issuer: { ...named, jwks: keysOf(key) } }, credential);
+      hub.outcome('TrustedIssuerService/PutTrustedIssuer', { issuer: { ...named, jwks: keysOf(key) } }, credential);
     expect(await put(theirs, admin)).toBe('OK');
     const policy = {
       apiVersion: 'securityhub/v1',
@@ -166,7 +161,7 @@ describe('an issuer whose subjects were given rights here', () => {
       spec: { principals: ['user:named:boss'], rules: [{ name: 'reads', effect: 'allow', resource: 'audit', actions: ['read'] }] },
     };
     const sources = [{ name: 'named.json', content: JSON.stringify(policy) }];
-    expect(await outcome('AuthorizationService/ApplyPolicies', { sources, acknowledgeRisk: true })).toBe('OK');
+    expect(await hub.outcome('AuthorizationService/ApplyPolicies', { sources, acknowledgeRisk: true })).toBe('OK');
     expect([await put(mine, admin), await put(mine)]).toEqual([ESCALATION, 'OK']);
   });
 

@@ -9,6 +9,7 @@ import { loadConfig } from '../../src/server/config/schema.ts';
 import { readTextFile } from '../../src/server/config/secrets.file.ts';
 import { descriptors } from '../../src/server/descriptors/registry.ts';
 import type { Bootstrap, Environment } from '../hub-process.ts';
+import { outcome } from '../harness.ts';
 import { freePort } from '../stores.ts';
 
 export interface Hub {
@@ -16,7 +17,9 @@ export interface Hub {
   readonly bootstrap: Bootstrap;
   /** A call by the administrator of `dev` unless another credential is given; '' is none. Rejects with the Fault. */
   ask(method: string, request: JsonObject, credential?: string, headers?: Headers): Promise<JsonObject>;
-  /** The same with bytes of one's own behind those of the request. */
+  /** What comes of it: `OK`, or `CODE/REASON`. */
+  outcome(method: string, request: JsonObject, credential?: string): Promise<string>;
+  /** As `ask`, with bytes of one's own behind those of the request. */
   raw(method: string, request: JsonObject, more: Uint8Array): Promise<JsonObject>;
   /** The sum of a metric's samples, as a scraper sees them. */
   metric(name: string): Promise<number>;
@@ -70,10 +73,13 @@ export const openHub = async (environment: Environment, overrides: Overrides = {
   await firstStart(app, { out: () => {}, err: () => {}, env: {} });
   const bootstrap = JSON.parse(readFileSync(join(dataDir, 'bootstrap.json'), 'utf8')) as Bootstrap;
   const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${probe}${path}`);
+  const ask: Hub['ask'] = (name, request, credential = bootstrap.access_token, headers = {}) =>
+    method(app, name, request, credential, headers);
   return {
     app,
     bootstrap,
-    ask: (name, request, credential = bootstrap.access_token, headers = {}) => method(app, name, request, credential, headers),
+    ask,
+    outcome: (...asked) => outcome(ask(...asked)),
     raw: (name, request, more) => method(app, name, request, bootstrap.access_token, {}, more),
     async metric(name) {
       const lines = (await (await get('/metrics')).text()).split('\n').filter((line) => line.startsWith(name) && !line.startsWith('#'));

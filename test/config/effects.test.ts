@@ -13,7 +13,7 @@ import { days, hours, minutes, seconds } from '../../src/base/time.ts';
 import { localCall } from '../../src/cli/local-call.ts';
 import { loadConfig } from '../../src/server/config/schema.ts';
 import { createInstallation } from '../cli/production.ts';
-import { type FreshDatabase, freshDatabase, redisUrl, testClock, waitFor } from '../harness.ts';
+import { type FreshDatabase, freshDatabase, outcome, redisUrl, testClock, waitFor } from '../harness.ts';
 import { createGround, operator } from '../rpc/certificates/setup.ts';
 import { type Hub, openHub } from './app.ts';
 
@@ -42,11 +42,6 @@ const log = async (hub: Hub): Promise<{ accessToken: string; refreshToken: strin
   const { tenant_id: tenantId, username, password } = hub.bootstrap;
   return (await hub.ask('AuthenticationService/Login', { tenantId, username, password }, ''))['tokens'] as never;
 };
-const refusal = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'none',
-    ({ code, reason }: { code: string; reason: string }) => `${code}/${reason}`,
-  );
 const owner = {
   role: 'owner',
   scopes: [],
@@ -144,7 +139,7 @@ describe('one hub with everything set otherwise', () => {
     expect((keys as JsonObject[]).map((key) => key['kid'])).toEqual([kid]);
     const other = pem('other.pub', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey);
     const halves = { JWT_PRIVATE_KEY_PATH: join(folder, 'signing.pem'), JWT_PUBLIC_KEY_PATH: other };
-    expect(await refusal(openHub({ POSTGRES_URI: database.uri, ...halves }))).toBe('FAILED_PRECONDITION/SIGNING_KEY_MISMATCH');
+    expect(await outcome(openHub({ POSTGRES_URI: database.uri, ...halves }))).toBe('FAILED_PRECONDITION/SIGNING_KEY_MISMATCH');
   });
 
   it('ACCESS_TOKEN_MINUTES is how long an access token lives', async () => {
@@ -156,10 +151,10 @@ describe('one hub with everything set otherwise', () => {
 
   it('MAX_LOGIN_ATTEMPTS locks, and LOCKOUT_DURATION_MINUTES is how long', async () => {
     await hub.ask('UserService/CreateUser', { username: 'eve', password: 'x'.repeat(39) + '!' });
-    const login = (password: string) => refusal(hub.ask('AuthenticationService/Login', { tenantId: 'dev', username: 'eve', password }, ''));
+    const login = (password: string) => outcome(hub.ask('AuthenticationService/Login', { tenantId: 'dev', username: 'eve', password }, ''));
     const right = `${'x'.repeat(39)}!`;
     expect([await login(right), await login('wrong'), await login('wrong'), await login(right)]).toEqual([
-      'none',
+      'OK',
       ...Array.from({ length: 3 }, () => 'UNAUTHENTICATED/CREDENTIALS_INVALID'),
     ]);
     const [row] = await database.sql<{ left: number }>(
@@ -171,7 +166,7 @@ describe('one hub with everything set otherwise', () => {
 
   it('PASSWORD_MIN_LENGTH is asked of new passwords', async () => {
     const create = hub.ask('UserService/CreateUser', { username: 'short', password: `${'x'.repeat(38)}!` });
-    expect(await refusal(create)).toBe('INVALID_ARGUMENT/PASSWORD_TOO_WEAK');
+    expect(await outcome(create)).toBe('INVALID_ARGUMENT/PASSWORD_TOO_WEAK');
   });
 
   it('API_KEY_MAX_DAYS is the life of a key that asks for none', async () => {
@@ -213,8 +208,8 @@ describe('one hub with everything set otherwise', () => {
   });
 
   it('CERT_MIN_TTL_SECONDS refuses one that asks for less', async () => {
-    expect(await refusal(issue('119s'))).toMatch(/^INVALID_ARGUMENT\//);
-    expect(await refusal(issue('120s'))).toBe('none');
+    expect(await outcome(issue('119s'))).toMatch(/^INVALID_ARGUMENT\//);
+    expect(await outcome(issue('120s'))).toBe('OK');
   });
 
   it('ROOT_CA_DAYS and INTERMEDIATE_CA_DAYS are the lives of the authorities', async () => {
@@ -266,10 +261,10 @@ describe('one hub with everything set otherwise', () => {
     const [{ refreshToken: used }, { refreshToken: unused }] = [await log(hub), await log(hub)];
     const age = (by: string) => database.sql(`UPDATE token_families SET idle_expires_at = idle_expires_at - $1::interval`, [by]);
     await age('19 minutes');
-    expect(await refusal(hub.ask('TokenService/RefreshToken', { refreshToken: used }, ''))).toBe('none');
+    expect(await outcome(hub.ask('TokenService/RefreshToken', { refreshToken: used }, ''))).toBe('OK');
     await age('2 minutes');
-    expect(await refusal(hub.ask('TokenService/RefreshToken', { refreshToken: used }, ''))).toBe('none');
-    expect(await refusal(hub.ask('TokenService/RefreshToken', { refreshToken: unused }, ''))).toMatch(/^UNAUTHENTICATED\//);
+    expect(await outcome(hub.ask('TokenService/RefreshToken', { refreshToken: used }, ''))).toBe('OK');
+    expect(await outcome(hub.ask('TokenService/RefreshToken', { refreshToken: unused }, ''))).toMatch(/^UNAUTHENTICATED\//);
   });
 
   it('REFRESH_TOKEN_DAYS ends a session whether it is used or not', async () => {
@@ -279,7 +274,7 @@ describe('one hub with everything set otherwise', () => {
     );
     expect(row?.life).toBe((0.02 * days(1)) / 1000);
     await database.sql('UPDATE token_families SET absolute_expires_at = clock_timestamp()');
-    expect(await refusal(hub.ask('TokenService/RefreshToken', { refreshToken }, ''))).toMatch(/^UNAUTHENTICATED\//);
+    expect(await outcome(hub.ask('TokenService/RefreshToken', { refreshToken }, ''))).toMatch(/^UNAUTHENTICATED\//);
   });
 });
 
@@ -294,7 +289,7 @@ describe('what is kept in memory when nothing changes', () => {
     const request = { subject: { type: 'user', id: userId }, action: 'read', resource: { type: 'users' } };
     // A clock that jumps looks like a feed that could not be read, until the next look at it.
     await waitFor(() => hub.app.platform.feed.age() < seconds(1), 5000, 'a look at the feed');
-    await waitFor(async () => (await refusal(hub.ask('SecurityHub/CheckPermission', request))) === 'none', 5000, 'a fresh feed');
+    await waitFor(async () => (await outcome(hub.ask('SecurityHub/CheckPermission', request))) === 'OK', 5000, 'a fresh feed');
     return (await hub.ask('SecurityHub/CheckPermission', request))['allowed'];
   };
   const reader = async (username: string): Promise<string> => {
@@ -386,13 +381,13 @@ it('CERT_RETENTION_DAYS is how long a certificate stays in the list after its en
 });
 
 it('CERT_ALLOW_GENERATED_KEYS is what makes private keys travel in production', async () => {
-  for (const [allowed, outcome] of [
+  for (const [allowed, wanted] of [
     ['false', 'FAILED_PRECONDITION/KEY_GENERATION_DISABLED'],
-    ['true', 'none'],
+    ['true', 'OK'],
   ] as const) {
     const { config } = loadConfig({ environment: { CERT_ALLOW_GENERATED_KEYS: allowed }, flags: {}, readFile: () => '' });
     const ground = await createGround({ database: await fresh(), production: true, config: config.certificates });
-    expect(await refusal(ground.issue(operator(), { namespace: 'shop', service: 'billing', generateKey: { type: 0 } }))).toBe(outcome);
+    expect(await outcome(ground.issue(operator(), { namespace: 'shop', service: 'billing', generateKey: { type: 0 } }))).toBe(wanted);
     await ground.stop();
   }
 });
@@ -401,7 +396,7 @@ it('MIGRATION_POSTGRES_URI migrates, with POSTGRES_URI let into the roles', asyn
   const installation = await createInstallation();
   try {
     const { POSTGRES_URI, MIGRATION_POSTGRES_URI } = installation.env as Record<string, string>;
-    expect(await refusal(openHub({ POSTGRES_URI: POSTGRES_URI ?? '' }))).toBe('FAILED_PRECONDITION/STORE_REFUSED');
+    expect(await outcome(openHub({ POSTGRES_URI: POSTGRES_URI ?? '' }))).toBe('FAILED_PRECONDITION/STORE_REFUSED');
     const hub = await openHub({ POSTGRES_URI: POSTGRES_URI ?? '', MIGRATION_POSTGRES_URI: MIGRATION_POSTGRES_URI ?? '' });
     expect((await hub.ready()).status).toBe(200);
     await hub.stop();

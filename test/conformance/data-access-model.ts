@@ -8,7 +8,7 @@ import { changeIndex, compilePolicy, EMPTY_INDEX } from '../../src/authorization
 import { createPolicySet } from '../../src/authorization/policy/policy-set.ts';
 import { readSet } from '../../src/authorization/policy/run-suite.ts';
 import { atOnce } from '../../src/authorization/policy/slices.ts';
-import type { ResourceType } from '../../src/authorization/resource-type.ts';
+import { type ResourceType, UNDECLARED } from '../../src/authorization/resource-type.ts';
 import { compileRights, type Delegation, type Grant, type Rights, type Subject, type SubjectRows } from '../../src/authorization/rights.ts';
 import type { Role } from '../../src/authorization/role.ts';
 import { bareSituation, type Situation } from '../../src/authorization/situation.ts';
@@ -176,24 +176,15 @@ export const model = fc.record({
 
 /** Rights of u1, who may be in a group, and whom u2 may lend something. */
 export const rightsOf = (world: Arbitrated<typeof model>): Rights => {
-  const type = (name: string, over: Partial<ResourceType>): ResourceType => ({
-    name,
-    description: '',
-    actions: [],
-    ownerActions: [],
-    defaultClassification: 'internal',
-    attributes: {},
-    parentTypes: [],
-    builtIn: false,
-    ...over,
-  });
-  const docs = type('docs', {
+  const docs: ResourceType = {
+    ...UNDECLARED,
+    name: 'docs',
     ownerActions: world.ownerActions,
     defaultClassification: world.defaults,
     attributes: ATTRIBUTES,
     parentTypes: ['folders'],
-  });
-  const bare = buildSnapshot({ tenantId: 't1', roles: world.roles, types: [docs, type('folders', {})] });
+  };
+  const bare = buildSnapshot({ tenantId: 't1', roles: world.roles, types: [docs, { ...UNDECLARED, name: 'folders' }] });
   const { policies, problems } = readSet(
     world.policies.map((one, at) => ({ name: `${at}.json`, content: documentOf(one, at) })),
     bare,

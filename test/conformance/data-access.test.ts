@@ -10,6 +10,7 @@ import type { Situation } from '../../src/authorization/situation.ts';
 import { renderSql } from '../../src/authorization/condition/sql.ts';
 import { type FreshDatabase, freshDatabase } from '../harness.ts';
 import { COLUMNS, limits, model, type Row, row, rowQuestion, situation, rightsOf } from './data-access-model.ts';
+import { tableOf } from './random-rows.ts';
 
 const SECONDS = Number(process.env.SECONDS_OF_FUZZ ?? 5);
 const ROWS = 120;
@@ -19,14 +20,7 @@ let rows: readonly Row[];
 
 beforeAll(async () => {
   database = await freshDatabase();
-  rows = fc.sample(row, ROWS);
-  const columns = Object.entries(COLUMNS);
-  await database.sql(`CREATE TABLE doc (n integer PRIMARY KEY, ${columns.map(([name, sql]) => `${name} ${sql}`).join(', ')})`);
-  for (const [n, one] of rows.entries())
-    await database.sql(`INSERT INTO doc VALUES ($1, ${columns.map((_, at) => `$${at + 2}`).join(', ')})`, [
-      n,
-      ...columns.map(([name]) => one[name]),
-    ]);
+  rows = await tableOf(database, 'doc', COLUMNS, row, ROWS);
 });
 afterAll(() => database.close());
 

@@ -80,7 +80,7 @@ interface Kinds {
 
 const quoted = (value: string): string => JSON.stringify(value);
 const literal = (value: number): string => (Number.isInteger(value) ? `${value}.0` : String(value));
-const comparison = fc.constantFrom('<', '<=', '>', '>=', '==', '!=');
+export const comparison = fc.constantFrom('<', '<=', '>', '>=', '==', '!=');
 const zone = fc.constantFrom('', '"UTC"', '"+05:30"', '"-08:00"', '"Europe/Berlin"', '"America/New_York"');
 const calendar = fc.constantFrom(
   'getFullYear',
@@ -95,7 +95,7 @@ const calendar = fc.constantFrom(
 const pattern = fc.constantFrom('a', '^a', 'b$', '[ab]+', '^$', '.', '(a|b)b', '\\\\d');
 
 /** Parts in the order given, joined by a template: `$0 + $1`. */
-const form = (template: string, ...parts: readonly fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
+export const form = (template: string, ...parts: readonly fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
   fc.tuple(...parts).map((values) => template.replace(/\$(\d)/g, (_, index: string) => values[Number(index)] ?? ''));
 
 /** Without an expression in two places that could multiply numbers beyond 2^53: there we differ by design. */

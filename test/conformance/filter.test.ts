@@ -6,6 +6,7 @@ import { rowsOf, TRUE } from '../../src/authorization/condition/filter.ts';
 import { renderSql } from '../../src/authorization/condition/sql.ts';
 import { type FreshDatabase, freshDatabase } from '../harness.ts';
 import { COLUMNS, conditions, known, type Row, row, schema } from './row-conditions.ts';
+import { tableOf } from './random-rows.ts';
 
 const SECONDS = Number(process.env.SECONDS_OF_FUZZ ?? 5);
 const ROWS = 150;
@@ -15,15 +16,7 @@ let rows: readonly Row[];
 
 beforeAll(async () => {
   database = await freshDatabase();
-  rows = fc.sample(row, ROWS);
-  const columns = Object.entries(COLUMNS);
-  await database.sql(`CREATE TABLE thing (id integer PRIMARY KEY, ${columns.map(([name, { sql }]) => `${name} ${sql}`).join(', ')})`);
-  for (const [id, one] of rows.entries()) {
-    const values = columns.map(([name]) =>
-      name === 'digest' && typeof one.digest === 'string' ? Buffer.from(one.digest, 'base64') : one[name],
-    );
-    await database.sql(`INSERT INTO thing VALUES ($1, ${columns.map((_, i) => `$${i + 2}`).join(', ')})`, [id, ...values]);
-  }
+  rows = await tableOf(database, 'thing', Object.fromEntries(Object.entries(COLUMNS).map(([name, { sql }]) => [name, sql])), row, ROWS);
 });
 afterAll(() => database.close());
 
@@ -37,8 +30,8 @@ const names = Object.fromEntries(Object.keys(COLUMNS).map((name) => [name, `thin
 const idsWhere = async (filter: Parameters<typeof renderSql>[0]): Promise<readonly number[]> => {
   const rendered = renderSql(filter, names);
   if (!rendered.ok) throw new Error(`no column for ${rendered.missing.join(', ')}`);
-  const found = await database.sql<{ id: number }>(`SELECT id FROM thing WHERE ${rendered.sql} ORDER BY id`, rendered.parameters);
-  return found.map(({ id }) => id);
+  const found = await database.sql<{ n: number }>(`SELECT n FROM thing WHERE ${rendered.sql} ORDER BY n`, rendered.parameters);
+  return found.map(({ n }) => n);
 };
 
 describe('a row filter', () => {

@@ -1,6 +1,7 @@
 // Random conditions about rows, rows to ask about, and everything else that the conditions read.
 import fc from 'fast-check';
 import { type Activation, conditionSchema, type Type } from '../../src/authorization/condition/condition.ts';
+import { comparison, form } from './expressions.ts';
 
 const STRING: Type = { kind: 'string' };
 const LEVELS = ['low', 'high'];
@@ -93,10 +94,6 @@ interface Kinds {
   readonly duration: string;
   readonly texts: string;
 }
-
-const comparison = fc.constantFrom('<', '<=', '>', '>=', '==', '!=');
-const form = (template: string, ...parts: readonly fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
-  fc.tuple(...parts).map((values) => template.replace(/\$(\d)/g, (_match, index: string) => values[Number(index)] ?? ''));
 
 export const conditions = fc.letrec<Kinds>((any) => {
   const tie = any as (name: keyof Kinds) => fc.Arbitrary<string>;

@@ -4,7 +4,7 @@ import { UNBOUNDED } from '../bounds.ts';
 import { CLASSIFICATIONS } from '../classification.ts';
 import { parseType, TYPE_WORDS } from '../attribute.ts';
 import type { Question } from '../question.ts';
-import type { ResourceType } from '../resource-type.ts';
+import { type ResourceType, UNDECLARED } from '../resource-type.ts';
 import type { Grant, Sources, SubjectRows } from '../rights.ts';
 import type { Role } from '../role.ts';
 import type { Situation } from '../situation.ts';
@@ -52,14 +52,12 @@ const readType = (fields: Fields): ResourceType => {
   const wrong = declared.find(([, text]) => parseType(text) === null);
   if (wrong !== undefined) fields.problem('attributes', `${wrong[0]} has no type of ours`, `write ${TYPE_WORDS}`);
   const type: ResourceType = {
+    ...UNDECLARED,
     name: fields.text('name', WORD),
-    description: '',
     actions: fields.texts('actions', WORD, []),
     ownerActions: fields.texts('ownerActions', WORD, []),
     defaultClassification: fields.oneOf('defaultClassification', CLASSIFICATIONS, 'internal') ?? 'internal',
     attributes: Object.fromEntries(declared),
-    parentTypes: [],
-    builtIn: false,
   };
   fields.done();
   return type;

@@ -3,7 +3,7 @@ import { compileRights, type Grant, type Rights, type SubjectRows } from '../../
 import { conditionSchema, parseCondition } from '../../../src/authorization/condition/condition.ts';
 import { evaluate } from '../../../src/authorization/evaluate.ts';
 import type { Question } from '../../../src/authorization/question.ts';
-import type { ResourceType } from '../../../src/authorization/resource-type.ts';
+import { type ResourceType, UNDECLARED } from '../../../src/authorization/resource-type.ts';
 import { UNBOUNDED } from '../../../src/authorization/bounds.ts';
 import type { Role } from '../../../src/authorization/role.ts';
 import { bareSituation, type Situation } from '../../../src/authorization/situation.ts';
@@ -62,14 +62,8 @@ const ROLES = model('g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act', { g: 
 
 const NOW = 1_700_000_000_000;
 const type = (name: string, over: Partial<ResourceType> = {}): ResourceType => ({
+  ...UNDECLARED,
   name,
-  description: '',
-  actions: [],
-  ownerActions: [],
-  defaultClassification: 'internal',
-  attributes: {},
-  parentTypes: [],
-  builtIn: false,
   ...over,
 });
 const role = (name: string, ...permissions: string[]): Role => ({

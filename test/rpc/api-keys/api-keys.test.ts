@@ -6,8 +6,8 @@ import { hashSecret, makeSecret } from '../../../src/api-keys/secret.ts';
 import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor } from '../../harness.ts';
-import { createWorld, newTenancy, newUser, outcome, type Tenancy, type World } from '../identity/world.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
+import { createWorld, newTenancy, newUser, type Tenancy, type World } from '../identity/world.ts';
 
 let database: FreshDatabase;
 let world: World;
@@ -58,7 +58,7 @@ describe('creating an API key', () => {
 
   it('gives it nothing that the creator does not hold', async () => {
     const clerk = userCaller(home.tenantId, await newUser(world, home, { roles: ['developer'] }));
-    expect(await outcome(create({ permissions: ['config:write'] }, clerk))).toBe('ok');
+    expect(await outcome(create({ permissions: ['config:write'] }, clerk))).toBe('OK');
     expect(await outcome(create({ permissions: ['config:write', 'users:write'] }, clerk))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
     expect(await outcome(create({ permissions: ['config:*', '*:*'] }, clerk))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
     expect(await outcome(create({ permissions: ['installation:tenants'] }, clerk))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
@@ -66,7 +66,7 @@ describe('creating an API key', () => {
 
   it('is capped by the scopes of the token that asks', async () => {
     const scoped = { ...home.admin, scopes: ['config:read'] } as Caller;
-    expect(await outcome(create({ permissions: ['config:read'], scopes: ['config:read'] }, scoped))).toBe('ok');
+    expect(await outcome(create({ permissions: ['config:read'], scopes: ['config:read'] }, scoped))).toBe('OK');
     expect(await outcome(create({ permissions: ['config:read'] }, scoped))).toBe('PERMISSION_DENIED/SCOPE_MISSING');
     expect(await outcome(create({ scopes: ['config:read', 'more'] }, scoped))).toBe('PERMISSION_DENIED/SCOPE_MISSING');
     expect(await outcome(create({ permissions: ['config:write'], scopes: ['config:read'] }, scoped))).toBe(
@@ -218,9 +218,9 @@ describe('revoking an API key', () => {
     expect(await outcome(revoke(one.keyId, plain))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
     expect(await outcome(revoke('key_none', plain))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
     expect(await outcome(revoke('key_none'))).toBe('NOT_FOUND/API_KEY_NOT_FOUND');
-    expect(await outcome(revoke(one.keyId, owner))).toBe('ok');
+    expect(await outcome(revoke(one.keyId, owner))).toBe('OK');
     const itself: Caller = { kind: 'api_key', tenantId: home.tenantId, keyId: two.keyId, ownerId: 'usr_x', permissions: [], scopes: [] };
-    expect(await outcome(revoke(two.keyId, itself))).toBe('ok');
+    expect(await outcome(revoke(two.keyId, itself))).toBe('OK');
   });
 
   it('reads a key of another tenant as unknown', async () => {

@@ -1,5 +1,6 @@
 // EnforceDataAccess on a real Postgres: filters that find what checks allow, masks, and who is told what.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { UNDECLARED } from '../../../src/authorization/resource-type.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { rowFilterSql } from '../../../src/client/row-filter.ts';
 import { Effect, type EnforceDataAccessRequest, EnforceDataAccessResponse } from '../../../src/gen/securityhub/v1/authorization.ts';
@@ -57,23 +58,14 @@ beforeAll(async () => {
   world = await createWorld(database);
   await seed(world, 'acme', { usr_owner: ['owner'], usr_checker: ['owner'] });
   const root = callAs(user('usr_owner'));
-  const type = {
-    description: '',
-    actions: [],
-    ownerActions: [],
-    defaultClassification: 'internal',
-    attributes: {},
-    parentTypes: [],
-    builtIn: false,
-  };
-  await world.authorization.putResourceType('acme', { ...type, name: 'folders' }, root);
+  await world.authorization.putResourceType('acme', { ...UNDECLARED, name: 'folders' }, root);
   const attributes = { amount: 'int', frozen: 'bool', region: 'string', email: 'string' };
   await world.authorization.putResourceType(
     'acme',
-    { ...type, name: 'invoices', ownerActions: ['write'], attributes, parentTypes: ['folders'] },
+    { ...UNDECLARED, name: 'invoices', ownerActions: ['write'], attributes, parentTypes: ['folders'] },
     root,
   );
-  await world.authorization.putResourceType('acme', { ...type, name: 'invoices.secret', parentTypes: ['invoices'] }, root);
+  await world.authorization.putResourceType('acme', { ...UNDECLARED, name: 'invoices.secret', parentTypes: ['invoices'] }, root);
   const given = { effect: 'allow', condition: '', notBefore: null, expiresAt: null, reason: '' } as const;
   const to = (id: string) => ({ type: 'user', id });
   for (const grant of [

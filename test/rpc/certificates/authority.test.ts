@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { days, hours, minutes, seconds } from '../../../src/base/time.ts';
-import { type FreshDatabase, freshDatabase, testClock, waitFor } from '../../harness.ts';
-import { createGround, csrPem, type Ground, leafOf, openssl, operator, p256, refusal, sealerOf, TRUST_DOMAIN } from './setup.ts';
+import { type FreshDatabase, freshDatabase, outcome, testClock, waitFor } from '../../harness.ts';
+import { createGround, csrPem, type Ground, leafOf, openssl, operator, p256, sealerOf, TRUST_DOMAIN } from './setup.ts';
 
 const good = { namespace: 'shop', service: 'billing' };
 const START = Date.UTC(2026, 10, 21, 12);
@@ -48,7 +48,7 @@ describe('the authority', () => {
 
   it('stops the start under another master key', async () => {
     await open({ sealer: sealerOf() });
-    expect(await refusal(open({ sealer: sealerOf() }))).toBe('FAILED_PRECONDITION/MASTER_KEY_MISMATCH');
+    expect(await outcome(open({ sealer: sealerOf() }))).toBe('FAILED_PRECONDITION/MASTER_KEY_MISMATCH');
   });
 
   it('holds its private keys sealed', async () => {

@@ -5,7 +5,7 @@ import { minutes } from '../../../src/base/time.ts';
 import type { IssueServiceCertRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { KeyType } from '../../../src/gen/securityhub/v1/certificate.ts';
 import type { Caller } from '../../../src/base/caller.ts';
-import { type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
 import {
   anonymous,
   createGround,
@@ -18,7 +18,6 @@ import {
   operator,
   p256,
   plainUser,
-  refusal,
   TRUST_DOMAIN,
   workloadCaller,
 } from './setup.ts';
@@ -104,7 +103,7 @@ describe('a certificate from a signing request', () => {
     const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     const uri = `subjectAltName=URI:spiffe://${TRUST_DOMAIN}/ns/shop/sa/billing,DNS:billing.shop.svc`;
     const csr = openssl({ 'key.pem': key }, ['req', '-new', '-key', 'key.pem', '-subj', '/O=Acme/CN=billing', '-addext', uri]);
-    expect(await refusal(ground.issue(workloadCaller(), { csr: Buffer.from(csr) }))).toBe('OK');
+    expect(await outcome(ground.issue(workloadCaller(), { csr: Buffer.from(csr) }))).toBe('OK');
   });
 });
 
@@ -116,7 +115,7 @@ describe('the life of a certificate', () => {
   it('is what was asked for', async () => expect(await life(600)).toBe(600));
   it('is capped at the most, and not_after says so', async () => expect(await life(10 ** 7)).toBe(86_400));
   it('is refused below the least', async () =>
-    expect(await refusal(ground.issue(operator(), { ...good(), ttl: { seconds: 1, nanos: 0 } }))).toBe('INVALID_ARGUMENT/REQUEST_INVALID'));
+    expect(await outcome(ground.issue(operator(), { ...good(), ttl: { seconds: 1, nanos: 0 } }))).toBe('INVALID_ARGUMENT/REQUEST_INVALID'));
 });
 
 describe('a generated key', () => {
@@ -145,8 +144,8 @@ describe('a generated key', () => {
       config: { allowGeneratedKeys: true },
     });
     const wish = { ...good(), csr: Buffer.alloc(0), generateKey: { type: KeyType.KEY_TYPE_ECDSA_P256 } };
-    expect(await refusal(strict.issue(operator(), wish))).toBe('FAILED_PRECONDITION/KEY_GENERATION_DISABLED');
-    expect(await refusal(allowed.issue(operator(), wish))).toBe('OK');
+    expect(await outcome(strict.issue(operator(), wish))).toBe('FAILED_PRECONDITION/KEY_GENERATION_DISABLED');
+    expect(await outcome(allowed.issue(operator(), wish))).toBe('OK');
     await Promise.all([strict.stop(), allowed.stop()]);
   });
 
@@ -380,14 +379,14 @@ const CASES: readonly Case[] = [
 describe('IssueServiceCert answers', () => {
   it.each(CASES)('$wanted to $title', async ({ caller, request: wish, wanted }) => {
     const before = performance.now();
-    expect(await refusal(ground.issue(caller ?? operator(), wish()))).toBe(wanted);
+    expect(await outcome(ground.issue(caller ?? operator(), wish()))).toBe(wanted);
     expect(performance.now() - before).toBeLessThan(2000);
   });
 
   it('changes nothing when it refuses', async () => {
     const count = async (): Promise<unknown> => (await database.sql('SELECT count(*) FROM certificates'))[0];
     const before = await count();
-    for (const one of CASES.filter(({ wanted }) => wanted !== 'OK')) await refusal(ground.issue(one.caller ?? operator(), one.request()));
+    for (const one of CASES.filter(({ wanted }) => wanted !== 'OK')) await outcome(ground.issue(one.caller ?? operator(), one.request()));
     expect(await count()).toEqual(before);
   });
 });
@@ -395,8 +394,8 @@ describe('IssueServiceCert answers', () => {
 describe('in production', () => {
   it('nobody gets localhost or a loopback address', async () => {
     const strict = await createGround({ database, sealer: ground.platform.sealer, production: true });
-    expect(await refusal(strict.issue(operator(), { ...good(), dnsNames: ['localhost'] }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
-    expect(await refusal(strict.issue(operator(), { ...good(), ipAddresses: ['127.0.0.1'] }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
+    expect(await outcome(strict.issue(operator(), { ...good(), dnsNames: ['localhost'] }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
+    expect(await outcome(strict.issue(operator(), { ...good(), ipAddresses: ['127.0.0.1'] }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
     await strict.stop();
   });
 });
@@ -404,7 +403,7 @@ describe('in production', () => {
 describe('a suspended tenant', () => {
   it('gets no certificates', async () => {
     const other = await createGround({ database, sealer: ground.platform.sealer, suspended: () => true });
-    expect(await refusal(other.issue(operator(), good()))).toBe('PERMISSION_DENIED/TENANT_SUSPENDED');
+    expect(await outcome(other.issue(operator(), good()))).toBe('PERMISSION_DENIED/TENANT_SUSPENDED');
     await other.stop();
   });
 });
@@ -421,6 +420,6 @@ describe('an idempotency key', () => {
 
   it('belongs to one request', async () => {
     await ground.issue(operator(), { ...good(), idempotencyKey: 'k2' });
-    expect(await refusal(ground.issue(operator(), { ...good(), idempotencyKey: 'k2' }))).toBe('FAILED_PRECONDITION/IDEMPOTENCY_KEY_REUSED');
+    expect(await outcome(ground.issue(operator(), { ...good(), idempotencyKey: 'k2' }))).toBe('FAILED_PRECONDITION/IDEMPOTENCY_KEY_REUSED');
   });
 });

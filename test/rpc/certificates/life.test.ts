@@ -6,7 +6,7 @@ import type { Caller } from '../../../src/base/caller.ts';
 import { days, hours, minutes, seconds } from '../../../src/base/time.ts';
 import { CertificateServiceService } from '../../../src/gen/securityhub/v1/certificate.ts';
 import type { IssueServiceCertResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, type TestClock, testClock, waitFor } from '../../harness.ts';
 import {
   anonymous,
   createGround,
@@ -17,7 +17,6 @@ import {
   p256,
   peerOf,
   plainUser,
-  refusal,
   sealerOf,
   TENANT,
   workloadCaller,
@@ -125,19 +124,19 @@ describe('a renewed certificate', () => {
 
   it('needs mTLS', async () => {
     const work = door().renew({ csr: csrPem(p256()), generate: null, ttl: null, idempotencyKey: '' }, call(operator()));
-    expect(await refusal(work)).toBe('FAILED_PRECONDITION/CERTIFICATE_REQUIRED');
+    expect(await outcome(work)).toBe('FAILED_PRECONDITION/CERTIFICATE_REQUIRED');
   });
 
   it('is refused to a revoked one', async () => {
     const first = await issued();
     await door().revoke({ tenantId: '', serialNumber: first.serialNumber, reason: '' }, call(operator()));
-    expect(await refusal(renew(first.certificatePem, csrPem(p256())))).toBe('UNAUTHENTICATED/TOKEN_REVOKED');
+    expect(await outcome(renew(first.certificatePem, csrPem(p256())))).toBe('UNAUTHENTICATED/TOKEN_REVOKED');
   });
 
   it('is refused when the request asks for another', async () => {
     const first = await issued();
     const csr = csrPem(p256(), { uris: ['spiffe://test.example/ns/shop/sa/payments'] });
-    expect(await refusal(renew(first.certificatePem, csr))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
+    expect(await outcome(renew(first.certificatePem, csr))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
   });
 });
 
@@ -177,21 +176,21 @@ describe('a revoked certificate', () => {
 
   it('may be revoked by its holder, not by its neighbour, and not by a user without the right', async () => {
     const { serialNumber } = await issued();
-    expect(await refusal(revoke(serialNumber, workloadCaller({ name: 'payments' })))).toBe('NOT_FOUND/CERTIFICATE_NOT_FOUND');
-    expect(await refusal(revoke(serialNumber, plainUser()))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
-    expect(await refusal(revoke(serialNumber, billing))).toBe('OK');
+    expect(await outcome(revoke(serialNumber, workloadCaller({ name: 'payments' })))).toBe('NOT_FOUND/CERTIFICATE_NOT_FOUND');
+    expect(await outcome(revoke(serialNumber, plainUser()))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
+    expect(await outcome(revoke(serialNumber, billing))).toBe('OK');
   });
 
   it('is unknown to another tenant', async () => {
     const { serialNumber } = await issued();
-    expect(await refusal(revoke(serialNumber, operator('other')))).toBe('NOT_FOUND/CERTIFICATE_NOT_FOUND');
+    expect(await outcome(revoke(serialNumber, operator('other')))).toBe('NOT_FOUND/CERTIFICATE_NOT_FOUND');
     const named = door().revoke({ tenantId: TENANT, serialNumber, reason: '' }, call(operator('other')));
-    expect(await refusal(named)).toBe('PERMISSION_DENIED/TENANT_FORBIDDEN');
+    expect(await outcome(named)).toBe('PERMISSION_DENIED/TENANT_FORBIDDEN');
   });
 
   it('needs a reason of the list', async () => {
     const { serialNumber } = await issued();
-    expect(await refusal(revoke(serialNumber, operator(), 'because'))).toBe('INVALID_ARGUMENT/REQUEST_INVALID');
+    expect(await outcome(revoke(serialNumber, operator(), 'because'))).toBe('INVALID_ARGUMENT/REQUEST_INVALID');
   });
 
   it('takes every certificate of its key with it when the key is compromised', async () => {
@@ -248,7 +247,7 @@ describe('a join token', () => {
     const { joinToken } = await created();
     const results = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
-        refusal(
+        outcome(
           (i % 2 === 0 ? ground : replica).issue(anonymous, {
             csr: csrPem(p256()),
             attestation: { proof: { $case: 'joinToken', value: joinToken } },
@@ -266,42 +265,42 @@ describe('a join token', () => {
 
   it('that is spent is refused before a key is made or a request looked at', async () => {
     const { joinToken } = await created();
-    expect(await refusal(join(joinToken, { csr: Buffer.from('x') }))).toBe('INVALID_ARGUMENT/CSR_INVALID');
+    expect(await outcome(join(joinToken, { csr: Buffer.from('x') }))).toBe('INVALID_ARGUMENT/CSR_INVALID');
     await join(joinToken);
-    expect(await refusal(join(joinToken, { csr: Buffer.from('x') }))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    expect(await outcome(join(joinToken, { csr: Buffer.from('x') }))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
     // Both are a mistake that is found where a key would be made.
     const both = { generateKey: { type: 3 }, idempotencyKey: 'again' };
-    expect(await refusal(join(joinToken, both))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    expect(await outcome(join(joinToken, both))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
   });
 
   it('is for no service that may do more than its maker', async () => {
-    expect(await refusal(created({ name: { namespace: 'shop', service: 'mighty' } }))).toBe('PERMISSION_DENIED/ESCALATION');
+    expect(await outcome(created({ name: { namespace: 'shop', service: 'mighty' } }))).toBe('PERMISSION_DENIED/ESCALATION');
   });
 
   it('is not spent by a bad request', async () => {
     const { joinToken } = await created();
-    expect(await refusal(join(joinToken, { csr: Buffer.from('x') }))).toBe('INVALID_ARGUMENT/CSR_INVALID');
-    expect(await refusal(join(joinToken, { dnsNames: ['www.example.org'] }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
-    expect(await refusal(join(joinToken, { service: 'billing' }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
-    expect(await refusal(join(joinToken))).toBe('OK');
+    expect(await outcome(join(joinToken, { csr: Buffer.from('x') }))).toBe('INVALID_ARGUMENT/CSR_INVALID');
+    expect(await outcome(join(joinToken, { dnsNames: ['www.example.org'] }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
+    expect(await outcome(join(joinToken, { service: 'billing' }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
+    expect(await outcome(join(joinToken))).toBe('OK');
   });
 
   it('ends', async () => {
     const { joinToken } = await created({ ttl: 50 });
     await new Promise((resolve) => setTimeout(resolve, 80));
-    expect(await refusal(join(joinToken))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    expect(await outcome(join(joinToken))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
   });
 
   it('of our making only, and of no other shape', async () => {
     const { joinToken } = await created();
     const last = joinToken.at(-1) === 'A' ? 'B' : 'A';
     for (const text of ['', 'x', `${joinToken.slice(0, -1)}${last}`, joinToken.replace('acme', 'other')])
-      expect(await refusal(join(text))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+      expect(await outcome(join(text))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
   });
 
   it('is made for a namespace of the tenant only', async () => {
-    expect(await refusal(created({ name: { namespace: 'other', service: 'x' } }))).toBe('PERMISSION_DENIED/NAMESPACE_FORBIDDEN');
-    expect(await refusal(created({ name: { namespace: 'security-hub', service: 'x' } }))).toBe('PERMISSION_DENIED/NAMESPACE_FORBIDDEN');
+    expect(await outcome(created({ name: { namespace: 'other', service: 'x' } }))).toBe('PERMISSION_DENIED/NAMESPACE_FORBIDDEN');
+    expect(await outcome(created({ name: { namespace: 'security-hub', service: 'x' } }))).toBe('PERMISSION_DENIED/NAMESPACE_FORBIDDEN');
   });
 
   it('is shown once, and kept as a keyed hash', async () => {
@@ -330,14 +329,14 @@ describe('a certificate that has ended', () => {
     clock.advance(hours(2));
     expect((await vouch(certificatePem)).spiffeId).toContain('/ns/shop/sa/billing');
     clock.advance(hours(24));
-    expect(await refusal(vouch(certificatePem))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    expect(await outcome(vouch(certificatePem))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
   });
 
   it('does not vouch for another key, nor for a key made here', async () => {
     const { certificatePem } = await issued({ csr: csrPem(pair) });
     clock.advance(hours(2));
-    expect(await refusal(vouch(certificatePem, {}, p256()))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
-    expect(await refusal(vouch(certificatePem, { csr: Buffer.alloc(0), generateKey: { type: 1 } }))).toBe(
+    expect(await outcome(vouch(certificatePem, {}, p256()))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    expect(await outcome(vouch(certificatePem, { csr: Buffer.alloc(0), generateKey: { type: 1 } }))).toBe(
       'INVALID_ARGUMENT/ATTESTATION_INVALID',
     );
   });
@@ -346,13 +345,13 @@ describe('a certificate that has ended', () => {
     const { certificatePem, serialNumber } = await issued({ csr: csrPem(pair) });
     await door().revoke({ tenantId: '', serialNumber, reason: '' }, call(operator()));
     clock.advance(hours(2));
-    expect(await refusal(vouch(certificatePem))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
+    expect(await outcome(vouch(certificatePem))).toBe('UNAUTHENTICATED/ATTESTATION_INVALID');
   });
 
   it('does not vouch for another service', async () => {
     const { certificatePem } = await issued({ csr: csrPem(pair) });
     clock.advance(hours(2));
-    expect(await refusal(vouch(certificatePem, { service: 'payments' }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
+    expect(await outcome(vouch(certificatePem, { service: 'payments' }))).toBe('PERMISSION_DENIED/IDENTITY_FORBIDDEN');
   });
 });
 

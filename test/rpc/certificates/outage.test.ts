@@ -1,8 +1,8 @@
 // With Postgres away nothing is issued, nothing is guessed, and what is known stays known.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
+import { type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
 import { type TcpProxy, tcpProxy } from '../../storage/tcp-proxy.ts';
-import { createGround, csrPem, type Ground, operator, p256, refusal } from './setup.ts';
+import { createGround, csrPem, type Ground, operator, p256 } from './setup.ts';
 
 let database: FreshDatabase;
 let wire: TcpProxy;
@@ -26,11 +26,11 @@ const issue = (over: object = {}) => ground.issue(operator(), { namespace: 'shop
 describe('without Postgres', () => {
   it('a certificate that cannot be recorded is not issued, and later it is', async () => {
     wire.cut();
-    expect(await refusal(issue())).toBe('UNAVAILABLE/AUDIT_UNAVAILABLE');
-    expect(await refusal(issue({ idempotencyKey: 'k' }))).toBe('UNAVAILABLE/AUDIT_UNAVAILABLE');
+    expect(await outcome(issue())).toBe('UNAVAILABLE/AUDIT_UNAVAILABLE');
+    expect(await outcome(issue({ idempotencyKey: 'k' }))).toBe('UNAVAILABLE/AUDIT_UNAVAILABLE');
     wire.mend();
-    await waitFor(async () => (await refusal(issue())) === 'OK', 10_000, 'issuing again');
-    expect(await refusal(issue({ idempotencyKey: 'k' }))).toBe('OK');
+    await waitFor(async () => (await outcome(issue())) === 'OK', 10_000, 'issuing again');
+    expect(await outcome(issue({ idempotencyKey: 'k' }))).toBe('OK');
   });
 
   it('certificates are identified as before, and our own is renewed', async () => {

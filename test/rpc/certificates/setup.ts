@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Call } from '../../../src/base/call.ts';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
-import { Fault } from '../../../src/base/fault.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Sealer } from '../../../src/base/sealer.ts';
 import { type Clock, days, hours, minutes } from '../../../src/base/time.ts';
@@ -22,7 +21,7 @@ import { X509Certificate } from 'node:crypto';
 export const TRUST_DOMAIN = 'test.example';
 export const TENANT = 'acme';
 
-const entry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry =>
+export const entry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry =>
   // The last name as it may stand in entries of earlier releases.
   workloadEntry({ name: 'billing', dnsNames: ['billing.example.com', 'billing'], certificateTtlSeconds: 0, ...over });
 
@@ -138,19 +137,6 @@ export const createGround = async (options: GroundOptions): Promise<Ground> => {
       await platform.stop();
     },
   };
-};
-
-export { entry };
-
-/** What went wrong: the fault's code and reason. */
-export const refusal = async (work: Promise<unknown>): Promise<string> => {
-  try {
-    await work;
-    return 'OK';
-  } catch (thrown) {
-    if (thrown instanceof Fault) return `${thrown.code}/${thrown.reason}`;
-    throw thrown;
-  }
 };
 
 export interface CsrWish {

@@ -1,7 +1,7 @@
 // First start and set-up tokens: once, whoever comes at the same time.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
-import { createWorld, from, logInAs, outcome, PASSWORD, type World } from './world.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
+import { createWorld, from, logInAs, PASSWORD, type World } from './world.ts';
 
 let database: FreshDatabase;
 let worlds: readonly World[];
@@ -34,7 +34,7 @@ describe('the first start', () => {
     );
     expect(row).toEqual({ users: 1, keys: 1 });
     expect(await world.identity.namespaceOwner('default')).toBe('dev');
-    expect(await outcome(world.identity.login(logInAs('dev', 'admin', created.password), from('127.0.0.1')))).toBe('ok');
+    expect(await outcome(world.identity.login(logInAs('dev', 'admin', created.password), from('127.0.0.1')))).toBe('OK');
     const verified = await world.apiKeys.verify(created.apiKey, Date.now());
     expect(verified).toMatchObject({ ok: true, key: { ownerId: created.userId, permissions: ['*:*'] } });
     const admin = { type: 'user', id: created.userId };
@@ -64,8 +64,8 @@ describe('a set-up token', () => {
     const outcomes = await Promise.all(
       Array.from({ length: 4 }, (_, index) => outcome(at(index).identity.redeemSetupToken(token, first, NOBODY))),
     );
-    expect(outcomes.toSorted()).toEqual([...Array.from({ length: 3 }, () => 'UNAUTHENTICATED/SETUP_TOKEN_INVALID'), 'ok']);
-    expect(await outcome(at(0).identity.login(logInAs('acme', 'admin', PASSWORD), from('127.0.0.1')))).toBe('ok');
+    expect(outcomes.toSorted()).toEqual(['OK', ...Array.from({ length: 3 }, () => 'UNAUTHENTICATED/SETUP_TOKEN_INVALID')]);
+    expect(await outcome(at(0).identity.login(logInAs('acme', 'admin', PASSWORD), from('127.0.0.1')))).toBe('OK');
   });
 
   it('is worth nothing after its time, or made up', async () => {
@@ -88,6 +88,6 @@ describe('a set-up token', () => {
     expect(await outcome(at(1).identity.redeemSetupToken(token, { ...asked, password: 'weak' }, NOBODY))).toBe(
       'INVALID_ARGUMENT/PASSWORD_TOO_WEAK',
     );
-    expect(await outcome(at(1).identity.redeemSetupToken(token, asked, NOBODY))).toBe('ok');
+    expect(await outcome(at(1).identity.redeemSetupToken(token, asked, NOBODY))).toBe('OK');
   });
 });

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { Call } from '../../../src/base/call.ts';
 import { createAttempts } from '../../../src/identity/attempts.postgres.ts';
-import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
+import { type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
 import { tcpProxy, through } from '../../storage/tcp-proxy.ts';
-import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 const INVALID = 'UNAUTHENTICATED/CREDENTIALS_INVALID';
 let database: FreshDatabase;
@@ -60,12 +60,12 @@ describe('a login', () => {
   });
 
   it.each([['ANN'], ['ａｎｎ'], ['ann@example.com'], ['ANN@EXAMPLE.COM']])('finds the account by %s', async (name) => {
-    expect(await outcome(login(name, PASSWORD))).toBe('ok');
+    expect(await outcome(login(name, PASSWORD))).toBe('OK');
   });
 
   it('takes the password however its accents were typed', async () => {
     await newUser(world, home, { username: 'accents', password: 'cafe\u0301 au lait, please' });
-    expect(await outcome(login('accents', 'caf\u00e9 au lait, please'))).toBe('ok');
+    expect(await outcome(login('accents', 'caf\u00e9 au lait, please'))).toBe('OK');
   });
 
   it('leaves an event with the session and never the password', async () => {
@@ -82,14 +82,14 @@ describe('a login', () => {
     const alone = await freshDatabase();
     const small = await createWorld(alone);
     const only = await newTenancy(small);
-    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe('ok');
+    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe('OK');
     const second = await newTenancy(small);
     expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe(INVALID);
     await small.identity.changeTenantStatus(
       { tenantId: second.tenantId, status: 'suspended', reason: '' },
       { ...from('10.0.0.1'), caller: only.admin },
     );
-    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe('ok');
+    expect(await outcome(small.identity.login(logInAs('', only.username, only.password), from('10.0.0.1')))).toBe('OK');
     await small.close();
     await alone.close();
   });
@@ -119,7 +119,7 @@ describe('a refused login', () => {
         login('', ''),
       ].map((one) =>
         one.then(
-          () => 'ok',
+          () => 'OK',
           (fault: Error) => fault,
         ),
       ),
@@ -142,14 +142,14 @@ describe('the limit of failures', () => {
     await newUser(world, home, { username: 'bob' });
     for (let attempt = 0; attempt < 5; attempt += 1) expect(await outcome(login('bob', 'wrong', '10.1.0.1'))).toBe(INVALID);
     expect(await outcome(login('bob', PASSWORD, '10.1.0.1'))).toBe(INVALID);
-    expect(await outcome(login('bob', PASSWORD, '10.1.0.2'))).toBe('ok');
+    expect(await outcome(login('bob', PASSWORD, '10.1.0.2'))).toBe('OK');
   });
 
   it('starts anew after a success', async () => {
     await newUser(world, home, { username: 'carl' });
     for (let round = 0; round < 3; round += 1) {
       for (let attempt = 0; attempt < 4; attempt += 1) await outcome(login('carl', 'wrong', '10.2.0.1'));
-      expect(await outcome(login('carl', PASSWORD, '10.2.0.1'))).toBe('ok');
+      expect(await outcome(login('carl', PASSWORD, '10.2.0.1'))).toBe('OK');
     }
   });
 
@@ -180,10 +180,10 @@ describe('the limit of failures', () => {
 
   it('lets strangers lock nobody out of the networks he logs in from, where failures count by themselves', async () => {
     await newUser(world, home, { username: 'gus' });
-    expect(await outcome(login('gus', PASSWORD, '10.13.0.1'))).toBe('ok');
+    expect(await outcome(login('gus', PASSWORD, '10.13.0.1'))).toBe('OK');
     await Promise.all(Array.from({ length: 60 }, (_, guess) => outcome(login('gus', 'wrong', `10.14.0.${guess}`))));
     expect(await outcome(login('gus', PASSWORD, '10.15.0.1'))).toBe(INVALID);
-    expect(await outcome(login('gus', PASSWORD, '10.13.0.2'))).toBe('ok');
+    expect(await outcome(login('gus', PASSWORD, '10.13.0.2'))).toBe('OK');
     world.entries.length = 0;
     await Promise.all(Array.from({ length: 60 }, (_, guess) => outcome(login('gus', 'wrong', `10.13.0.${100 + guess}`))));
     expect(world.entries.filter((entry) => entry.reason === 'PASSWORD_WRONG')).toHaveLength(50);
@@ -196,7 +196,7 @@ describe('the limit of failures', () => {
       database.sql<{ forget_at: Date }>(`SELECT forget_at FROM login_attempts WHERE account = $1 AND source = ''`, [userId]);
     await outcome(login('hans', 'wrong', '10.16.0.1'));
     const before = await ends();
-    expect(await outcome(login('hans', PASSWORD, '10.17.0.1'))).toBe('ok');
+    expect(await outcome(login('hans', PASSWORD, '10.17.0.1'))).toBe('OK');
     expect([before.length, await ends()]).toEqual([1, before]);
   });
 
@@ -232,7 +232,7 @@ describe('the limit of failures', () => {
       proxy.mend();
     }
     expect(await database.sql('SELECT FROM login_attempts WHERE account = $1', [userId])).toEqual([]);
-    expect(await guess(PASSWORD)).toBe('ok');
+    expect(await guess(PASSWORD)).toBe('OK');
     await replica.close();
     await proxy.close();
   });
@@ -254,7 +254,7 @@ describe('the limit of failures', () => {
       { ...from('::1'), caller: home.admin },
     );
     expect((await world.identity.getUser(home.tenantId, userId)).lockedUntil).toBeNull();
-    expect(await outcome(login('gina', PASSWORD, '10.7.0.1'))).toBe('ok');
+    expect(await outcome(login('gina', PASSWORD, '10.7.0.1'))).toBe('OK');
   });
 
   it('counts accounts that do not exist the same way, so that a lock gives nothing away', async () => {
@@ -273,7 +273,7 @@ describe('the limit of failures', () => {
       expect(await outcome(world.identity.login(logInAs(home.tenantId, 'hugo', PASSWORD), gone))).toBe(
         'DEADLINE_EXCEEDED/DEADLINE_EXCEEDED',
       );
-    expect(await outcome(login('hugo', PASSWORD, '10.10.0.1'))).toBe('ok');
+    expect(await outcome(login('hugo', PASSWORD, '10.10.0.1'))).toBe('OK');
   });
 });
 
@@ -297,10 +297,10 @@ describe('a login that races', () => {
   it('is hashed anew with the parameters of today', async () => {
     const userId = await newUser(world, home, { username: 'jane' });
     const stronger = await createWorld(database, { hashMemory: 9216 }, world);
-    expect(await outcome(stronger.identity.login(logInAs(home.tenantId, 'jane', PASSWORD), from('10.12.0.1')))).toBe('ok');
+    expect(await outcome(stronger.identity.login(logInAs(home.tenantId, 'jane', PASSWORD), from('10.12.0.1')))).toBe('OK');
     const [row] = await database.sql<{ password_hash: string }>('SELECT password_hash FROM users WHERE user_id = $1', [userId]);
     expect(row?.password_hash).toContain('$m=9216,t=1,p=1$');
-    expect(await outcome(login('jane', PASSWORD, '10.12.0.1'))).toBe('ok');
+    expect(await outcome(login('jane', PASSWORD, '10.12.0.1'))).toBe('OK');
     await stronger.close();
   });
 });

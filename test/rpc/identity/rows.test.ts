@@ -7,8 +7,8 @@ import * as tenant from '../../../src/gen/securityhub/v1/tenant.ts';
 import * as user from '../../../src/gen/securityhub/v1/user.ts';
 import * as workload from '../../../src/gen/securityhub/v1/workload.ts';
 import type { AnyRow } from '../../../src/server/rpc/define.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
-import { createWorld, from, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller } from '../../harness.ts';
+import { createWorld, from, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;
 let world: World;
@@ -234,7 +234,7 @@ describe('ApiKeyService', () => {
     const keeper = callAs(userCaller(home.tenantId, await newUser(world, home, { roles: ['admin'] })));
     const named = { tenantId: elsewhere.tenantId, apiKeyId: made?.id };
     expect(await outcome(revokeKey(named, keeper))).toBe('PERMISSION_DENIED/TENANT_FORBIDDEN');
-    expect(await outcome(revokeKey(named))).toBe('ok');
+    expect(await outcome(revokeKey(named))).toBe('OK');
   });
 });
 

@@ -1,7 +1,7 @@
 // What each setting of identity changes.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor } from '../../harness.ts';
-import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
+import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;
 let world: World;
@@ -37,7 +37,7 @@ it('MAX_LOGIN_ATTEMPTS says how many failures lock', () =>
   withSettings({ maxLoginAttempts: 2 }, async (strict) => {
     await newUser(world, home, { username: 'max' });
     await login(strict, 'max', 'wrong');
-    expect(await login(strict, 'max', PASSWORD)).toBe('ok');
+    expect(await login(strict, 'max', PASSWORD)).toBe('OK');
     await login(strict, 'max', 'wrong');
     await login(strict, 'max', 'wrong');
     expect(await login(strict, 'max', PASSWORD)).toBe(INVALID);
@@ -46,7 +46,7 @@ it('MAX_LOGIN_ATTEMPTS says how many failures lock', () =>
 it('MAX_LOGIN_ATTEMPTS of one locks at the first failure and lets the right one in', () =>
   withSettings({ maxLoginAttempts: 1 }, async (strict) => {
     await newUser(world, home, { username: 'one' });
-    expect([await login(strict, 'one', PASSWORD), await login(strict, 'one', PASSWORD)]).toEqual(['ok', 'ok']);
+    expect([await login(strict, 'one', PASSWORD), await login(strict, 'one', PASSWORD)]).toEqual(['OK', 'OK']);
     await login(strict, 'one', 'wrong');
     expect(await login(strict, 'one', PASSWORD)).toBe(INVALID);
   }));
@@ -56,21 +56,21 @@ it('LOCKOUT_DURATION_MINUTES says how long', () =>
     await newUser(world, home, { username: 'brief' });
     await login(brief, 'brief', 'wrong');
     expect(await login(brief, 'brief', PASSWORD)).toBe(INVALID);
-    await waitFor(async () => (await login(brief, 'brief', PASSWORD)) === 'ok', 10_000, 'the unlocking');
+    await waitFor(async () => (await login(brief, 'brief', PASSWORD)) === 'OK', 10_000, 'the unlocking');
   }));
 
 it('failures of one IPv6 network count together', async () => {
   await newUser(world, home, { username: 'six' });
   for (let host = 1; host <= 5; host += 1) await login(world, 'six', 'wrong', `2001:db8:1:2::${host}`);
   expect(await login(world, 'six', PASSWORD, '2001:db8:1:2::99')).toBe(INVALID);
-  expect(await login(world, 'six', PASSWORD, '2001:db8:1:3::1')).toBe('ok');
+  expect(await login(world, 'six', PASSWORD, '2001:db8:1:3::1')).toBe('OK');
 });
 
 it('PASSWORD_MIN_LENGTH and PASSWORD_REQUIRE_SPECIAL shape what is accepted', () =>
   withSettings({ passwordMinLength: 8, passwordRequireSpecial: false }, async (lax) => {
     expect(await outcome(newUser(world, home, { password: 'abcd1234' }))).toBe('INVALID_ARGUMENT/PASSWORD_TOO_WEAK');
     expect(await outcome(newUser(world, home, { password: 'abcdefgh1234' }))).toBe('INVALID_ARGUMENT/PASSWORD_TOO_WEAK');
-    expect(await outcome(newUser(lax, home, { password: 'abcd1234' }))).toBe('ok');
+    expect(await outcome(newUser(lax, home, { password: 'abcd1234' }))).toBe('OK');
   }));
 
 it('PASSWORD_HASH_MEMORY_KIB, _PASSES and _LANES are what a new hash costs', () =>

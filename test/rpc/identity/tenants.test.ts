@@ -1,7 +1,7 @@
 // Tenants on a real Postgres: who owns which namespace, what a suspension does, what the caches know.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
-import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
+import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;
 let world: World;
@@ -57,7 +57,7 @@ describe('creating a tenant', () => {
     const outcomes = await Promise.all(
       Array.from({ length: 8 }, (_, index) => outcome(create(`racer-${index}`, { namespaces: ['raced-ns'] }))),
     );
-    expect(outcomes.filter((one) => one === 'ok')).toHaveLength(1);
+    expect(outcomes.filter((one) => one === 'OK')).toHaveLength(1);
     expect(outcomes.filter((one) => one === 'ALREADY_EXISTS/NAMESPACE_TAKEN')).toHaveLength(7);
   });
 
@@ -134,7 +134,7 @@ describe('a suspended tenant', () => {
     await waitFor(async () => (await other.identity.tenant(tenancy.tenantId))?.status === 'suspended', 2500, 'the news');
     expect(await outcome(logIn())).toBe('UNAUTHENTICATED/CREDENTIALS_INVALID');
     await change('active');
-    expect(await outcome(logIn())).toBe('ok');
+    expect(await outcome(logIn())).toBe('OK');
   });
 
   it('is suspended once: again changes nothing', async () => {

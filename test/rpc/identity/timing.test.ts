@@ -1,7 +1,7 @@
 // How long a refusal takes says nothing about why: the ranks of the times of two kinds of refusal are mixed evenly.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type FreshDatabase, freshDatabase } from '../../harness.ts';
-import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+import { type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
+import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;
 let world: World;

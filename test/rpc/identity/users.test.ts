@@ -1,8 +1,8 @@
 // Users on a real Postgres: names that never mean two, rights nobody takes over, sessions that end.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../../src/base/call.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor } from '../../harness.ts';
-import { createWorld, from, logInAs, newTenancy, newUser, outcome, PASSWORD, type Tenancy, type World } from './world.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
+import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;
 let world: World;
@@ -64,12 +64,12 @@ describe('creating a user', () => {
   });
 
   it('lets the same name live in another tenant', async () => {
-    expect(await outcome(newUser(world, elsewhere, { username: 'Ann' }, callAs(elsewhere.admin)))).toBe('ok');
+    expect(await outcome(newUser(world, elsewhere, { username: 'Ann' }, callAs(elsewhere.admin)))).toBe('OK');
   });
 
   it('lets exactly one of many with the same name in', async () => {
     const outcomes = await Promise.all(Array.from({ length: 8 }, () => outcome(newUser(world, home, { username: 'raced' }))));
-    expect(outcomes.toSorted()).toEqual([...Array.from({ length: 7 }, () => 'ALREADY_EXISTS/USER_EXISTS'), 'ok']);
+    expect(outcomes.toSorted()).toEqual([...Array.from({ length: 7 }, () => 'ALREADY_EXISTS/USER_EXISTS'), 'OK']);
   });
 
   const bad = [
@@ -97,7 +97,7 @@ describe('creating a user', () => {
     const hr = await newUser(world, home, { username: 'hr', roles: ['admin'] });
     expect(await outcome(newUser(world, home, { username: 'boss', roles: ['owner'] }, as(hr)))).toBe('PERMISSION_DENIED/ESCALATION');
     expect(await outcome(newUser(world, home, { username: 'boss', roles: ['no-such-role'] }))).toContain('ROLE_NOT_FOUND');
-    expect(await outcome(newUser(world, home, { username: 'boss' }))).toBe('ok');
+    expect(await outcome(newUser(world, home, { username: 'boss' }))).toBe('OK');
   });
 
   it('answers the same user to the same idempotency key, also when both calls come at once', async () => {
@@ -167,10 +167,10 @@ describe('suspending a user', () => {
     if (claims === null) throw new Error('the token did not verify');
     await change(userId, 'suspended');
     await waitFor(() => other.tokens.revoked(claims) !== null, 2500, 'the revocation');
-    expect(await outcome(world.tokens.refresh(tokens.refreshToken, null, from('10.0.0.1')))).not.toBe('ok');
+    expect(await outcome(world.tokens.refresh(tokens.refreshToken, null, from('10.0.0.1')))).not.toBe('OK');
     await change(userId, 'active');
     expect(other.tokens.revoked(claims)).not.toBeNull();
-    expect(await outcome(world.tokens.refresh(tokens.refreshToken, null, from('10.0.0.1')))).not.toBe('ok');
+    expect(await outcome(world.tokens.refresh(tokens.refreshToken, null, from('10.0.0.1')))).not.toBe('OK');
     const fresh = await login('sam');
     const again = world.tokens.verify(fresh.accessToken, Date.now());
     expect(again.claims === null ? 'bad' : world.tokens.revoked(again.claims)).toBeNull();
@@ -180,7 +180,7 @@ describe('suspending a user', () => {
     const hr = await newUser(world, home, { roles: ['admin'] });
     const owner = await newUser(world, home, { roles: ['owner'] });
     expect(await outcome(change(owner, 'suspended', as(hr)))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
-    expect(await outcome(change(hr, 'suspended', as(owner)))).toBe('ok');
+    expect(await outcome(change(hr, 'suspended', as(owner)))).toBe('OK');
   });
 
   it('leaves the last owner, and whoever would suspend himself', async () => {
@@ -200,7 +200,7 @@ describe('suspending a user', () => {
       outcome(change(second, 'suspended', callAs(userCaller(tenancy.tenantId, first)), tenancy.tenantId)),
       outcome(change(first, 'suspended', callAs(userCaller(tenancy.tenantId, second)), tenancy.tenantId)),
     ]);
-    expect(outcomes.toSorted()).toEqual(['PERMISSION_DENIED/SUBJECT_SUSPENDED', 'ok']);
+    expect(outcomes.toSorted()).toEqual(['OK', 'PERMISSION_DENIED/SUBJECT_SUSPENDED']);
   });
 
   it('changes nothing the second time', async () => {
@@ -222,9 +222,9 @@ describe('setting a password', () => {
     const tokens = await login('pat');
     expect(await outcome(set(userId, as(userId), NEXT, 'wrong'))).toBe('UNAUTHENTICATED/CREDENTIALS_INVALID');
     expect(await outcome(set(userId, as(userId), NEXT))).toBe('UNAUTHENTICATED/CREDENTIALS_INVALID');
-    expect(await outcome(set(userId, as(userId), NEXT, PASSWORD))).toBe('ok');
+    expect(await outcome(set(userId, as(userId), NEXT, PASSWORD))).toBe('OK');
     expect(await outcome(login('pat'))).toBe('UNAUTHENTICATED/CREDENTIALS_INVALID');
-    expect(await outcome(login('pat', NEXT))).toBe('ok');
+    expect(await outcome(login('pat', NEXT))).toBe('OK');
     const { claims } = world.tokens.verify(tokens.accessToken, Date.now());
     expect(claims === null ? 'bad' : world.tokens.revoked(claims)).not.toBeNull();
   });
@@ -239,8 +239,8 @@ describe('setting a password', () => {
     const hr = await newUser(world, home, { roles: ['admin'] });
     const plain = await newUser(world, home, { username: 'reset' });
     const owner = await newUser(world, home, { roles: ['owner'] });
-    expect(await outcome(set(plain, as(hr), NEXT))).toBe('ok');
-    expect(await outcome(login('reset', NEXT))).toBe('ok');
+    expect(await outcome(set(plain, as(hr), NEXT))).toBe('OK');
+    expect(await outcome(login('reset', NEXT))).toBe('OK');
     expect(await outcome(set(owner, as(hr), NEXT))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
     expect(await outcome(set(hr, as(plain), NEXT))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
   });

@@ -1,9 +1,9 @@
 // Workloads on a real Postgres: registered in namespaces the tenant owns, with no more than the caller may give.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/base/caller.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor } from '../../harness.ts';
+import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
 import type { NewWorkload } from '../../../src/identity/identity.ts';
-import { createWorld, newTenancy, newUser, outcome, type Tenancy, type World } from './world.ts';
+import { createWorld, newTenancy, newUser, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;
 let world: World;
@@ -82,7 +82,7 @@ describe('registering a workload', () => {
       'PERMISSION_DENIED/PERMISSION_MISSING',
     );
     expect(await outcome(put({ name: 'escalate', tenants: [elsewhere.tenantId] }, caller))).toBe('PERMISSION_DENIED/PERMISSION_MISSING');
-    expect(await outcome(put({ name: 'escalate', tenants: [elsewhere.tenantId] }))).toBe('ok');
+    expect(await outcome(put({ name: 'escalate', tenants: [elsewhere.tenantId] }))).toBe('OK');
   });
 
   it('lets somebody weaker keep what the entry had already', async () => {
@@ -90,7 +90,7 @@ describe('registering a workload', () => {
     await put({ name: 'kept', permissions: ['installation:tenants'] });
     expect(
       await outcome(put({ name: 'kept', permissions: ['installation:tenants'], owner: 'new' }, userCaller(home.tenantId, clerk))),
-    ).toBe('ok');
+    ).toBe('OK');
   });
 });
 
@@ -105,10 +105,10 @@ describe('a workload that registers workloads', () => {
   });
 
   it('gives what its own entry lists, and keeps what stood there', async () => {
-    expect(await outcome(put({ name: 'by-gitops' }, gitops()))).toBe('ok');
+    expect(await outcome(put({ name: 'by-gitops' }, gitops()))).toBe('OK');
     await put({ name: 'had-more', keyNames: ['payroll'], calls: ['CheckPermission'], asserts: ['clearance'], anyAudience: true });
     const same = { name: 'had-more', keyNames: ['payroll'], calls: ['CheckPermission'], asserts: ['clearance'], anyAudience: true };
-    expect(await outcome(put({ ...same, owner: 'gitops' }, gitops()))).toBe('ok');
+    expect(await outcome(put({ ...same, owner: 'gitops' }, gitops()))).toBe('OK');
   });
 
   it.each<[string, Partial<NewWorkload>]>([
@@ -122,8 +122,8 @@ describe('a workload that registers workloads', () => {
   ])('gives no other %s, to others or itself', async (_what, over) => {
     expect(await outcome(put({ name: 'other', ...over }, gitops()))).toBe('PERMISSION_DENIED/ESCALATION');
     expect(await outcome(put({ name: 'gitops', permissions: [], ...over }, gitops()))).toBe('PERMISSION_DENIED/ESCALATION');
-    expect(await outcome(put({ name: 'other', ...over }, gitops({ ...over, permissions: ['authz:check'] })))).toBe('ok');
-    expect(await outcome(put({ name: 'another', ...over }, gitops({ permissions: ['*:*'] })))).toBe('ok');
+    expect(await outcome(put({ name: 'other', ...over }, gitops({ ...over, permissions: ['authz:check'] })))).toBe('OK');
+    expect(await outcome(put({ name: 'another', ...over }, gitops({ permissions: ['*:*'] })))).toBe('OK');
   });
 });
 

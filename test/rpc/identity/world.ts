@@ -7,7 +7,6 @@ import type { Authorization } from '../../../src/authorization/authorization.ts'
 import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import type { AuditEntry } from '../../../src/base/event.ts';
-import { Fault } from '../../../src/base/fault.ts';
 import { createTerms } from '../../../src/hub/subject-terms.ts';
 import { identityConfig } from '../../../src/identity/identity.config.ts';
 import type { AskedUser, Identity } from '../../../src/identity/identity.ts';
@@ -145,17 +144,6 @@ export const newUser = async ({ identity }: World, tenancy: Tenancy, over: Parti
   const blank = { email: '', firstName: '', lastName: '', roles: [], metadata: {}, idempotencyKey: '', password: PASSWORD };
   const asked = { ...blank, tenantId: tenancy.tenantId, username: `user${(users += 1)}`, ...over };
   return (await identity.createUser(asked, call ?? callAs(tenancy.admin))).user.userId;
-};
-
-/** `CODE/REASON` of what was thrown, `ok` when nothing was. */
-export const outcome = async (work: Promise<unknown> | (() => unknown)): Promise<string> => {
-  try {
-    await (typeof work === 'function' ? work() : work);
-    return 'ok';
-  } catch (thrown) {
-    if (thrown instanceof Fault) return `${thrown.code}/${thrown.reason}`;
-    throw thrown;
-  }
 };
 
 export const from = (address: string, over: Partial<Call> = {}): Call =>

@@ -1,10 +1,9 @@
 // Limits of tenants, roles and users, as their tokens and every verdict feel them: through the whole hub.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { Fault } from '../../../src/base/fault.ts';
 import { isPlain } from '../../../src/tokens/plain.ts';
 import { type Hub, openHub } from '../../config/app.ts';
-import { type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type Answer = any;
@@ -35,11 +34,6 @@ const check = (request: JsonObject, credential?: string): Promise<Answer> =>
   ask('SecurityHub/CheckPermission', { action: 'read', resource: { type: 'conversations', id: 'c1' }, ...request }, credential);
 const reasons = (answer: Answer): string[] => answer.reasons.map(({ code }: { code: string }) => code);
 const warnings = (answer: Answer): string[] => answer.warnings.map(({ code }: { code: string }) => code);
-const outcome = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'ok',
-    (thrown: unknown) => (thrown instanceof Fault ? `${thrown.code}/${thrown.reason}` : String(thrown)),
-  );
 /** A session that passed a second factor: nothing of ours asks for one yet. */
 const withFactor = async (): Promise<string> => {
   const { app } = hub;
@@ -126,7 +120,7 @@ describe('what is set', () => {
     const { user } = await ask('UserService/CreateUser', { username: 'manny', password: PASSWORD, roles: ['manager'] });
     const { tokens } = await ask('AuthenticationService/Login', { tenantId: 'dev', username: 'manny', password: PASSWORD }, '');
     const by = tokens.accessToken as string;
-    expect(await outcome(ask('UserService/UpdateUser', { userId, firstName: 'An' }, by))).toBe('ok');
+    expect(await outcome(ask('UserService/UpdateUser', { userId, firstName: 'An' }, by))).toBe('OK');
     expect(await outcome(ask('UserService/UpdateUser', { userId: user.id as string, constraints: {} }, by))).toBe(
       'PERMISSION_DENIED/PERMISSION_MISSING',
     );
@@ -142,9 +136,10 @@ describe('what is set', () => {
 
 describe('claims', () => {
   it('say everything that applies, by whoever set it', async () => {
+    const open = OPEN();
     await updateTenant({
       constraints: {
-        accessWindows: [OPEN()],
+        accessWindows: [open],
         requireMfaFor: ['users:delete'],
         dataResidency: 'eu',
         consentVersion: '3',
@@ -153,7 +148,7 @@ describe('claims', () => {
       },
     });
     await updateUser({
-      accessWindows: [OPEN()],
+      accessWindows: [open],
       requireMfaFor: ['admin:*'],
       consentVersion: '3',
       complianceFlags: ['hipaa'],
@@ -163,8 +158,8 @@ describe('claims', () => {
     expect(valid).toBe(true);
     expect(claims).toMatchObject({
       accessWindows: [
-        { ...OPEN(), group: 0 },
-        { ...OPEN(), group: 1 },
+        { ...open, group: 0 },
+        { ...open, group: 1 },
       ],
       requireMfaFor: ['admin:*', 'users:delete'],
       dataResidency: 'eu',
@@ -317,7 +312,7 @@ describe('permissions that need a second factor', () => {
   it('are asked for by the hub’s own calls as well', async () => {
     await updateTenant({ constraints: { requireMfaFor: ['users:read'] } });
     expect(await outcome(ask('UserService/ListUsers', {}, await login()))).toBe('FAILED_PRECONDITION/MFA_REQUIRED');
-    expect(await outcome(ask('UserService/ListUsers', {}, await withFactor()))).toBe('ok');
+    expect(await outcome(ask('UserService/ListUsers', {}, await withFactor()))).toBe('OK');
   });
 });
 
@@ -346,7 +341,7 @@ describe('consent, flags and residency', () => {
 describe('another tenant', () => {
   it('is changed by whoever runs the installation, by nobody else', async () => {
     await ask('TenantService/CreateTenant', { id: 'abroad' });
-    expect(await outcome(updateTenant({ tenantId: 'abroad', displayName: 'Abroad' }))).toBe('ok');
+    expect(await outcome(updateTenant({ tenantId: 'abroad', displayName: 'Abroad' }))).toBe('OK');
     expect(await outcome(ask('TenantService/UpdateTenant', { tenantId: 'abroad', displayName: 'Mine' }, await login()))).toBe(
       'PERMISSION_DENIED/TENANT_FORBIDDEN',
     );

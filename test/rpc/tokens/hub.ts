@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { Tx } from '../../../src/storage/storage.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import type { Clock } from '../../../src/base/time.ts';
+import type { Clock, Millis } from '../../../src/base/time.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { Limited } from '../../../src/hub/guards.ts';
 import { createNotice } from '../../../src/hub/notice.ts';
@@ -65,6 +65,18 @@ export const portsOf = (who: People): TokenPorts => ({
   foreign: { read: () => null, knows: () => false },
 });
 
+/** Anna, by her password, from nowhere in particular. */
+const OPENING = {
+  tenantId: TENANT,
+  userId: ANNA,
+  role: 'user',
+  scopes: [],
+  authMethod: 'password',
+  mfaVerified: false,
+  device: null,
+  ipAddress: '192.0.2.1',
+} as const;
+
 const MASTER_KEY = Buffer.alloc(32, 7);
 
 export interface TokensHub {
@@ -74,6 +86,8 @@ export interface TokensHub {
   login(over?: Partial<Opening>): Promise<Tokens>;
   /** Within a transaction. */
   openIn(tx: Tx, over?: Partial<Opening>): Promise<Tokens>;
+  /** An access token of that life without a session. */
+  mint(life: Millis, over?: Partial<Opening>): Promise<Tokens>;
   /** Does a background job's turn now. */
   turn(job: string): Promise<void>;
   stop(): Promise<void>;
@@ -110,25 +124,14 @@ export const tokensHub = async (database: FreshDatabase, options: HubOptions = {
   const wired = wireTokens(platform, { ...tokensDefaults(), ...options.config }, portsOf(who), options.device ?? null);
   await wired.start();
   await platform.start();
-  const openIn: TokensHub['openIn'] = (tx, over = {}) =>
-    wired.door.open({
-      tenantId: TENANT,
-      userId: ANNA,
-      role: 'user',
-      scopes: [],
-      authMethod: 'password',
-      mfaVerified: false,
-      device: null,
-      ipAddress: '192.0.2.1',
-      ...over,
-      tx,
-    });
+  const openIn: TokensHub['openIn'] = (tx, over = {}) => wired.door.open({ ...OPENING, ...over, tx });
   return {
     platform,
     door: wired.door,
     who,
     openIn,
     login: async (over = {}) => (await platform.write(over.tenantId ?? TENANT, async (tx) => ({ result: await openIn(tx, over) }))).result,
+    mint: (life, over = {}) => wired.door.mint({ ...OPENING, ...over, life }),
     async turn(job) {
       const work = jobs.get(job);
       if (work === undefined) throw new Error(`no job ${job}`);
