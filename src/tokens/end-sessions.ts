@@ -66,7 +66,7 @@ export const revokeClient =
       return {
         result: null,
         changes: [watermark(deps.watermarks, 'client', tenantId, clientId, 'revoked')],
-        events: [entryOf(call, { tenantId }, 'client.sessions_revoked', `client:${clientId}`, reason, { sessions })],
+        events: [entryOf(call, { tenantId }, 'client.sessions_revoked', `client:${clientId}`, reason, { sessions_at_least: sessions })],
       };
     });
     return told(deps, revision, wait);

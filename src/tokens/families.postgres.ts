@@ -5,6 +5,7 @@ import type { Confirmation } from '../base/possession.ts';
 import type { Millis } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import { printConfirmation } from './confirmation.ts';
+import { endAll, endOf, followEnds } from './ends.postgres.ts';
 import type { Families, NewFamily } from './families.ts';
 import { COLUMNS, familyOf, type FamilyTable, type Tables } from './family-rows.postgres.ts';
 import { keep, rotate } from './rotate.postgres.ts';
@@ -89,14 +90,15 @@ const lock: Families['lock'] = async (tx, key) => {
     .forUpdate()
     .executeTakeFirst();
   if (row === undefined) return null;
-  const time = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(tx.tables<Tables>());
-  return { family: familyOf(row), now: time.rows[0]?.now.getTime() ?? Number.POSITIVE_INFINITY };
+  const { now, end } = await endOf(tx, row);
+  const over = row.revoked_at === null && end !== null ? { revoked_at: end.at, revoked_reason: end.reason } : {};
+  return { family: familyOf({ ...row, ...over }), now };
 };
 
 const endFamilies = async (
   tx: Tx,
   tenantId: TenantId,
-  by: Partial<Record<'family_id' | 'session_id' | 'user_id' | 'client_id', string>>,
+  by: Partial<Record<'family_id' | 'session_id', string>>,
   reason: string,
 ): Promise<void> => {
   let query = tx
@@ -109,20 +111,15 @@ const endFamilies = async (
   await query.execute();
 };
 
-const endSessions = async (
-  tx: Tx,
-  tenantId: TenantId,
-  by: Partial<Record<'session_id' | 'user_id' | 'client_id', string>>,
-  reason: string,
-): Promise<number> => {
-  let query = tx
+const endSession = async (tx: Tx, tenantId: TenantId, sessionId: string, reason: string): Promise<void> => {
+  await tx
     .tables<Tables>()
     .updateTable('sessions')
     .set({ ended_at: clock, ended_reason: reason })
     .where('tenant_id', '=', tenantId)
-    .where('ended_at', 'is', null);
-  for (const [column, value] of Object.entries(by)) query = query.where(column as keyof typeof by, '=', value);
-  return Number((await query.executeTakeFirst()).numUpdatedRows);
+    .where('session_id', '=', sessionId)
+    .where('ended_at', 'is', null)
+    .execute();
 };
 
 export const createFamilies = (): Families => ({
@@ -136,20 +133,20 @@ export const createFamilies = (): Families => ({
   // Families first, then the session: the order of locks that refresh and every other end follow.
   async endSession(tx, tenantId, sessionId, reason) {
     await endFamilies(tx, tenantId, { session_id: sessionId }, reason);
-    await endSessions(tx, tenantId, { session_id: sessionId }, reason);
+    await endSession(tx, tenantId, sessionId, reason);
   },
 
   async endUser(tx, tenantId, userId, reason) {
     await sql`SELECT pg_advisory_xact_lock(${userLock(tenantId, userId)})`.execute(tx.tables<Tables>());
-    await endFamilies(tx, tenantId, { user_id: userId }, reason);
-    await endSessions(tx, tenantId, { user_id: userId }, reason);
+    await endAll(tx, tenantId, 'user', userId, reason);
   },
 
   async endClient(tx, tenantId, clientId, reason) {
     await sql`SELECT pg_advisory_xact_lock(${clientLock(tenantId, clientId)})`.execute(tx.tables<Tables>());
-    await endFamilies(tx, tenantId, { client_id: clientId }, reason);
-    return endSessions(tx, tenantId, { client_id: clientId }, reason);
+    return endAll(tx, tenantId, 'client', clientId, reason);
   },
+
+  followEnds,
 
   async session(tx, tenantId, sessionId) {
     const row = await tx

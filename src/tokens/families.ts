@@ -63,8 +63,10 @@ export interface Families {
   endSession(tx: Tx, tenantId: TenantId, sessionId: string, reason: string): Promise<void>;
   /** All sessions and families of the user; a login in flight is either ended too, or begins after the commit. */
   endUser(tx: Tx, tenantId: TenantId, userId: string, reason: string): Promise<void>;
-  /** All sessions and families that the client has got, how many sessions; a login in flight as for a user. */
+  /** All sessions and families that the client has got, how many there were at least; a login in flight as for a user. */
   endClient(tx: Tx, tenantId: TenantId, clientId: string, reason: string): Promise<number>;
+  /** Where they were too many for one transaction, they are over all the same; this writes it to at most `limit` rows. True: there are more. */
+  followEnds(tx: Tx, limit: number): Promise<boolean>;
   session(tx: Tx, tenantId: TenantId, sessionId: string): Promise<{ readonly userId: string; readonly ended: boolean } | null>;
   /** Deletes what ended before, at most `limit` rows a table; how many went. */
   sweep(tx: Tx, before: Instant, limit: number): Promise<number>;

@@ -4,6 +4,7 @@ import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import { printConfirmation, printShown } from './confirmation.ts';
+import { notEnded } from './ends.postgres.ts';
 import type { Rotated } from './family.ts';
 import type { Families, Rotation, Use } from './families.ts';
 import { type ContextRow, contextOf } from './family-rows.postgres.ts';
@@ -56,6 +57,7 @@ const counts = (tenantId: TenantId): RawBuilder<boolean> => sql<boolean>`
   AND f.generation = a.generation
   AND f.current_hash = decode(a.hash, 'hex')
   AND f.revoked_at IS NULL
+  AND ${notEnded}
   AND f.idle_expires_at > clock_timestamp()
   AND f.absolute_expires_at > clock_timestamp()
   AND ${END} > to_timestamp(a.issued_at)

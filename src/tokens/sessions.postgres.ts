@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../storage/storage.ts';
 import { readConfirmation } from './confirmation.ts';
+import { notEnded } from './ends.postgres.ts';
 import type { Device } from './family.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -30,7 +31,7 @@ const now = sql`clock_timestamp()`;
 const LIVING = sql`JOIN LATERAL (
     SELECT max(f.rotated_at) AS rotated_at, max(f.idle_expires_at) AS idle_expires_at, (array_agg(f.confirmation))[1] AS confirmation
     FROM token_families f
-    WHERE f.tenant_id = s.tenant_id AND f.session_id = s.session_id AND f.revoked_at IS NULL AND f.idle_expires_at > ${now}
+    WHERE f.tenant_id = s.tenant_id AND f.session_id = s.session_id AND f.revoked_at IS NULL AND f.idle_expires_at > ${now} AND ${notEnded}
   ) f ON f.idle_expires_at IS NOT NULL
   WHERE s.ended_at IS NULL AND s.expires_at > ${now}`;
 

@@ -1,5 +1,5 @@
 // Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
-import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
+import { CLOCK_SKEW, hours, minutes, type Millis, seconds } from '../base/time.ts';
 import type { Values } from '../server/config/field.ts';
 import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -203,6 +203,14 @@ export const wireTokens = (
       while ((await db.jobs((tx) => families.sweep(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
       // Not before their last access token is over: who ends a session that has ended writes no watermark.
       while ((await db.jobs((tx) => sessionStore.endIdle(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
+    },
+    true,
+  );
+  platform.every(
+    'tokens.ends',
+    seconds(10),
+    async () => {
+      while (await db.jobs((tx) => families.followEnds(tx, SWEEP_ROWS)));
     },
     true,
   );

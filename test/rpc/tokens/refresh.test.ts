@@ -240,7 +240,14 @@ describe('refreshing', () => {
       `SELECT DISTINCT a.attname AS column FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
        WHERE i.indrelid = 'token_families'::regclass`,
     );
-    expect(columns.map((one) => one.column).toSorted()).toEqual(['absolute_expires_at', 'family_id', 'session_id', 'tenant_id', 'user_id']);
+    expect(columns.map((one) => one.column).toSorted()).toEqual([
+      'absolute_expires_at',
+      'client_id',
+      'family_id',
+      'session_id',
+      'tenant_id',
+      'user_id',
+    ]);
   });
 
   it('waits for nobody else’s session: one that is held answers when it is free, the others at once', async () => {

@@ -1,0 +1,92 @@
+// Ending all sessions of a user or client in Postgres, however many there are: some at once, all in effect at once, the rest row by row later.
+import { type RawBuilder, sql } from 'kysely';
+import type { Instant } from '../base/time.ts';
+import type { Tx } from '../storage/storage.ts';
+import type { Families } from './families.ts';
+import type { FamilyTable } from './family-rows.postgres.ts';
+
+/** Rows that one transaction ends: some 0.1 s, where a statement has 2.5 s. */
+const AT_ONCE = 1000;
+
+const db = (tx: Tx) => tx.tables<Record<string, never>>();
+const rows = async <R>(tx: Tx, statement: RawBuilder<R>): Promise<readonly R[]> => (await statement.execute(db(tx))).rows;
+
+const COLUMN = { user: sql`f.user_id`, client: sql`f.client_id` } as const;
+
+/** The ends that a family lies behind, rows or not. */
+const ends = sql`e.tenant_id = f.tenant_id AND e.seq > f.birth_rsq
+  AND (e.kind, e.key) IN (('user', f.user_id), ('client', f.client_id))`;
+
+/** Of a family `f`: nothing that ended all sessions of its user or client came after its login. */
+export const notEnded = sql<boolean>`NOT EXISTS (SELECT FROM session_ends e WHERE ${ends})`;
+
+/** The time, and what has ended the family whose row is locked, where its row does not say so yet. */
+export const endOf = async (
+  tx: Tx,
+  { tenant_id, family_id }: Pick<FamilyTable, 'tenant_id' | 'family_id'>,
+): Promise<{ readonly now: Instant; readonly end: { readonly at: Date; readonly reason: string } | null }> => {
+  const [found] = await rows(
+    tx,
+    sql<{ now: Date; at: Date | null; reason: string | null }>`
+      SELECT clock_timestamp() AS now, e.ended_at AS at, e.reason
+      FROM token_families f LEFT JOIN session_ends e ON ${ends}
+      WHERE f.tenant_id = ${tenant_id} AND f.family_id = ${family_id} LIMIT 1`,
+  );
+  const { now, at = null, reason = null } = found ?? {};
+  return { now: now?.getTime() ?? Number.POSITIVE_INFINITY, end: at === null ? null : { at, reason: reason ?? '' } };
+};
+
+/** Families first, then their sessions: the order of locks that refresh and every other end follow. */
+const endRows = (reason: RawBuilder<unknown>, doomed: RawBuilder<unknown>) => sql<{ families: number }>`
+  WITH doomed AS MATERIALIZED (${doomed}),
+  ended AS (
+    UPDATE token_families f SET revoked_at = clock_timestamp(), revoked_reason = ${reason} FROM doomed d
+    WHERE f.tenant_id = d.tenant_id AND f.family_id = d.family_id
+    RETURNING f.tenant_id, f.session_id),
+  over AS (
+    UPDATE sessions s SET ended_at = clock_timestamp(), ended_reason = ${reason} FROM ended
+    WHERE s.tenant_id = ended.tenant_id AND s.session_id = ended.session_id AND s.ended_at IS NULL)
+  SELECT count(*)::int AS families FROM ended`;
+
+/** Under the lock that logins share. How many there were at least. */
+export const endAll = async (tx: Tx, tenantId: string, kind: keyof typeof COLUMN, key: string, reason: string): Promise<number> => {
+  const [done] = await rows(
+    tx,
+    endRows(
+      sql`${reason}`,
+      sql`SELECT f.tenant_id, f.family_id FROM token_families f
+        WHERE f.tenant_id = ${tenantId} AND ${COLUMN[kind]} = ${key} AND f.revoked_at IS NULL LIMIT ${AT_ONCE} FOR UPDATE`,
+    ),
+  );
+  const families = done?.families ?? 0;
+  // Nobody logs in before this commits, and whoever does so then has seen its number, which is higher than the head is now.
+  if (families === AT_ONCE)
+    await sql`INSERT INTO session_ends (tenant_id, kind, key, seq, reason)
+      SELECT ${tenantId}, ${kind}, ${key}, seq + 1, ${reason} FROM change_head
+      ON CONFLICT (tenant_id, kind, key) DO UPDATE SET seq = EXCLUDED.seq, reason = EXCLUDED.reason, ended_at = EXCLUDED.ended_at`.execute(
+      db(tx),
+    );
+  return families;
+};
+
+/** Writes ends to the rows they are about; true where there may be more. Whoever holds a row keeps it: it comes with the next turn. */
+export const followEnds: Families['followEnds'] = async (tx, limit) => {
+  const [end] = await rows(
+    tx,
+    sql<{ tenant_id: string; kind: 'user' | 'client'; key: string; seq: number }>`
+      SELECT tenant_id, kind, key, seq FROM session_ends ORDER BY ended_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+  );
+  if (end === undefined) return false;
+  const living = sql`f.tenant_id = ${end.tenant_id} AND ${COLUMN[end.kind]} = ${end.key} AND f.birth_rsq < ${end.seq} AND f.revoked_at IS NULL`;
+  const [done] = await rows(
+    tx,
+    endRows(
+      sql`(SELECT reason FROM session_ends WHERE tenant_id = ${end.tenant_id} AND kind = ${end.kind} AND key = ${end.key})`,
+      sql`SELECT f.tenant_id, f.family_id FROM token_families f WHERE ${living} LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
+    ),
+  );
+  if ((done?.families ?? 0) >= limit) return true;
+  const gone = await sql`DELETE FROM session_ends e WHERE e.tenant_id = ${end.tenant_id} AND e.kind = ${end.kind} AND e.key = ${end.key}
+    AND NOT EXISTS (SELECT FROM token_families f WHERE ${living})`.execute(db(tx));
+  return (gone.numAffectedRows ?? 0n) > 0n;
+};

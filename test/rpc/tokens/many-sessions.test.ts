@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Tokens } from '../../../src/tokens/tokens.ts';
+import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
+import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
+
+/** More than one transaction ends at once. */
+const CROWD = 2500;
+
+let database: FreshDatabase;
+let hub: TokensHub;
+beforeAll(async () => {
+  database = await freshDatabase();
+  hub = await tokensHub(database);
+  hub.who.powerful.add('usr_root');
+});
+afterAll(async () => {
+  await hub.stop();
+  await database.close();
+});
+
+const root = callAs(userCaller(TENANT, 'usr_root'));
+const refresh = (tokens: Tokens): Promise<Tokens> => hub.door.refresh(tokens.refreshToken, null, callAs(ANONYMOUS));
+const outcome = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'OK',
+    ({ reason }: { reason: string }) => reason,
+  );
+
+/** Sessions like this one, so many that it is not among the first. */
+const crowd = async ({ familyId, sessionId }: Tokens): Promise<void> => {
+  await database.sql(
+    `INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('session_id', s.session_id || n))).*
+     FROM sessions s, generate_series(1, ${CROWD}) n WHERE s.session_id = $1`,
+    [sessionId],
+  );
+  await database.sql(
+    `INSERT INTO token_families SELECT (jsonb_populate_record(f, jsonb_build_object(
+       'family_id', f.family_id || n, 'session_id', f.session_id || n))).*
+     FROM token_families f, generate_series(1, ${CROWD}) n WHERE f.family_id = $1`,
+    [familyId],
+  );
+};
+const rowsAlive = async (tokens: readonly Tokens[]): Promise<number> =>
+  (
+    await database.sql('SELECT FROM token_families WHERE revoked_at IS NULL AND family_id = ANY($1)', [
+      tokens.map(({ familyId }) => familyId),
+    ])
+  ).length;
+const counts = async () => {
+  const [row] = await database.sql<{ families: number; sessions: number; ends: number }>(
+    `SELECT (SELECT count(*) FROM token_families WHERE revoked_at IS NULL)::int AS families,
+       (SELECT count(*) FROM sessions WHERE ended_at IS NULL)::int AS sessions, (SELECT count(*) FROM session_ends)::int AS ends`,
+  );
+  return row;
+};
+
+describe.each<[string, Parameters<TokensHub['login']>[0], () => Promise<unknown>]>([
+  ['client', { clientId: 'default/shop' }, () => hub.door.revokeClient(TENANT, 'default/shop', 'broken into', 0, root)],
+  ['user', {}, () => hub.door.revokeUser(TENANT, ANNA, 'stolen', 0, root)],
+])('more sessions of a %s than one transaction can write', (_, over, end) => {
+  it('end in one all the same, whatever their rows say; who comes later is let in', async () => {
+    await crowd(await hub.login(over));
+    const late = [await hub.login(over), await hub.login(over), await hub.login(over)] as const;
+    await end();
+    // Nobody has written it to their rows yet.
+    expect(await rowsAlive(late)).toBe(3);
+    expect(
+      late
+        .map(({ accessToken }) => hub.door.verify(accessToken, Date.now()).claims)
+        .map((claims) => claims && hub.door.revoked(claims)?.reason),
+    ).toEqual(['TOKEN_REVOKED', 'TOKEN_REVOKED', 'TOKEN_REVOKED']);
+    expect(await outcome(refresh(late[0]))).toBe('SESSION_ENDED');
+    // Those that come together are asked in one statement.
+    expect(await Promise.all([refresh(late[1]), refresh(late[2])].map(outcome))).toEqual(['SESSION_ENDED', 'SESSION_ENDED']);
+    const listed = await hub.door.listSessions({ tenantId: TENANT, userId: ANNA, pageSize: 0, pageToken: '' }, root);
+    expect(listed.items).toEqual([]);
+
+    const after = await hub.login(over);
+    const renewed = await refresh(after);
+    await hub.turn('tokens.ends');
+    expect(await counts()).toEqual({ families: 1, sessions: 1, ends: 0 });
+    expect(await outcome(refresh(renewed))).toBe('OK');
+    expect(await outcome(refresh(late[0]))).toBe('SESSION_ENDED');
+    await hub.door.revokeSession(TENANT, after.sessionId, '', 0, root);
+  });
+
+  it('leave no living token to a refresh that runs beside it', async () => {
+    await crowd(await hub.login(over));
+    const racing = await Promise.all(Array.from({ length: 20 }, () => hub.login(over)));
+    const [, ...refreshed] = await Promise.allSettled([end(), ...racing.map(refresh)]);
+    for (const one of refreshed) {
+      if (one.status === 'rejected') continue;
+      const { claims } = hub.door.verify(one.value.accessToken, Date.now());
+      expect(claims && hub.door.revoked(claims)?.reason).toBe('TOKEN_REVOKED');
+      expect(await outcome(refresh(one.value))).toBe('SESSION_ENDED');
+    }
+    await hub.turn('tokens.ends');
+    expect(await counts()).toEqual({ families: 0, sessions: 0, ends: 0 });
+  });
+});
