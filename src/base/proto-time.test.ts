@@ -23,6 +23,11 @@ describe('a time in protobuf', () => {
     expect([optionalTimestamp(null), millisOf(undefined)]).toEqual([undefined, 0]);
   });
 
+  it('is never rounded up: the last nanosecond of 9999 does not come back as a year that Timestamp does not have', () => {
+    const last = { seconds: 253_402_300_799, nanos: 999_999_999 };
+    expect(timestampOf(millisOf(last))).toEqual({ seconds: 253_402_300_799, nanos: 999_000_000 });
+  });
+
   it('keeps the part of a millisecond that somebody asked for', () => {
     expect(millisOf({ seconds: 0, nanos: 500_000 })).toBe(0.5);
   });

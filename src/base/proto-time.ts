@@ -17,6 +17,13 @@ export const optionalTimestamp = (at: Instant | null): Parts | undefined => (at 
 /** Of a length that is not negative. */
 export const durationOf: (length: Millis) => Parts = timestampOf;
 
-/** With the part of a millisecond, if there is one. 0 where nothing is said. */
-export const millisOf = (parts: Readonly<Parts> | undefined): Millis =>
-  parts === undefined ? 0 : parts.seconds * 1000 + parts.nanos / 1_000_000;
+/** With the part of a millisecond, if there is one and the number can hold it: never rounded up. 0 where nothing is said. */
+export const millisOf = (parts: Readonly<Parts> | undefined): Millis => {
+  if (parts === undefined) return 0;
+  const whole = parts.seconds * 1000 + Math.floor(parts.nanos / 1_000_000);
+  const exact = parts.seconds * 1000 + parts.nanos / 1_000_000;
+  return exact < whole + 1 ? exact : whole;
+};
+
+/** A bound that somebody set; none where nothing is said. */
+export const boundOf = (parts: Readonly<Parts> | undefined): Millis => (parts === undefined ? Number.POSITIVE_INFINITY : millisOf(parts));

@@ -175,9 +175,13 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
     if (request.certificateChain || (request.requiredPermissions !== undefined && request.requiredPermissions.length > 0)) return null;
     if (fresh.blocked() !== null || mirror.full) return null;
     const age = fresh.age();
-    const asked = millis(request.maxStaleness);
     const grace = millis(request.grace);
-    if (age >= deps.maxStaleness || (asked > 0 && age > asked) || !(grace >= 0 && grace <= MAX_GRACE)) return null;
+    if (
+      age >= deps.maxStaleness ||
+      (request.maxStaleness !== undefined && age > millis(request.maxStaleness)) ||
+      !(grace >= 0 && grace <= MAX_GRACE)
+    )
+      return null;
     if (rules !== of) {
       // Another issuer, or another longest life.
       known.clear();

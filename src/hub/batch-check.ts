@@ -2,14 +2,14 @@
 import type { Question, Rights, Ruling, Situation, Snapshot, Wanted } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { andThen, isPromise } from '../base/maybe.ts';
-import { timestampOf } from '../base/proto-time.ts';
+import { boundOf, timestampOf } from '../base/proto-time.ts';
 import { BatchCheckResponse, type BatchCheckRequest, type PermissionCheck } from '../gen/securityhub/v1/security_hub.ts';
 import { note } from '../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './batch-check-answer.ts';
 import { createCallPrincipals, refusalOf, type Slot } from './batch-check-principals.ts';
 import { type Gate, isClosed, through } from './gate.ts';
 import { readQuestion, requireType } from './check-permission-question.ts';
-import { type DecisionPorts, duration, isPrincipal, reach, staleness } from './check-permission.ts';
+import { type DecisionPorts, duration, isPrincipal, reach } from './check-permission.ts';
 import type { Asker, Named, Principal } from './principal.ts';
 import { type Surroundings, situationOf } from './situation.ts';
 
@@ -117,7 +117,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
       reason: denied === 0 ? 'ALLOWED' : '',
       details: { allowed, denied },
     });
-    feed.assertFresh(staleness(request.maxStaleness));
+    feed.assertFresh(boundOf(request.maxStaleness));
     const rest = { results: [], policyRevision: feed.cursor(), asOf: timestampOf(call.now), staleness: duration(feed.age()) };
     return writer.finish(BatchCheckResponse.encode(rest).finish());
   };

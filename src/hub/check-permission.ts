@@ -2,7 +2,7 @@
 import type { Authorization, Question, Rights, Ruling, Situation, Snapshot, Step } from '../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { andThen } from '../base/maybe.ts';
-import { durationOf, millisOf, timestampOf } from '../base/proto-time.ts';
+import { boundOf, durationOf, timestampOf } from '../base/proto-time.ts';
 import type { Instant, Millis } from '../base/time.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
@@ -30,9 +30,6 @@ export interface DecisionPorts {
 export const duration = (length: Millis): Duration => {
   return durationOf(Math.min(Math.max(0, Math.round(length)), Number.MAX_SAFE_INTEGER));
 };
-
-/** 0 = the server's own ceiling; a caller's zero asks for the freshest there can be. */
-export const staleness = (max: Duration | undefined): Millis => (max === undefined ? 0 : Math.max(1, Math.floor(millisOf(max))));
 
 export const isPrincipal = (named: Named): named is Principal => 'holder' in named;
 
@@ -93,7 +90,7 @@ export const createCheckPermission = (ports: DecisionPorts) => {
     });
     ports.counted(ruling.allowed, 1);
     // The last look, after the last await: what follows is the answer.
-    feed.assertFresh(staleness(request.maxStaleness));
+    feed.assertFresh(boundOf(request.maxStaleness));
     const validUntil = earliest(call.now + ports.decisionTtl, until);
     const moment = { validUntil, policyRevision: feed.cursor(), asOf: call.now, staleness: feed.age() };
     const said = { action, resourceType: resource?.type ?? '' };

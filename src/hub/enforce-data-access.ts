@@ -3,12 +3,12 @@ import type { Authorization, Filter, KeyedMask, Rights, RowQuestion, Ruling, Sit
 import type { Call, MaybePromise } from '../base/call.ts';
 import { badField } from '../base/fault.ts';
 import { andThen } from '../base/maybe.ts';
-import { timestampOf } from '../base/proto-time.ts';
+import { boundOf, timestampOf } from '../base/proto-time.ts';
 import type { Instant } from '../base/time.ts';
 import type { EnforceDataAccessRequest, EnforceDataAccessResponse } from '../gen/securityhub/v1/authorization.ts';
 import { type FieldMask, MaskType, type RowFilter } from '../gen/securityhub/v1/data_access.ts';
 import { note } from '../server/rpc/live-call.ts';
-import { type DecisionPorts, duration, isPrincipal, reach, staleness } from './check-permission.ts';
+import { type DecisionPorts, duration, isPrincipal, reach } from './check-permission.ts';
 import { effectOf } from './check-permission-answer.ts';
 import { readWords, requireParents, requireType } from './check-permission-question.ts';
 import { stepUpAt, through } from './gate.ts';
@@ -142,7 +142,7 @@ export const createEnforceDataAccess = (ports: AccessPorts) => {
       details: { decision_id: decisionId, subject, rules: ruling.rules.slice(0, 20), masked: masks.map(({ field }) => field).slice(0, 50) },
     });
     // The last look, after the last await: what follows is the answer.
-    feed.assertFresh(staleness(request.maxStaleness));
+    feed.assertFresh(boundOf(request.maxStaleness));
     return {
       allowed: ruling.allowed,
       effect: effectOf(ruling),

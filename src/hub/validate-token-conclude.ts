@@ -1,7 +1,7 @@
 // The last step of ValidateToken: proven, loaded, seen; is it good for this use? Nothing waits here.
 import type { Authorization } from '../authorization/authorization.ts';
 import type { Call } from '../base/call.ts';
-import { millisOf } from '../base/proto-time.ts';
+import { boundOf } from '../base/proto-time.ts';
 import type { Instant } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
 import { Verdict } from '../gen/securityhub/v1/token.ts';
@@ -83,7 +83,7 @@ export const createConclude = (ports: ConcludePorts) => {
     key: ProvenKey,
   ): Buffer => {
     const { proven, inGrace } = proof;
-    feed.assertFresh(millisOf(request.maxStaleness));
+    feed.assertFresh(boundOf(request.maxStaleness));
     // Whose token this is says nothing to those who may not ask.
     if (!sight.tenant) return invalid(proof, [WRONG_TENANT], sight, null, call.now);
     if (!sight.audience) return invalid(proof, [WRONG_AUDIENCE], sight, null, call.now);

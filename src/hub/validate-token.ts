@@ -2,7 +2,7 @@
 import type { Call, MaybePromise } from '../base/call.ts';
 import { badField } from '../base/fault.ts';
 import { andThen, isPromise } from '../base/maybe.ts';
-import { millisOf } from '../base/proto-time.ts';
+import { boundOf, millisOf } from '../base/proto-time.ts';
 import { type Millis, seconds } from '../base/time.ts';
 import type { ValidateTokenRequest } from '../gen/securityhub/v1/security_hub.ts';
 import type { Feed } from '../storage/storage.ts';
@@ -39,7 +39,7 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     if (proof.reason.code === 'SIGNATURE_INVALID') ports.notice.forged(call);
     const sight = proof.proven === null ? null : sightOf(proof.proven.credential, rule, call.caller);
     return andThen(sight, (seen) => {
-      ports.feed.assertFresh(millisOf(request.maxStaleness));
+      ports.feed.assertFresh(boundOf(request.maxStaleness));
       return invalid(proof, seen === null || seen.tenant ? [proof.reason] : [WRONG_TENANT], seen, null, call.now);
     });
   };

@@ -285,7 +285,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     past: () => Math.min(clock.now(), serverTime),
     age: () => fresh.age(),
     state: () => fresh.state(),
-    assertFresh: (maxStaleness = 0) => fresh.assert(maxStaleness),
+    assertFresh: (maxStaleness) => fresh.assert(maxStaleness),
     async catchUp(seq) {
       if (cursor >= seq) return;
       await freshPoll();

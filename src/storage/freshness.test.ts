@@ -29,11 +29,18 @@ describe('freshness', () => {
   it('lets an answer pass up to the asked staleness and no further', () => {
     const { clock, fresh } = setUp();
     clock.monotonic += 2000;
-    expect(() => fresh.assert(0)).not.toThrow();
+    expect(() => fresh.assert()).not.toThrow();
     expect(() => fresh.assert(2000)).not.toThrow();
     expect(() => fresh.assert(1999)).toThrow(
       expect.objectContaining({ code: 'UNAVAILABLE', reason: 'FEED_STALE', meta: { staleness_ms: '2000' } }),
     );
+  });
+
+  it('takes a wish for nothing older than now at its word', () => {
+    const { clock, fresh } = setUp();
+    expect(() => fresh.assert(0)).not.toThrow();
+    clock.monotonic += 1;
+    expect(() => fresh.assert(0)).toThrow(expect.objectContaining({ reason: 'FEED_STALE' }));
   });
 
   it('cannot be stretched beyond the ceiling by asking for more', () => {
@@ -46,6 +53,6 @@ describe('freshness', () => {
     const { fresh } = setUp();
     expect([fresh.block('why'), fresh.block('why')]).toEqual([true, false]);
     expect(fresh.state()).toEqual({ kind: 'not_ready', reason: 'why' });
-    expect(() => fresh.assert(0)).toThrow('why');
+    expect(() => fresh.assert()).toThrow('why');
   });
 });

@@ -18,7 +18,8 @@ export interface Freshness {
   blocked(): string | null;
   age(): Millis;
   state(): FeedState;
-  assert(maxStaleness: Millis): void;
+  /** UNAVAILABLE / FEED_STALE when blocked, beyond the ceiling, or older than `maxStaleness`. */
+  assert(maxStaleness?: Millis): void;
 }
 
 const DEGRADED: Millis = seconds(10);
@@ -48,10 +49,10 @@ export const createFreshness = (clock: Clock, ceiling: Millis, reason: string): 
       const old = age();
       return { kind: old >= ceiling ? 'stale' : old >= DEGRADED ? 'degraded' : 'fresh', age: old };
     },
-    assert(maxStaleness) {
+    assert(maxStaleness = Number.POSITIVE_INFINITY) {
       if (blocked !== null) throw unavailable('FEED_STALE', blocked);
       const old = age();
-      if (old < ceiling && (maxStaleness === 0 || old <= maxStaleness)) return;
+      if (old < ceiling && old <= maxStaleness) return;
       throw new Fault('UNAVAILABLE', 'FEED_STALE', 'what this replica knows is too old to answer', {
         retryAfter: 1000,
         meta: { staleness_ms: String(Math.round(old)) },

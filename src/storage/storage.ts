@@ -118,7 +118,7 @@ export interface Feed {
   age(): Millis;
   /** fresh → degraded from 10 s → stale beyond the ceiling. */
   state(): FeedState;
-  /** UNAVAILABLE / FEED_STALE when the state is stale or not ready, or older than `maxStaleness` (0 = only the ceiling). Call it after the last await. */
+  /** UNAVAILABLE / FEED_STALE when the state is stale or not ready, or older than `maxStaleness`. Call it after the last await. */
   assertFresh(maxStaleness?: Millis): void;
   /** Polls once where the cursor is below `seq`; then UNAVAILABLE if it still is, FAILED_PRECONDITION / REVISION_UNKNOWN if `seq` is above the head. */
   catchUp(seq: number): Promise<void>;

@@ -3,6 +3,7 @@ import { type DescField, type DescMessage, type DescOneof, getOption, isFieldSet
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import type { FieldRules, MapRules, RepeatedRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
 import { both, type Checker, PASS, rule, where } from './checker.ts';
+import { isDuration, isTimestamp } from './moments.ts';
 import type { Descriptors } from './registry.ts';
 import { type Rules, scalarChecker } from './scalars.ts';
 import { STRUCT_DEPTH, shallow } from './struct.ts';
@@ -13,8 +14,15 @@ type Decoded = Readonly<Record<string, unknown>>;
 const IF_ZERO_VALUE = 1;
 const ALWAYS = 3;
 
-const STRUCTS = new Set(['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue']);
+const STRUCTS = ['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue'];
 const struct = rule<unknown>((value) => shallow(value), `must not be nested deeper than ${STRUCT_DEPTH}`);
+
+/** What is bounded by what it is, whatever the rules of its field. */
+const BY_NATURE: ReadonlyMap<string, Checker> = new Map<string, Checker>([
+  ...STRUCTS.map((name) => [name, struct] as const),
+  ['google.protobuf.Timestamp', rule(isTimestamp as Checker['ok'], 'must be a time from year 1 to 9999 with 0 to 999,999,999 nanos')],
+  ['google.protobuf.Duration', rule(isDuration as Checker['ok'], 'must be of 10,000 years at most, seconds and nanos with one sign')],
+]);
 
 const filled = (value: unknown): boolean => {
   if (typeof value !== 'object' || value === null) return value !== '' && value !== 0 && value !== false && value !== undefined;
@@ -198,7 +206,8 @@ export const createCompiler = ({ registry }: Descriptors): ((message: DescMessag
 
   const compiled = new Map<string, Checker>();
   const messageChecker = (message: DescMessage): Checker => {
-    if (STRUCTS.has(message.typeName)) return struct;
+    const natural = BY_NATURE.get(message.typeName);
+    if (natural !== undefined) return natural;
     // ts-proto unwraps them to bare values.
     if (/^google\.protobuf\.\w+Value$/.test(message.typeName)) throw new Error(`${message.typeName} cannot be compiled`);
     const known = compiled.get(message.typeName);

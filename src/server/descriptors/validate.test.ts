@@ -102,4 +102,28 @@ describe('the bounds of requests', () => {
     expect(validate(path, request({ a: { b: [1] } }))).toEqual([]);
     expect(validate(path, request(deep))).toEqual([{ field: 'context', description: 'must not be nested deeper than 16' }]);
   });
+
+  const NONE = [
+    ['a second after 9999', 253_402_300_800, 0],
+    ['a second before year 1', -62_135_596_801, 0],
+    ['the largest number of seconds', Number.MAX_SAFE_INTEGER, 0],
+    ['negative nanos', 1_900_000_000, -1],
+    ['a whole second of nanos', 1_900_000_000, 1_000_000_000],
+  ] as const;
+  it.each(NONE)('take a Timestamp with %s for none, naming the field', (_, seconds, nanos) => {
+    const path = 'securityhub.v1.AuditService/SearchEvents';
+    const request = (after: unknown) => ({ ...(decoders.get(`/${path}`)?.(Buffer.alloc(0)) as object), after });
+    expect(validate(path, request({ seconds: 253_402_300_799, nanos: 999_999_999 }))).toEqual([]);
+    expect(validate(path, request({ seconds, nanos })).map(({ field }) => field)).toEqual(['after']);
+  });
+
+  it.each([
+    ['seconds and nanos of two signs', 5, -1],
+    ['a whole second of nanos', 0, 1_000_000_000],
+  ])('take a Duration with %s for none, naming the field', (_, seconds, nanos) => {
+    const path = 'securityhub.v1.SecurityHub/ValidateToken';
+    const request = (grace: unknown) => ({ ...(decoders.get(`/${path}`)?.(Buffer.alloc(0)) as object), grace });
+    expect(validate(path, request({ seconds: 5, nanos: 1 }))).toEqual([]);
+    expect(validate(path, request({ seconds, nanos })).map(({ field }) => field)).toEqual(['grace']);
+  });
 });

@@ -35,6 +35,14 @@ describe('decoding', () => {
     );
   });
 
+  it('says so where a whole number is larger than is kept exactly', () => {
+    // min_policy_revision = 2^64 - 1
+    const bytes = Buffer.from([10 << 3, ...Buffer.alloc(9, 0xff), 1]);
+    expect(decoding(CHECK, bytes)).toThrow(
+      expect.objectContaining({ reason: 'REQUEST_MALFORMED', message: expect.stringContaining('2⁵³') }),
+    );
+  });
+
   it('keeps every other name', () => {
     const names = ['constructor', '__proto__x', 'toString', ''];
     const { context } = decode(ENCRYPT, field(5, ...names.map((name) => entry(5, name, name)))) as {

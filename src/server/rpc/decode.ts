@@ -26,7 +26,9 @@ const read = (method: Method, reader: BinaryReader): unknown => {
     if (reader.pos !== reader.len) throw new Error('the message goes on after its end');
     return message;
   } catch (cause) {
-    throw new Fault('INVALID_ARGUMENT', 'REQUEST_MALFORMED', 'the request is not a valid message of this method', { cause });
+    const beyond = /(?:MAX|MIN)_SAFE_INTEGER/.test(Object(cause).message);
+    const message = beyond ? 'the request holds a whole number beyond ±2⁵³' : 'the request is not a valid message of this method';
+    throw new Fault('INVALID_ARGUMENT', 'REQUEST_MALFORMED', message, { cause });
   }
 };
 
