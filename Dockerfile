@@ -21,6 +21,8 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 # What belongs to a call dies with it: a small nursery is enough and saves 50 MB.
 ENV NODE_OPTIONS=--max-semi-space-size=8
+# Threads that compile and collect share one place for what they allocate: glibc never gives back what each would have for itself.
+ENV MALLOC_ARENA_MAX=2
 ENV NODE_ENV=production
 USER 65532:65532
 EXPOSE 50052 8005

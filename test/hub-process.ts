@@ -54,6 +54,7 @@ const bare = (): Environment => ({
   HOME: process.env['HOME'] ?? '',
   // As the image has it.
   NODE_OPTIONS: '--max-semi-space-size=8',
+  MALLOC_ARENA_MAX: '2',
   ...(process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] }),
 });
 

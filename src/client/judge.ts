@@ -7,11 +7,11 @@ import { type Claims as ShownClaims, type LiveSubject, type Risk, TokenType, Ver
 import { accessClaims } from '../hub/validate-token-claims.ts';
 import { riskScore } from '../hub/verdict.ts';
 import type { Freshness } from '../storage/freshness.ts';
-import type { Claims } from '../tokens/claims.ts';
 import { MAX_TOKEN, type Refusal } from '../tokens/jws.ts';
 import type { Keyring } from '../tokens/keyring.ts';
 import type { Mirror } from '../tokens/mirror.ts';
 import { isPlain } from '../tokens/plain.ts';
+import type { ReadClaims } from '../tokens/read-claims.ts';
 import { type Entry, type Examiner, examine, judged, MAX_GRACE } from '../tokens/verify.ts';
 
 /** What the hub says this caller may judge. */
@@ -124,7 +124,7 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
     return said;
   };
 
-  const remember = (token: string, claims: Claims, now: Instant): Known => {
+  const remember = (token: string, claims: ReadClaims, now: Instant): Known => {
     const shown = frozen(accessClaims(claims));
     const score = claims.riskScore || riskScore(claims.riskLevel);
     const subject: LiveSubject = {

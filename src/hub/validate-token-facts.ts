@@ -32,11 +32,13 @@ export interface Facts {
   readonly applied: number;
   /** Good until then, or until the next change is applied. */
   readonly until: Instant;
+  /** What was kept last for a credential of which this is true. */
+  kept: Kept | null;
 }
 
-/** What stays with a credential that was found valid. A hundred thousand of them are kept: what others share is one object for all. */
+/** What stays with a credential that was found valid: one object for all of which the same is true and said. */
 export interface Kept {
-  facts: Facts;
+  readonly facts: Facts;
   readonly said: Said;
   /** Most bytes of the credential's own part of the answer. */
   readonly room: number;
@@ -80,7 +82,7 @@ export const createFactsOf = (ports: FactPorts) => {
     if (found !== undefined && found.applied === applied && now < found.until)
       if (found.tenant === tenant && found.user === user && found.guards === guards) return found;
     const until = Math.min(now + FACTS_KEPT, rights.validUntil ?? Number.POSITIVE_INFINITY);
-    const facts = { tenant, user, rights, guards, applied, until };
+    const facts: Facts = { tenant, user, rights, guards, applied, until, kept: null };
     newest.set(rights, facts);
     return facts;
   };

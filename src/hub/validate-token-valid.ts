@@ -35,19 +35,23 @@ const validSaid = (proven: Proven, facts: Facts): Said => {
   return say(shownClaims(proven), liveSubject(proven, facts), rest, proven.own !== null);
 };
 
-/** Kept as long as the same rights are in force: the rights object is replaced whenever anything in it changes. */
+const oneOf = (facts: Facts, said: Said, room: number): Kept => {
+  const { kept } = facts;
+  return kept !== null && kept.said === said && kept.room === room ? kept : (facts.kept = { facts, said, room });
+};
+
+/** What is said is kept as long as the same rights are in force: the rights object is replaced whenever anything in it changes. */
 export const createKeep = () => {
   const share = shareSaid();
   return (proven: Proven, facts: Facts): Kept => {
     const found = keptOf(proven);
-    if (found !== null && found.facts.rights === facts.rights) {
-      // Writing only what is new: a store into an old object is noted by the collector.
-      if (found.facts !== facts) found.facts = facts;
-      return found;
-    }
+    if (found !== null && found.facts === facts) return found;
     const { own, slot } = proven;
-    const fresh: Kept = { facts, said: share(validSaid(proven, facts)), room: own === null ? 0 : ownRoom(own) };
-    slot.made = fresh;
-    return fresh;
+    const kept =
+      found !== null && found.facts.rights === facts.rights
+        ? oneOf(facts, found.said, found.room)
+        : oneOf(facts, share(validSaid(proven, facts)), own === null ? 0 : ownRoom(own));
+    slot.made = kept;
+    return kept;
   };
 };

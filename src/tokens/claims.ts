@@ -185,7 +185,7 @@ const split = (scope: string): readonly string[] => (scope === '' ? EMPTY : scop
  * Claims from a payload whose signature held, or why not. Nothing here depends on the time of the call.
  * @param longest the longest life that is ever accepted: a token that claims more was not made by our rules.
  */
-export const readClaims = (payload: JsonObject, issuer: string, longest: Millis): Claims | Refusal => {
+export const readClaims = (payload: JsonObject, issuer: string, longest: Millis): ReadClaims | Refusal => {
   const read = reader(payload);
   const iss = read.required('iss');
   if (read.problem() === null && iss !== issuer) return { reason: 'ISSUER_MISMATCH', message: 'the token comes from another issuer' };

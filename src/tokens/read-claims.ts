@@ -1,36 +1,35 @@
-// Claims as they were read, kept for as long as a token is warm: a hundred thousand of them. What most tokens share is one object for all;
-// times are the whole seconds that tokens name, because V8 keeps a small whole number in place and anything larger as an object of its own.
+// Claims as they were read, kept for as long as a token is warm: a hundred thousand of them. What most tokens share is one object for all,
+// and so is what most tokens lack; times are the whole seconds that tokens name, because V8 keeps a small whole number in place and anything
+// larger as an object of its own.
 import type { Instant, Seconds } from '../base/time.ts';
 import type { Claims } from './claims.ts';
 
 /** What tokens of one tenant, role and way of login say alike. */
-export type Profile = Omit<Claims, Own | Time>;
-type Own =
-  | 'subject'
-  | 'tokenId'
-  | 'sessionId'
-  | 'familyId'
-  | 'deviceId'
-  | 'fingerprint'
-  | 'ipAddress'
-  | 'confirmation'
-  | 'delegation'
-  | 'rsq'
-  | 'limitsSeq';
+export type Profile = Omit<Claims, Own | Tie | Time>;
+type Own = 'subject' | 'tokenId' | 'sessionId' | 'familyId' | 'rsq' | 'limitsSeq';
+type Tie = 'deviceId' | 'fingerprint' | 'ipAddress' | 'confirmation' | 'delegation';
 type Time = 'expiresAt' | 'notBefore' | 'issuedAt' | 'authTime';
 
-/** A class, because there is one for every token: its accessors cost nothing, neither memory nor, once compiled, time. Its members are not its own: to spread it, see below. */
+/** What ties a token to a device, an address, a key or those who act for its subject. */
+type Ties = Pick<Claims, Tie>;
+const UNTIED: Ties = { deviceId: '', fingerprint: '', ipAddress: '', confirmation: null, delegation: null };
+
+const tiesOf = ({ deviceId, fingerprint, ipAddress, confirmation, delegation }: Ties): Ties =>
+  deviceId === '' && fingerprint === '' && ipAddress === '' && confirmation === null && delegation === null
+    ? UNTIED
+    : { deviceId, fingerprint, ipAddress, confirmation, delegation };
+
+/**
+ * A class, because there is one for every token: its accessors cost nothing, neither memory nor, once compiled, time. A spread would leave
+ * behind what is behind them, and does not compile where claims are wanted: whoever hands these on says ReadClaims, not Claims.
+ */
 export class ReadClaims implements Claims {
   readonly profile: Profile;
+  readonly #ties: Ties;
   readonly subject: Claims['subject'];
   readonly tokenId: Claims['tokenId'];
   readonly sessionId: Claims['sessionId'];
   readonly familyId: Claims['familyId'];
-  readonly deviceId: Claims['deviceId'];
-  readonly fingerprint: Claims['fingerprint'];
-  readonly ipAddress: Claims['ipAddress'];
-  readonly confirmation: Claims['confirmation'];
-  readonly delegation: Claims['delegation'];
   readonly rsq: Claims['rsq'];
   readonly limitsSeq: Claims['limitsSeq'];
   readonly #expiresAt: Seconds;
@@ -38,17 +37,13 @@ export class ReadClaims implements Claims {
   readonly #issuedAt: Seconds;
   readonly #authTime: Seconds;
 
-  constructor(profile: Profile, own: Pick<Claims, Own | Time>) {
+  constructor(profile: Profile, own: Pick<Claims, Own | Tie | Time>) {
     this.profile = profile;
+    this.#ties = tiesOf(own);
     this.subject = own.subject;
     this.tokenId = own.tokenId;
     this.sessionId = own.sessionId;
     this.familyId = own.familyId;
-    this.deviceId = own.deviceId;
-    this.fingerprint = own.fingerprint;
-    this.ipAddress = own.ipAddress;
-    this.confirmation = own.confirmation;
-    this.delegation = own.delegation;
     this.rsq = own.rsq;
     this.limitsSeq = own.limitsSeq;
     this.#expiresAt = own.expiresAt / 1000;
@@ -67,6 +62,21 @@ export class ReadClaims implements Claims {
   }
   get authTime(): Instant {
     return this.#authTime * 1000;
+  }
+  get deviceId(): Ties['deviceId'] {
+    return this.#ties.deviceId;
+  }
+  get fingerprint(): Ties['fingerprint'] {
+    return this.#ties.fingerprint;
+  }
+  get ipAddress(): Ties['ipAddress'] {
+    return this.#ties.ipAddress;
+  }
+  get confirmation(): Ties['confirmation'] {
+    return this.#ties.confirmation;
+  }
+  get delegation(): Ties['delegation'] {
+    return this.#ties.delegation;
   }
   get issuer(): Profile['issuer'] {
     return this.profile.issuer;

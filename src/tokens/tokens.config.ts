@@ -75,7 +75,7 @@ export const tokensConfig = {
     default: '100000',
     min: 1000,
     max: 2_000_000,
-    doc: 'Verified tokens kept in memory, about 1.2 KB each.',
+    doc: 'Verified tokens kept in memory, about 0.5 KB each.',
   }),
   mirrorSize: integer('REVOCATION_MIRROR_SIZE', {
     default: '2000000',
