@@ -96,7 +96,7 @@ export const createResolve = ({ snapshots, subjects, cursor, applied, acts }: Re
     let joined = kept.get(rows);
     if (joined === undefined) {
       const assignments = [...rows.assignments, ...roles.map((role) => ({ role, notBefore: null, expiresAt: null }))];
-      kept.set(rows, (joined = { ...rows, assignments }));
+      kept.set(rows, (joined = { ...rows, subject: { ...rows.subject, roles }, assignments }));
     }
     return joined;
   };

@@ -29,7 +29,7 @@ const printRecord = ({ id, at, subject, asked, ruling, revision }: DecisionRecor
   return {
     decisionId: id,
     asOf: timestampOf(at),
-    subject: { ...subject },
+    subject: { type: subject.type, id: subject.id },
     action: question.action,
     resource: {
       type: question.type,

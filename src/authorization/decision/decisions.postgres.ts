@@ -20,6 +20,9 @@ interface Row {
   sealed: Buffer;
 }
 
+/** `roles`: those that a trusted issuer's token brought along. */
+type Sealed = Pick<DecisionRecord, 'ruling' | 'gated' | 'asked' | 'steps'> & Pick<DecisionRecord['subject'], 'roles'>;
+
 interface Tables {
   decision: Row;
 }
@@ -46,20 +49,25 @@ export const postgresDecisions = (db: Pick<Database, 'tenant' | 'jobs'>, sealer:
     code: ruling.code,
     rules: [...ruling.rules],
     revision,
-    sealed: sealer.seal(PURPOSE, contextOf(tenantId, id), Buffer.from(JSON.stringify({ ruling, gated, asked, steps }))),
+    sealed: sealer.seal(
+      PURPOSE,
+      contextOf(tenantId, id),
+      Buffer.from(JSON.stringify({ ruling, gated, asked, steps, roles: subject.roles })),
+    ),
   });
 
   const toRecord = (row: Row): DecisionRecord => {
     const opened = sealer.open(PURPOSE, contextOf(row.tenant_id, row.id), row.sealed).toString('utf8');
+    const { roles, ...sealed } = JSON.parse(opened) as Sealed;
     return {
       tenantId: row.tenant_id,
       id: row.id,
       at: row.at.getTime(),
-      subject: { type: row.subject_type, id: row.subject_id },
+      subject: { type: row.subject_type, id: row.subject_id, ...(roles === undefined ? {} : { roles }) },
       resourceType: row.resource_type,
       action: row.action,
       revision: Number(row.revision),
-      ...(JSON.parse(opened) as Pick<DecisionRecord, 'ruling' | 'gated' | 'asked' | 'steps'>),
+      ...sealed,
     };
   };
 

@@ -67,7 +67,8 @@ interface Tally {
 const differs = (a: Ruling, b: Ruling): boolean =>
   a.allowed !== b.allowed || a.code !== b.code || (a.obligations ?? []).join() !== (b.obligations ?? []).join();
 
-const keyOf = ({ type, id }: Subject): string => `${type}:${id}`;
+/** The same subject with other roles of its token is another one. */
+const keyOf = ({ type, id, roles = [] }: Subject): string => JSON.stringify([type, id, ...roles]);
 
 export const createReplay = (deps: DecisionDeps & { readonly recorder: DecisionRecorder }) => {
   const { store, rightsOf, decide, candidate, recorder, keep } = deps;
@@ -120,7 +121,7 @@ export const createReplay = (deps: DecisionDeps & { readonly recorder: DecisionR
         [...subjects.values()].map((subject) => ({ tenantId, subject })),
         now,
       );
-      const rights = new Map(found.map((one) => [keyOf(one.subject), one]));
+      const rights = new Map([...subjects.keys()].map((key, at) => [key, found[at] as Rights]));
       await inSlices(again(page, rights, policies, tally, samples));
       after = page.at(-1) ?? null;
       complete = page.length < Math.min(PAGE, left);

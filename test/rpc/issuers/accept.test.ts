@@ -64,6 +64,24 @@ describe('a token of a Keycloak realm', () => {
     expect(await check(keycloak.token(realm('boss')), 'delete')).toMatchObject({ allowed: true });
   });
 
+  it('is explained and replayed with the roles it brought along', async () => {
+    const { decisionId } = await check(keycloak.token({ ...realm('staff'), sub: 'f-dora' }), 'write');
+    const rules = [{ name: 'none', effect: 'deny', actions: ['write'], roles: ['member'] }];
+    const spec = { resource: 'conversations', rules };
+    const content = JSON.stringify({ apiVersion: 'securityhub/v1', kind: 'ResourcePolicy', metadata: { name: 'none' }, spec });
+    const replayed = await hub.ask('AuthorizationService/ReplayPolicies', { sources: [{ name: 'none.json', content }], samples: 100 });
+    expect(replayed['samples']).toContainEqual(
+      expect.objectContaining({
+        decision: expect.objectContaining({ decisionId }),
+        before: expect.objectContaining({ allowed: true }),
+        after: expect.objectContaining({ allowed: false, reasonCode: 'DENIED_EXPLICIT' }),
+      }),
+    );
+    expect(await hub.ask('AuthorizationService/ExplainDecision', { decisionId: decisionId ?? '' })).toMatchObject({
+      today: { allowed: true },
+    });
+  });
+
   it('keeps live rights: a role assigned to its subject here counts with the next call', async () => {
     const token = keycloak.token({ ...realm(), sub: 'f-bert' });
     expect(codes(await validate(token, { requiredPermissions: ['conversations:write'] }))).toEqual(['PERMISSION_MISSING']);
