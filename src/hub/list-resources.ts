@@ -74,6 +74,8 @@ export const createListResources = ({ authorization, principals, feed, pager }: 
   const listAll = async (request: ListResourcesRequest, tenantId: string, call: Call): Promise<ListResourcesResponse> => {
     await requireReader(call.caller);
     const { resourceType, resourceId } = request;
+    if ((await authorization.snapshot(tenantId)).type(resourceType) === undefined)
+      throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: resourceType } });
     const query = queryOf(request, tenantId, null);
     const size = pageSize(request.pageSize);
     const found = await authorization.resourcesOf(tenantId, resourceType, resourceId, pager.open(query, request.pageToken), size + 1);

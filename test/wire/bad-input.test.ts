@@ -1,4 +1,4 @@
-// Bad input to each of the six calls and EnforceDataAccess, over the wire on the built hub: code, reason and field as documented, and nothing changed.
+// Bad input to each of the six calls, EnforceDataAccess and registered resources, over the wire on the built hub: code, reason and field as documented, and nothing changed.
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,6 +39,9 @@ const CALLS = [
   'decrypt',
   'issue-service-cert',
   'enforce-data-access',
+  'list-resources',
+  'put-resources',
+  'delete-resources',
 ] as const;
 const read = <T>(name: string): T => JSON.parse(readFileSync(new URL(`../cases/bad-input/${name}.json`, import.meta.url), 'utf8')) as T;
 
@@ -71,7 +74,12 @@ const prepare = async (signingKey: string): Promise<void> => {
   admin = text((await logIn('dev', 'ada'))['accessToken']);
   const mia = await logIn('dev', 'mia');
   keep({ user: text(object(user)['id']), ...tokenValues(text(mia['accessToken']), createPrivateKey(signingKey)) });
+  keep({ document: { type: 'documents', id: 'd1' } });
   keep({ 'token.refresh': text(mia['refreshToken']), check: { action: 'read', resource: { type: 'conversations' } } });
+
+  await make('AuthorizationService/PutResourceType', { resourceType: { name: 'folders' } });
+  const documents = { name: 'documents', attributes: { pages: 'int' }, parentTypes: ['folders'] };
+  await make('AuthorizationService/PutResourceType', { resourceType: documents });
 
   await make('TenantService/CreateTenant', { id: 'acme', namespaces: ['acme'] });
   const { user: eve } = await make('UserService/CreateUser', { tenantId: 'acme', username: 'eve', password: PASSWORD, roles: ['owner'] });
@@ -163,7 +171,7 @@ interface Answer {
   readonly results?: readonly Answer[];
 }
 const verdict = ({ valid, reasons, allowed, reasonCode }: Answer): string =>
-  valid === false ? (reasons?.[0]?.code ?? '') : allowed === false ? (reasonCode ?? '') : '';
+  valid === false ? (reasons?.[0]?.code ?? '') : allowed === false || allowed === undefined ? (reasonCode ?? '') : '';
 const said = ({ code, reason, answer }: Outcome): string => `${code} ${code === 'OK' ? verdict(answer) : reason}`.trim();
 
 /** Reasons after which nothing of the token may be shown: nobody vouches for what it says. */

@@ -6,7 +6,10 @@ import { badField, Fault } from '../../base/fault.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Tx, Write } from '../../storage/storage.ts';
 import type { Changed } from '../change.ts';
+import { typesOf } from '../attribute.ts';
 import { CLASSIFICATIONS } from '../classification.ts';
+import { coerceTo } from '../condition/coerce.ts';
+import type { Value } from '../condition/value.ts';
 import { PARENTS_MAX, type ResourceRef } from '../question.ts';
 import type { Attributes } from '../situation.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -56,6 +59,15 @@ const ATTRIBUTES_MAX = 16_384;
 /** Ids that an event names. */
 const NAMED = 20;
 
+/** The first attribute whose value is not of the type that is declared for it: conditions could not read it. */
+const wrongAttribute = (attributes: Attributes, declared: Readonly<Record<string, string>>) => {
+  for (const [name, type] of Object.entries(typesOf(declared))) {
+    const value = Object.hasOwn(attributes, name) ? attributes[name] : null;
+    if (value !== null && coerceTo(type)(value as Value) === undefined) return { name, type: declared[name] };
+  }
+  return null;
+};
+
 const requireGood = (resource: RegisteredResource, field: string, { type }: Snapshot): void => {
   const { type: name, id, classification, attributes, parents } = resource;
   if (id === '') throw badField(`${field}.id`, 'must not be empty');
@@ -66,6 +78,8 @@ const requireGood = (resource: RegisteredResource, field: string, { type }: Snap
   const text = JSON.stringify(attributes);
   if (text.includes('\\u0000')) throw badField(`${field}.attributes`, 'must not hold NUL characters');
   if (Buffer.byteLength(text) > ATTRIBUTES_MAX) throw badField(`${field}.attributes`, 'at most 16 KiB of JSON');
+  const wrong = wrongAttribute(attributes, type(name)?.attributes ?? {});
+  if (wrong !== null) throw badField(`${field}.attributes`, `${wrong.name} is no ${wrong.type}, as ${name} declares it`);
   if (parents.length > PARENTS_MAX) throw badField(`${field}.parents`, `at most ${PARENTS_MAX}`);
   let below = name;
   for (const [at, parent] of parents.entries()) {

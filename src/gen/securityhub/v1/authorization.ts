@@ -1028,7 +1028,10 @@ export interface AbleSubject {
 export interface PutResourcesRequest {
   /** Tenant of the resources; empty = the caller's. */
   tenantId: string;
-  /** Each with its type and id; owner, classification, attributes (16 KiB of JSON at most) and parents as a check would say them. */
+  /**
+   * Each with its type and id; owner, classification, attributes (of the types declared, 16 KiB of JSON at most) and parents as a check
+   * would say them.
+   */
   resources: Resource[];
 }
 
