@@ -2,30 +2,16 @@
 import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
-import { badField } from '../base/fault.ts';
-import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import { OWNER } from './builtin.ts';
-import {
-  ableOwners,
-  type Changed,
-  type ChangeDeps,
-  type Felt,
-  keepingAnOwner,
-  lastOwner,
-  limitsOf,
-  makerOf,
-  requireThere,
-  roleNotFound,
-  rolesIn,
-  subjectChange,
-} from './change.ts';
-import { requireLift, requireRoleHeld } from './escalation.ts';
+import { type Changed, type ChangeDeps, type Felt, limitsOf, makerOf, roleNotFound, rolesIn, subjectChange } from './change.ts';
+import { requireLift, requireRolesHeld } from './escalation.ts';
 import { requireFitting, type Roles } from './exclusive.ts';
 import { type PolicyGifts, requireGiftsHeld } from './gifts.ts';
 import { ALL, type Holding } from './holding.ts';
+import { keepingAnOwner, requireOtherOwner } from './owners.ts';
+import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { Subject, Window } from './rights.ts';
-import { constraintsOf } from './role.ts';
 import type { StoredAssignment } from './stores.ts';
 
 export interface AssignmentChanges {
@@ -41,28 +27,12 @@ export interface AssignmentChanges {
   assignRoles(tx: Tx, tenantId: TenantId, subject: Subject, roles: readonly string[], call: Call | null): Promise<Felt>;
   /** Before a user is made unable to act: FAILED_PRECONDITION / LAST_OWNER when no other owner would be left. */
   requireOtherOwner(tx: Tx, tenantId: TenantId, userId: string): Promise<void>;
-  /** The users who are owners without end, under the tenant's lock: nobody adds or removes one before this transaction ends. */
-  ownersOf(tx: Tx, tenantId: TenantId): Promise<readonly string[]>;
 }
 
 export interface GivenRole extends Window {
   readonly subject: Subject;
   readonly role: string;
 }
-
-const ASSIGNABLE: readonly string[] = ['user', 'service', 'group'];
-
-/** An API key acts with its owner's rights and has none of its own. */
-export const requireSubject = (subject: Subject): void => {
-  if (!ASSIGNABLE.includes(subject.type)) throw badField('subject.type', `one of ${ASSIGNABLE.join(', ')}`);
-  if (subject.id === '') throw badField('subject.id', 'must not be empty');
-};
-
-export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): void => {
-  if (expiresAt !== null && expiresAt <= now) throw badField('expires_at', 'must lie in the future', 'EXPIRY_INVALID');
-  if (expiresAt !== null && notBefore !== null && expiresAt <= notBefore)
-    throw badField('expires_at', 'must come after not_before', 'EXPIRY_INVALID');
-};
 
 interface Known {
   readonly roles: Roles;
@@ -89,7 +59,7 @@ export const createAssignmentChanges = ({
     const { lookup } = roles;
     if (lookup(given.role) === undefined) throw roleNotFound(given.role);
     if (!firstOwner(given.role, held, await rules.owners(tx, tenantId))) {
-      requireRoleHeld(held, given.role, lookup);
+      requireRolesHeld(held, [given.role], lookup);
       await requireGiftsHeld(rules, tx, tenantId, { held, gifts }, [`role:${given.role}`], given.subject);
     }
     const now = call?.now ?? Date.now();
@@ -99,11 +69,6 @@ export const createAssignmentChanges = ({
     return stored;
   };
 
-  const ownersOf = async (tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {
-    await rules.lock(tx, tenantId);
-    return rules.owners(tx, tenantId);
-  };
-
   return {
     async assignRole(tenantId, given, call) {
       requireSubject(given.subject);
@@ -111,7 +76,6 @@ export const createAssignmentChanges = ({
       const held = await holding(call.caller);
       const gifts = await policyGifts(tenantId);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
         await requireThere({ groups, subjectsKnown }, tx, tenantId, given.subject);
         const roles = await rolesIn(rules, tx, tenantId);
         const result = await give(tx, tenantId, given, { roles, gifts }, held, call);
@@ -131,11 +95,10 @@ export const createAssignmentChanges = ({
       requireSubject(subject);
       const held = await holding(call.caller);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
         const { lookup } = await rolesIn(rules, tx, tenantId);
         if (lookup(role) === undefined) throw roleNotFound(role);
-        requireRoleHeld(held, role, lookup);
-        requireLift(held, constraintsOf([role], lookup));
+        requireRolesHeld(held, [role], lookup);
+        requireLift(held, [role], lookup);
         const there = await keepingAnOwner(guard, tx, tenantId, () => rules.unassign(tx, tenantId, subject, role));
         if (!there) return { result: null };
         return {
@@ -163,11 +126,9 @@ export const createAssignmentChanges = ({
       };
     },
 
-    ownersOf,
     async requireOtherOwner(tx, tenantId, userId) {
-      const owners = await ownersOf(tx, tenantId);
-      if (!owners.includes(userId)) return;
-      if ((await ableOwners(guard, tx, tenantId)).every((owner) => owner === userId)) throw lastOwner();
+      await rules.lock(tx, tenantId);
+      await requireOtherOwner(guard, tx, tenantId, userId);
     },
   };
 };

@@ -8,9 +8,9 @@ import type { Write } from '../storage/storage.ts';
 import { type Access, createAccess, type MaskKey } from './access/access.ts';
 import { type AssignmentChanges, createAssignmentChanges } from './assign.ts';
 import { type ClearanceChanges, createClearanceChanges } from './clear.ts';
-import { type ChangeDeps, requireKnown, roleNotFound } from './change.ts';
+import { type ChangeDeps, roleNotFound, takingTurns } from './change.ts';
 import { levelName } from './classification.ts';
-import { outranks, requireHeld, requireRoleHeld } from './escalation.ts';
+import { outranks, requireHeld, requireRolesHeld } from './escalation.ts';
 import { createDelegationChanges, type DelegationChanges, type Delegations } from './delegate.ts';
 import { explain, type Step } from './explain.ts';
 import { createForgetting, type Forgetting } from './forget.ts';
@@ -26,6 +26,7 @@ import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createResources, type ResourceStore, type Resources } from './resource/resource.ts';
 import { createLimitedRights, decide, explainLimits, type LimitedRights, type Limits } from './limits.ts';
+import { requireKnown } from './recipient.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { DecisionRecorder } from './decision/record.ts';
 import type { Question } from './question.ts';
@@ -170,7 +171,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     return deps.snapshots.get(tenantId, '');
   };
 
-  const changing = { ...deps, holding, policyGifts };
+  const changing = { ...deps, write: takingTurns(deps), holding, policyGifts };
   return {
     rights: (tenantId, subject) => one(tenantId, subject, deps.clock.now()),
     rightsOf: resolve,
@@ -194,7 +195,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
         andThen(settled(tenantId), ({ role, policies }) => {
           for (const name of roles) {
             if (role(name) === undefined) throw roleNotFound(name);
-            requireRoleHeld(held, name, role);
+            requireRolesHeld(held, [name], role);
             requireHeld(held, policies?.given([`role:${name}`], null) ?? []);
           }
         }),

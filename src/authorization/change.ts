@@ -1,4 +1,4 @@
-// What the changing use cases share: who did it, what the feed hears, and the owner that a tenant always keeps.
+// What the changing use cases share: turns, who did it, and what the feed hears.
 import type { Call, MaybePromise } from '../base/call.ts';
 import { type Caller, subjectOf, type TenantId } from '../base/caller.ts';
 import type { AuditEntry } from '../base/event.ts';
@@ -12,11 +12,12 @@ import type { Roles } from './exclusive.ts';
 import type { PolicyGifts } from './gifts.ts';
 import type { Groups } from './group.ts';
 import type { Holding } from './holding.ts';
-import type { ResourceType } from './resource-type.ts';
+import type { Permission } from './permission.ts';
+import { type ResourceType, typeNotFound } from './resource-type.ts';
 import { subjectKey } from './resolve.ts';
 import type { Subject } from './rights.ts';
 import { constraintsOf, type Role, type RoleLookup } from './role.ts';
-import { isBuiltInRole, roleLookup } from './snapshot.ts';
+import { isBuiltInRole, roleLookup, typeLookup } from './snapshot.ts';
 import type { Rules, Subjects } from './stores.ts';
 
 export interface ChangeDeps {
@@ -24,6 +25,7 @@ export interface ChangeDeps {
   readonly groups: Groups;
   readonly delegations: Delegations;
   readonly subjectsKnown: Subjects;
+  /** Under the tenant's lock. */
   readonly write: Write;
   readonly random: Random;
   readonly holding: (caller: Caller) => MaybePromise<Holding>;
@@ -32,6 +34,15 @@ export interface ChangeDeps {
   /** Until when a token that is issued now may live. */
   readonly watermarkUntil: () => Instant;
 }
+
+/** Changes of who may do what in a tenant come one after the other: each sees what the one before it did. */
+export const takingTurns =
+  ({ rules, write }: { readonly rules: Pick<Rules, 'lock'>; readonly write: Write }): Write =>
+  (tenantId, work) =>
+    write(tenantId, async (tx) => {
+      await rules.lock(tx, tenantId);
+      return work(tx);
+    });
 
 /** `revision`: pass it as `min_policy_revision` to be decided on this change. */
 export interface Changed<T> {
@@ -65,6 +76,8 @@ export const changeOf = (kind: ChangeKind, tenantId: TenantId, key: string): Cha
 export const subjectChange = (kind: 'assignment' | 'grant', tenantId: TenantId, subject: Subject): Change =>
   changeOf(kind, tenantId, subjectKey(subject));
 
+const EVERYBODY = '*';
+
 /** Roles whose limits a subject has from now on: whoever judges its tokens by what they say hears of it. A service's tokens say nothing of limits. */
 export const limitsOf = (
   { watermarkUntil }: Pick<ChangeDeps, 'watermarkUntil'>,
@@ -77,8 +90,6 @@ export const limitsOf = (
     ? []
     : [{ kind: 'limits', tenantId, key: type === 'user' ? id : EVERYBODY, until: watermarkUntil() }];
 
-const EVERYBODY = '*';
-
 export const rolesOf = (stored: readonly Role[], types: readonly ResourceType[]): Roles => {
   const own = stored.filter(({ name }) => !isBuiltInRole(name));
   return { all: [...BUILT_IN_ROLES, ...own], lookup: roleLookup(stored, types) };
@@ -88,46 +99,11 @@ export const rolesOf = (stored: readonly Role[], types: readonly ResourceType[])
 export const rolesIn = async (rules: Rules, tx: Tx, tenantId: TenantId): Promise<Roles> =>
   rolesOf(await rules.roles(tx, tenantId), await rules.types(tx, tenantId));
 
-type Guard = Pick<ChangeDeps, 'rules' | 'subjectsKnown'>;
-
-/** Owners without end who can act. Under the tenant's lock, which whoever suspends one takes as well. */
-export const ableOwners = async ({ rules, subjectsKnown }: Guard, tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {
-  const owners = await rules.owners(tx, tenantId);
-  return owners.length === 0 || subjectsKnown.active === undefined ? owners : subjectsKnown.active(tenantId, owners);
-};
-
-export const lastOwner = (): Fault => new Fault('FAILED_PRECONDITION', 'LAST_OWNER', 'a tenant keeps at least one owner');
-
-/**
- * Under the tenant's lock: whatever `work` does, a tenant that had an owner has one afterwards. FAILED_PRECONDITION / LAST_OWNER.
- * Two callers who remove each other take turns, and the second is refused.
- */
-export const keepingAnOwner = async <T>(guard: Guard, tx: Tx, tenantId: TenantId, work: () => Promise<T>): Promise<T> => {
-  const before = await guard.rules.owners(tx, tenantId);
-  const result = await work();
-  if (before.length === 0) return result;
-  const after = await guard.rules.owners(tx, tenantId);
-  // Who can act is asked only when an owner went.
-  if (after.length < before.length && (await ableOwners(guard, tx, tenantId)).length === 0) throw lastOwner();
-  return result;
-};
-
-/** NOT_FOUND / SUBJECT_UNKNOWN for somebody who is not there. */
-export const requireKnown = async (subjects: Subjects, tenantId: TenantId, subject: Subject): Promise<void> => {
-  if (!(await subjects.known(tenantId, subject)))
-    throw new Fault('NOT_FOUND', 'SUBJECT_UNKNOWN', `no ${subject.type} of that id in the tenant`, { meta: { subject: subject.id } });
-};
-
-/** The same for whoever may be a group, in the transaction that holds the tenant's lock. */
-export const requireThere = async (
-  { groups, subjectsKnown }: Pick<ChangeDeps, 'groups' | 'subjectsKnown'>,
-  tx: Tx,
-  tenantId: TenantId,
-  subject: Subject,
-): Promise<void> => {
-  if (subject.type !== 'group') return requireKnown(subjectsKnown, tenantId, subject);
-  if ((await groups.find(tx, tenantId, subject.id)) === null)
-    throw new Fault('NOT_FOUND', 'SUBJECT_UNKNOWN', 'no group of that name in the tenant', { meta: { subject: subject.id } });
-};
-
 export const roleNotFound = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_NOT_FOUND', 'no such role', { meta: { role } });
+
+/** NOT_FOUND / RESOURCE_TYPE_UNKNOWN where one of them speaks of a type that the tenant does not have. */
+export const requireTypes = (permissions: readonly Permission[], types: readonly ResourceType[]): void => {
+  const type = typeLookup(types);
+  const stranger = permissions.find((permission) => permission.type !== '*' && type(permission.type) === undefined);
+  if (stranger !== undefined) throw typeNotFound(stranger.type);
+};

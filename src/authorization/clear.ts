@@ -3,11 +3,10 @@ import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField } from '../base/fault.ts';
-import { requireFuture, requireSubject } from './assign.ts';
-import { type Changed, type ChangeDeps, makerOf, requireThere, rolesIn, subjectChange } from './change.ts';
+import { type Changed, type ChangeDeps, makerOf, rolesIn, subjectChange } from './change.ts';
 import { CLASSIFICATIONS } from './classification.ts';
-import { requireCleared } from './escalation.ts';
-import { requireStronger } from './group.ts';
+import { requireCleared, requireStronger } from './escalation.ts';
+import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { StoredClearance, Subject } from './rights.ts';
 
 export interface ClearanceChanges {
@@ -28,7 +27,6 @@ export const createClearanceChanges = ({ rules, groups, subjectsKnown, write, ho
     const held = await holding(call.caller);
     requireCleared(held, given.clearance);
     return write(tenantId, async (tx) => {
-      await rules.lock(tx, tenantId);
       await requireThere({ groups, subjectsKnown }, tx, tenantId, subject);
       const { clearance } = await rules.subject(tx, tenantId, subject);
       requireCleared(held, clearance?.clearance ?? '');

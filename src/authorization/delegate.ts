@@ -5,14 +5,14 @@ import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { days, type Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import { requireFuture, requireSubject } from './assign.ts';
-import { type Changed, type ChangeDeps, requireThere, subjectChange } from './change.ts';
+import { type Changed, type ChangeDeps, requireTypes, subjectChange } from './change.ts';
 import { requireHeld } from './escalation.ts';
 import { type Holding, rightsHolder } from './holding.ts';
 import { covers, parsePermission, type Permission, printPermission } from './permission.ts';
+import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
 import { type Delegation, hasEnded, type Subject, type SubjectRows } from './rights.ts';
-import { isBuiltInType, typeLookup } from './snapshot.ts';
+import { typeLookup } from './snapshot.ts';
 import type { Page } from './stores.ts';
 
 export interface StoredDelegation extends Delegation {
@@ -129,12 +129,9 @@ export const createDelegationChanges = ({
       const permissions = readPermissions(draft.permissions);
       const held = await holding(call.caller);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
         await requireThere({ groups, subjectsKnown }, tx, tenantId, draft.grantee);
         const types = await rules.types(tx, tenantId);
-        const stranger = permissions.find(({ type }) => type !== '*' && !isBuiltInType(type) && !types.some(({ name }) => name === type));
-        if (stranger !== undefined)
-          throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: stranger.type } });
+        requireTypes(permissions, types);
         const rows = await rules.subject(tx, tenantId, grantor);
         for (const permission of permissions) requireOwn(rows, permission, draft, held, types, call.now);
 
@@ -167,7 +164,6 @@ export const createDelegationChanges = ({
       const held = await holding(call.caller);
       const self = rightsHolder(call.caller);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
         const found = await delegations.find(tx, tenantId, id);
         const own = found !== null && self !== null && (same(found.grantor, self) || same(found.grantee, self));
         if (found === null || (!own && !held.holds('users:roles')))

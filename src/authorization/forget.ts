@@ -5,10 +5,8 @@ import { eventOf } from '../base/event.ts';
 import type { Tx } from '../storage/storage.ts';
 import { type ChangeDeps, type Felt, rolesIn, subjectChange } from './change.ts';
 import { clearanceOf, INTERNAL } from './classification.ts';
-import { requireCleared, requireHeld, requireLift, requireRoleHeld } from './escalation.ts';
-import { requireLifting, requireReach } from './group.ts';
+import { requireCleared, requireHeld, requireLift, requireReach, requireRolesHeld } from './escalation.ts';
 import { hasEnded, type Subject } from './rights.ts';
-import { constraintsOf } from './role.ts';
 
 export interface Forgetting {
   /**
@@ -35,8 +33,8 @@ export const createForgetting = ({ rules, holding }: ChangeDeps): Forgetting => 
     // The caller's rights are in the cache: its access to this very call was just decided on them.
     const held = await holding(call.caller);
     const { lookup } = await rolesIn(rules, tx, tenantId);
-    for (const role of roles) requireRoleHeld(held, role, lookup);
-    requireLift(held, constraintsOf(roles, lookup));
+    requireRolesHeld(held, roles, lookup);
+    requireLift(held, roles, lookup);
     requireHeld(
       held,
       alive(rows.grants).flatMap(({ effect, permission }) => (effect === 'allow' ? [permission] : [])),
@@ -44,8 +42,12 @@ export const createForgetting = ({ rules, holding }: ChangeDeps): Forgetting => 
     // A group's denies are shed with the membership: who may not let it out does not delete it either.
     const memberOf = groups.map((name): Subject => ({ type: 'group', id: name }));
     for (const group of memberOf.length === 0 ? [] : await rules.subjects(tx, tenantId, memberOf)) {
-      requireReach(group, held, lookup);
-      requireLifting(group, held, lookup);
+      requireReach(held, group, lookup);
+      requireLift(
+        held,
+        group.assignments.map(({ role }) => role),
+        lookup,
+      );
     }
     const cleared = rows.clearance !== null && (clearanceOf(rows.clearance.clearance) ?? 0) > INTERNAL ? rows.clearance.clearance : '';
     requireCleared(held, cleared);

@@ -3,15 +3,14 @@ import type { Call } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
-import { requireFuture, requireSubject } from './assign.ts';
 import { typesOf } from './attribute.ts';
-import { type Changed, type ChangeDeps, keepingAnOwner, makerOf, requireThere, rolesIn, subjectChange } from './change.ts';
-import { requireHeld } from './escalation.ts';
-import { requireStronger } from './group.ts';
+import { type Changed, type ChangeDeps, makerOf, requireTypes, rolesIn, subjectChange } from './change.ts';
+import { requireHeld, requireStronger } from './escalation.ts';
 import { type Condition, conditionSchema, parseCondition } from './condition/condition.ts';
+import { keepingAnOwner } from './owners.ts';
 import { parsePermission, printPermission } from './permission.ts';
+import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
-import { isBuiltInType } from './snapshot.ts';
 import type { StoredGrant } from './stores.ts';
 
 export interface GrantChanges {
@@ -53,11 +52,9 @@ export const createGrantChanges = ({ rules, groups, subjectsKnown, write, random
     requireHeld(held, [permission]);
 
     return write(tenantId, async (tx) => {
-      await rules.lock(tx, tenantId);
       await requireThere({ groups, subjectsKnown }, tx, tenantId, draft.subject);
       const types = await rules.types(tx, tenantId);
-      const named = parsed.type === '*' || isBuiltInType(parsed.type) || types.some(({ name }) => name === parsed.type);
-      if (!named) throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: parsed.type } });
+      requireTypes([parsed], types);
       const condition = draft.condition ?? '';
       const tree = readCondition(condition, parsed.type, types);
       const { grants } = await rules.subject(tx, tenantId, draft.subject);
@@ -91,7 +88,6 @@ export const createGrantChanges = ({ rules, groups, subjectsKnown, write, random
   async deleteGrant(tenantId, id, call) {
     const held = await holding(call.caller);
     return write(tenantId, async (tx) => {
-      await rules.lock(tx, tenantId);
       const grant = await rules.grant(tx, tenantId, id);
       if (grant === null) throw new Fault('NOT_FOUND', 'GRANT_NOT_FOUND', 'no such grant');
       requireHeld(held, [grant.permission]);

@@ -5,25 +5,16 @@ import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import {
-  type Changed,
-  type ChangeDeps,
-  changeOf,
-  keepingAnOwner,
-  limitsOf,
-  makerOf,
-  requireKnown,
-  rolesIn,
-  subjectChange,
-} from './change.ts';
-import { requireHeld, requireLift, requireRoleHeld } from './escalation.ts';
-import { requireFitting } from './exclusive.ts';
+import { type Changed, type ChangeDeps, changeOf, limitsOf, makerOf, rolesIn, subjectChange } from './change.ts';
+import { requireLift, requireReach, requireStronger } from './escalation.ts';
+import { requireFitting, type Roles } from './exclusive.ts';
 import { requireGiftsHeld } from './gifts.ts';
 import type { Holding } from './holding.ts';
+import { keepingAnOwner } from './owners.ts';
+import { requireKnown } from './recipient.ts';
 import { NAME } from './resource-type.ts';
 import type { Subject, SubjectRows } from './rights.ts';
-import { constraintsOf, type RoleLookup } from './role.ts';
-import type { Page, Rules } from './stores.ts';
+import type { Page } from './stores.ts';
 
 export interface Group {
   readonly name: string;
@@ -91,29 +82,12 @@ const requireMembers = (members: readonly Subject[]): void => {
   }
 };
 
-/** Whoever lets somebody in or out gives or takes all that the group allows and denies. PERMISSION_DENIED / ESCALATION. */
-export const requireReach = ({ assignments, grants, delegations }: SubjectRows, held: Holding, lookup: RoleLookup): void => {
-  for (const { role } of assignments) requireRoleHeld(held, role, lookup);
-  requireHeld(
-    held,
-    grants.map(({ permission }) => permission),
-  );
-  // What is lent to the group is used by whoever is in it.
-  requireHeld(
-    held,
-    delegations.flatMap(({ permissions }) => permissions),
-  );
-};
-
-/** Whoever lets somebody out, himself perhaps, lifts the limits of the group's roles. PERMISSION_DENIED / PERMISSION_MISSING. */
-export const requireLifting = ({ assignments }: SubjectRows, held: Holding, lookup: RoleLookup): void =>
-  requireLift(
-    held,
-    constraintsOf(
-      assignments.map(({ role }) => role),
-      lookup,
-    ),
-  );
+/** A group's rows and the names of its roles. */
+interface Reached {
+  readonly roles: Roles;
+  readonly rows: SubjectRows;
+  readonly names: readonly string[];
+}
 
 export const createGroupChanges = ({
   rules,
@@ -126,21 +100,25 @@ export const createGroupChanges = ({
 }: ChangeDeps): GroupChanges => {
   const guard = { rules, subjectsKnown };
 
-  const requireGroup = async (tx: Tx, tenantId: TenantId, name: string): Promise<void> => {
+  /** Whoever lets somebody in or out gives or takes all that the group allows and denies. NOT_FOUND / GROUP_NOT_FOUND; as `requireReach`. */
+  const reached = async (tx: Tx, tenantId: TenantId, name: string, held: Holding): Promise<Reached> => {
     if ((await groups.find(tx, tenantId, name)) === null) throw groupNotFound(name);
+    const roles = await rolesIn(rules, tx, tenantId);
+    const rows = await rules.subject(tx, tenantId, { type: 'group', id: name });
+    requireReach(held, rows, roles.lookup);
+    return { roles, rows, names: rows.assignments.map(({ role }) => role) };
   };
 
-  const requireReached = async (tx: Tx, tenantId: TenantId, name: string, held: Holding, lookup: RoleLookup): Promise<SubjectRows> => {
-    const rows = await rules.subject(tx, tenantId, { type: 'group', id: name });
-    requireReach(rows, held, lookup);
-    return rows;
+  /** The same for whoever lets somebody out, himself perhaps: that lifts the limits of the group's roles. As `requireLift`. */
+  const requireLetOut = async (tx: Tx, tenantId: TenantId, name: string, held: Holding): Promise<void> => {
+    const { names, roles } = await reached(tx, tenantId, name, held);
+    requireLift(held, names, roles.lookup);
   };
 
   return {
     async putGroup(tenantId, group, call) {
       if (!NAME.test(group.name)) throw badField('group.name', 'a lower-case letter, then letters, digits, ".", "_" or "-"');
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
         if ((await groups.find(tx, tenantId, group.name)) === null && (await groups.count(tx, tenantId)) >= GROUPS_MAX)
           throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a tenant has at most ${GROUPS_MAX} groups`);
         await groups.put(tx, tenantId, group, call.now);
@@ -151,10 +129,7 @@ export const createGroupChanges = ({
     async deleteGroup(tenantId, name, call) {
       const held = await holding(call.caller);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
-        await requireGroup(tx, tenantId, name);
-        const { lookup } = await rolesIn(rules, tx, tenantId);
-        requireLifting(await requireReached(tx, tenantId, name, held, lookup), held, lookup);
+        await requireLetOut(tx, tenantId, name, held);
         await groups.delete(tx, tenantId, name);
         // Its members are read again, whoever they were.
         const changes = [changeOf('assignment', tenantId, '')];
@@ -169,13 +144,9 @@ export const createGroupChanges = ({
       for (const member of members) await requireKnown(subjectsKnown, tenantId, member);
       const gifts = await policyGifts(tenantId);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
-        await requireGroup(tx, tenantId, group);
-        const roles = await rolesIn(rules, tx, tenantId);
-        const given = await requireReached(tx, tenantId, group, held, roles.lookup);
-        const names = given.assignments.map(({ role }) => role);
+        const { roles, rows, names } = await reached(tx, tenantId, group, held);
         const giving = [`group:${group}`, ...names.map((role) => `role:${role}`)];
-        const denies = given.grants.some(({ effect }) => effect === 'deny');
+        const denies = rows.grants.some(({ effect }) => effect === 'deny');
         const row = { group, expiresAt, createdAt: call.now, createdBy: makerOf(call) };
         await keepingAnOwner(guard, tx, tenantId, async () => {
           for (const member of members) {
@@ -205,10 +176,7 @@ export const createGroupChanges = ({
       requireMembers(members);
       const held = await holding(call.caller);
       return write(tenantId, async (tx) => {
-        await rules.lock(tx, tenantId);
-        await requireGroup(tx, tenantId, group);
-        const { lookup } = await rolesIn(rules, tx, tenantId);
-        requireLifting(await requireReached(tx, tenantId, group, held, lookup), held, lookup);
+        await requireLetOut(tx, tenantId, group, held);
         if ((await groups.remove(tx, tenantId, group, members)) === 0) return { result: null };
         return {
           result: null,
@@ -218,18 +186,4 @@ export const createGroupChanges = ({
       });
     },
   };
-};
-
-/** PERMISSION_DENIED / ESCALATION where the subject (or, for a group, a member) holds more than the caller. */
-export const requireStronger = async (
-  rules: Rules,
-  tx: Tx,
-  tenantId: TenantId,
-  subject: Subject,
-  held: Holding,
-  lookup: RoleLookup,
-): Promise<void> => {
-  const { roles, permissions } = await rules.heldBy(tx, tenantId, subject);
-  for (const role of roles) requireRoleHeld(held, role, lookup);
-  requireHeld(held, permissions);
 };

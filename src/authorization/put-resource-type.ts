@@ -82,7 +82,6 @@ export const createTypeChanges = ({ rules, write, holding }: ChangeDeps): TypeCh
     const type = readType(draft);
     const held = await holding(call.caller);
     return write(tenantId, async (tx) => {
-      await rules.lock(tx, tenantId);
       const stored = await rules.types(tx, tenantId);
       const before = stored.find(({ name }) => name === type.name);
       if (before !== undefined && opensFurther(before, type)) requireHeld(held, [`${type.name}:*`]);

@@ -4,9 +4,10 @@ import { canonicalJson } from '../base/canonical.ts';
 import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
-import { type Changed, type ChangeDeps, changeOf, keepingAnOwner, limitsOf, roleNotFound, rolesOf } from './change.ts';
-import { requireLift, requireRoleHeld } from './escalation.ts';
+import { type Changed, type ChangeDeps, changeOf, limitsOf, roleNotFound, rolesOf } from './change.ts';
+import { requireLift, requireRolesHeld } from './escalation.ts';
 import { requireExclusive, requireRoom } from './exclusive.ts';
+import { keepingAnOwner } from './owners.ts';
 import { type RoleDraft, readRole } from './read-role.ts';
 import { constraintsOf, type Role, ringOf } from './role.ts';
 import { isBuiltInRole, roleLookup } from './snapshot.ts';
@@ -36,7 +37,6 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
     const role = readRole(draft);
     const held = await holding(call.caller);
     return write(tenantId, async (tx) => {
-      await rules.lock(tx, tenantId);
       const [stored, types] = [await rules.roles(tx, tenantId), await rules.types(tx, tenantId)];
       const others = stored.filter((other) => other.name !== role.name);
       const before = roleLookup(stored, types);
@@ -51,15 +51,15 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
       if (ring !== null) throw badField('role.inherits', `closes the ring ${ring.join(' → ')}`, 'ROLE_CYCLE');
       if (others.length >= ROLES_MAX)
         throw new Fault('FAILED_PRECONDITION', 'LIMIT_REACHED', `a tenant has at most ${ROLES_MAX} roles of its own`);
-      requireRoleHeld(held, role.name, before);
-      requireRoleHeld(held, role.name, after);
+      requireRolesHeld(held, [role.name], before);
+      requireRolesHeld(held, [role.name], after);
 
       await rules.putRole(tx, tenantId, role, call.now);
       await requireExclusive(rules, tx, tenantId, roles, call.now);
       await requireRoom(rules, tx, tenantId, role, call.now);
       const [limits, newLimits] = [constraintsOf([role.name], before), constraintsOf([role.name], after)];
       const same = canonicalJson(limits) === canonicalJson(newLimits);
-      if (!same) requireLift(held, limits);
+      if (!same) requireLift(held, [role.name], before);
       const limited = same ? [] : limitsOf({ watermarkUntil }, tenantId, { type: 'group', id: '' }, [role.name], after);
       const { name: _name, description: _description, builtIn: _builtIn, ...details } = role;
       return {
@@ -74,15 +74,14 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
     if (isBuiltInRole(name)) throw builtIn(name);
     const held = await holding(call.caller);
     return write(tenantId, async (tx) => {
-      await rules.lock(tx, tenantId);
       const stored = await rules.roles(tx, tenantId);
       if (!stored.some((role) => role.name === name)) throw roleNotFound(name);
       const heir = stored.find((role) => role.inherits.includes(name) || role.exclusiveWith.includes(name));
       if (heir !== undefined)
         throw new Fault('FAILED_PRECONDITION', 'ROLE_IN_USE', 'other roles inherit from it or exclude it', { meta: { role: heir.name } });
       const lookup = roleLookup(stored, await rules.types(tx, tenantId));
-      requireRoleHeld(held, name, lookup);
-      requireLift(held, constraintsOf([name], lookup));
+      requireRolesHeld(held, [name], lookup);
+      requireLift(held, [name], lookup);
 
       await keepingAnOwner({ rules, subjectsKnown }, tx, tenantId, () => rules.deleteRole(tx, tenantId, name));
       return {

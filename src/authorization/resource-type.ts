@@ -1,4 +1,5 @@
 // Resource types: what can be asked about in a tenant, and what the owner of such a resource may do with it.
+import { Fault } from '../base/fault.ts';
 
 export interface ResourceType {
   readonly name: string;
@@ -29,3 +30,6 @@ export const UNDECLARED: Omit<ResourceType, 'name'> = {
 
 /** The name of a resource type, of an action and of a role: no wildcard. */
 export const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;
+
+export const typeNotFound = (name: string): Fault =>
+  new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: name } });

@@ -1,10 +1,10 @@
 // Who can do this to that: everybody who may be allowed is found by the database, and each is then decided as in a check.
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { Fault } from '../base/fault.ts';
 import { decide, type Limits } from './limits.ts';
 import { covers } from './permission.ts';
 import type { Question } from './question.ts';
+import { typeNotFound } from './resource-type.ts';
 import type { Resolve } from './resolve.ts';
 import type { Rights, Subject } from './rights.ts';
 import { flatten } from './role.ts';
@@ -134,8 +134,7 @@ export const createWhoCan = ({ candidates, subjectsKnown, resolve, snapshot }: W
   return {
     async listSubjects(tenantId, question, situation, kind, after, size) {
       const known = await snapshot(tenantId);
-      if (known.type(question.type) === undefined)
-        throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: question.type } });
+      if (known.type(question.type) === undefined) throw typeNotFound(question.type);
       const items: AbleSubject[] = [];
       let place = placeOf(after, kind);
       for (let left = LOOKED_AT; left > 0; ) {

@@ -11,6 +11,7 @@ import { CLASSIFICATIONS } from '../classification.ts';
 import { coerceTo } from '../condition/coerce.ts';
 import type { Value } from '../condition/value.ts';
 import { PARENTS_MAX, type ResourceRef } from '../question.ts';
+import { typeNotFound } from '../resource-type.ts';
 import type { Attributes } from '../situation.ts';
 import type { Snapshot } from '../snapshot.ts';
 
@@ -71,8 +72,7 @@ const wrongAttribute = (attributes: Attributes, declared: Readonly<Record<string
 const requireGood = (resource: RegisteredResource, field: string, { type }: Snapshot): void => {
   const { type: name, id, classification, attributes, parents } = resource;
   if (id === '') throw badField(`${field}.id`, 'must not be empty');
-  if (type(name) === undefined)
-    throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: name } });
+  if (type(name) === undefined) throw typeNotFound(name);
   if (classification !== '' && !CLASSIFICATIONS.includes(classification))
     throw badField(`${field}.classification`, `one of ${CLASSIFICATIONS.join(', ')}`);
   const text = JSON.stringify(attributes);
