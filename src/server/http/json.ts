@@ -5,6 +5,7 @@ import { nearest } from '../config/distance.ts';
 import type { Descriptors } from '../descriptors/registry.ts';
 import { LOST } from '../rpc/decode.ts';
 import type { Invoker } from '../rpc/invoke.ts';
+import { below, misfit, wanted } from './misfit.ts';
 import { type HttpRequest, type HttpRoute, json } from './route.ts';
 
 export interface JsonDeps {
@@ -35,22 +36,31 @@ const meant = (given: string, fields: readonly DescField[] = []): string => {
 };
 
 /** What the library says about JSON that does not fit, as a field and a sentence; values are not repeated. */
-const explain = (thrown: unknown, { getMessage }: Pick<Registry, 'getMessage'>): Fault => {
+const explain = (thrown: unknown, input: DescMessage, body: string, registry: Registry): Fault => {
   const { message = '', cause } = thrown as { readonly message?: string; readonly cause?: unknown };
   const syntax = syntaxOf(cause);
   if (syntax !== null) return malformed('', `the body is not valid JSON${syntax}`);
+  const twice = /duplicate object key "([^]*)"$/.exec(message);
+  if (twice !== null) return malformed((twice[1] ?? '').slice(0, 100), 'stands twice in one object');
+  const place = misfit(input, JSON.parse(body.replace(/^\ufeff/, '')), registry);
   const unknown = /cannot decode message ([\w.]+) from JSON: key "([^]*)" is unknown$/.exec(message);
   if (unknown !== null) {
     const [, type = '', name = ''] = unknown;
-    return malformed(name.slice(0, 100), `is not a field of ${type}${meant(name.slice(0, 100), getMessage(type)?.fields)}`);
+    const fields = registry.getMessage(type)?.fields;
+    return malformed(below(place, name.slice(0, 100)), `is not a field of ${type}${meant(name.slice(0, 100), fields)}`);
   }
-  const twice = /duplicate object key "([^]*)"$/.exec(message);
-  if (twice !== null) return malformed((twice[1] ?? '').slice(0, 100), 'stands twice in one object');
   const field = /cannot decode (?:field|oneof) [\w.]+\.(\w+) from JSON: ([^]*)$/.exec(message);
   // What was given instead may be a secret in the wrong place.
-  if (field !== null) return malformed(field[1] ?? '', (field[2] ?? '').replace(/"[^]*"/, 'text').slice(0, 200));
+  if (field !== null) {
+    const [, name = '', sentence = ''] = field;
+    // Of a choice that was made twice no part alone is to blame.
+    const at = new RegExp(`(?:^|\\.)${name}(?:\\[\\d+\\])?$`).test(place) ? place : below(place, name);
+    return malformed(at, sentence.replace(/"[^]*"/, 'text').slice(0, 200));
+  }
   const type = /cannot decode (?:message |enum )?([\w.]+) from JSON/.exec(message);
-  return malformed('', type === null ? 'the body is not valid JSON' : `the body has no valid ${type[1]}`);
+  if (type === null) return malformed('', 'the body is not valid JSON');
+  const sentence = wanted(type[1] ?? '', registry);
+  return malformed(place, place === '' ? `the body ${sentence}` : sentence);
 };
 
 /** Maps and Structs lose this name on the way to bytes, as `decode` says; only they may have names that are no fields. */
@@ -67,7 +77,7 @@ export const readJson = (message: DescMessage, body: string, { registry }: Descr
   try {
     bytes = toBinary(message, fromJsonString(message, body, { registry }));
   } catch (thrown) {
-    throw explain(thrown, registry);
+    throw explain(thrown, message, body, registry);
   }
   refuseLost(body);
   return bytes;
