@@ -1,6 +1,6 @@
 // Middleware for Express, Connect and everything else that calls (request, response, next).
 import { remember, type Requirements, type Validating, wantedOf } from './guard.ts';
-import { authenticateHttp, type HttpGuardOptions, type HttpRequest, refusalOf, securityHeaders } from './http-guard.ts';
+import { authenticateHttp, type HttpGuardOptions, type HttpRequest, securityHeaders } from './http-guard.ts';
 
 /** As far as a response matters: that of node:http, and Express's. */
 export interface HttpResponse {
@@ -27,7 +27,7 @@ export const expressGuard = (client: Validating, requirements: Requirements<Http
         remember(request, outcome.principal);
         return true;
       }
-      const refusal = refusalOf(outcome, wanted);
+      const { refusal } = outcome;
       response.statusCode = refusal.status;
       for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
       response.setHeader('content-type', 'application/json');

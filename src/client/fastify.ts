@@ -1,6 +1,6 @@
 // A hook for Fastify.
 import { remember, type Requirements, type Validating, wantedOf } from './guard.ts';
-import { authenticateHttp, type HttpGuardOptions, type HttpRequest, refusalOf, securityHeaders } from './http-guard.ts';
+import { authenticateHttp, type HttpGuardOptions, type HttpRequest, securityHeaders } from './http-guard.ts';
 
 /** As far as Fastify's request matters. */
 export interface FastifyRequest {
@@ -35,7 +35,7 @@ export const fastifyGuard = <R extends FastifyRequest>(
       remember(request, outcome.principal);
       return undefined;
     }
-    const refusal = refusalOf(outcome, wanted);
+    const { refusal } = outcome;
     reply.code(refusal.status);
     reply.headers({ ...refusal.headers });
     // Fastify goes no further once a hook has sent and returns the reply.

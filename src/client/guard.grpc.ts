@@ -1,10 +1,12 @@
 // A server interceptor for grpc-js.
 import { Metadata, type ServerInterceptor, ServerInterceptingCall } from '@grpc/grpc-js';
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
+import { boundedMap } from '../base/bounded.ts';
 import type { DeepPartial } from '../gen/securityhub/v1/security_hub.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import { statusOf } from '../server/grpc/status.ts';
 import { authenticate, remember, type Requirements, type Validating, wantedOf } from './guard.ts';
+import { NOTHING_SHOWN, type ShownCertificate, shownCertificate } from './shown-certificate.ts';
 
 /** As far as requirements may depend on a call. */
 export interface GrpcRequest {
@@ -23,15 +25,27 @@ type Inner = Parameters<ServerInterceptor>[1];
 
 const addressOf = (call: Inner): string => call.getConnectionInfo().remoteAddress ?? '';
 
-const contextOf = (path: string, metadata: Metadata, call: Inner): DeepPartial<RequestContext> => {
+/** grpc-js parses a connection's certificate anew on each call, and tells of none that nobody trusted vouches for. */
+const described = boundedMap<string, ShownCertificate>(1000);
+const peerShown = (call: Inner): ShownCertificate => {
   const raw = call.getAuthContext().sslPeerCertificate?.raw;
+  if (raw === undefined) return NOTHING_SHOWN;
+  const digest = createHash('sha256').update(raw).digest('hex');
+  const known = described.get(digest, 0);
+  if (known !== undefined) return known;
+  const shown = shownCertificate(new X509Certificate(raw), true);
+  described.set(digest, shown, Number.POSITIVE_INFINITY);
+  return shown;
+};
+
+const contextOf = (path: string, metadata: Metadata, call: Inner): DeepPartial<RequestContext> => {
   const proof = only(metadata, 'dpop');
   return {
     ipAddress: addressOf(call),
     userAgent: only(metadata, 'user-agent').slice(0, 1024),
     requestId: only(metadata, 'x-request-id').slice(0, 128),
     endpoint: path.slice(0, 512),
-    ...(raw === undefined ? {} : { peerCertificateSha256: createHash('sha256').update(raw).digest('hex') }),
+    ...peerShown(call),
     // RFC 9449 does not say what a proof names over gRPC; we say: what HTTP/2 would.
     ...(proof === '' ? {} : { dpopProof: proof.slice(0, 8192), httpMethod: 'POST', httpUri: `https://${call.getHost()}${path}` }),
   };

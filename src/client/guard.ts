@@ -52,6 +52,10 @@ export type Outcome =
   | { readonly ok: false; readonly fault: Fault; readonly verdict: ValidateTokenResponse | null };
 
 const CREDENTIAL = /^(?:bearer|dpop) +([!-~]+) *$/i;
+const DPOP = /^dpop /i;
+
+/** Was it shown as one that is bound to a DPoP key? */
+export const isDpop = ({ authorization }: Pick<Presented, 'authorization'>): boolean => DPOP.test(authorization);
 /** About rights, not about the credential: showing another one of the same kind would not help. */
 const RIGHTS = new Set(['PERMISSION_MISSING', 'SCOPE_MISSING']);
 
@@ -73,9 +77,20 @@ export const durationOf = (length: Millis): { seconds: number; nanos: number } =
   nanos: Math.round((length % 1000) * 1e6),
 });
 
-const judged = (verdict: ValidateTokenResponse): Outcome => {
+/** RFC 9449 §7.1 and §7.2: what is bound to a DPoP key comes under that scheme, and nothing else does. */
+const wrongScheme = (claims: Claims, presented: Presented): Outcome | null => {
+  const bound = claims.confirmation !== undefined && claims.confirmation.jkt !== '';
+  if (bound === isDpop(presented)) return null;
+  return bound
+    ? unauthenticated('BINDING_MISSING', 'the token is bound to a DPoP key: send "authorization: DPoP <token>" and a proof')
+    : unauthenticated('BINDING_MISMATCH', 'the token is bound to no DPoP key: send it as Bearer');
+};
+
+const judged = (verdict: ValidateTokenResponse, presented: Presented): Outcome => {
   const { claims, subject } = verdict;
   if (verdict.valid && verdict.verdict === Verdict.VERDICT_VALID && claims !== undefined && subject !== undefined) {
+    const wrong = wrongScheme(claims, presented);
+    if (wrong !== null) return wrong;
     const { type, id, tenantId } = subject;
     // A verdict given here knows whose token it is, not what they may do now.
     const live = subject.status === '' ? undefined : subject;
@@ -104,7 +119,7 @@ export const authenticate = async (client: Validating, presented: Presented, wan
   const token = CREDENTIAL.exec(presented.authorization)?.[1];
   if (token === undefined) return unauthenticated('CREDENTIALS_MALFORMED', 'authorization must be: Bearer <access token or API key>');
   try {
-    return judged(await client.validateToken(requestOf(token, presented, wanted), presented.options));
+    return judged(await client.validateToken(requestOf(token, presented, wanted), presented.options), presented);
   } catch (cause) {
     return withoutVerdict(cause);
   }

@@ -1,18 +1,20 @@
 // What a guard reads of an HTTP request and how it refuses (RFC 6750 §3, RFC 9470 §3), whatever framework is around it.
-import { createHash } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { Fault } from '../base/fault.ts';
-import type { DeepPartial, ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
+import type { DeepPartial } from '../gen/securityhub/v1/security_hub.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
-import { authenticate, type Outcome, type Presented, type Requirement, type Validating } from './guard.ts';
+import { ALGORITHMS } from '../tokens/jws.ts';
+import { authenticate, isDpop, type Outcome, type Presented, type Principal, type Requirement, type Validating } from './guard.ts';
+import { NOTHING_SHOWN, type ShownCertificate, shownCertificate } from './shown-certificate.ts';
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** As far as a socket matters; on TLS it can name its peer. */
 export interface HttpSocket {
   readonly remoteAddress?: string | undefined;
-  getPeerX509Certificate?():
-    | { readonly raw: Uint8Array; readonly publicKey: { export(as: { type: 'spki'; format: 'der' }): Buffer } }
-    | undefined;
+  /** Somebody whom this server trusts vouches for the certificate. */
+  readonly authorized?: boolean;
+  getPeerX509Certificate?(): X509Certificate | undefined;
 }
 
 /** As far as a request matters: that of node:http, Express and, as `request.raw`, Fastify. */
@@ -59,28 +61,15 @@ const text = (value: string | readonly string[] | undefined): string => (typeof 
 const only = (value: string | readonly string[] | undefined): string =>
   typeof value === 'string' ? value : value?.length === 1 ? (value[0] ?? '') : '';
 
-interface PeerKeys {
-  readonly peerCertificateSha256: string;
-  readonly peerSpkiSha256: string;
-}
-const NO_KEYS: PeerKeys = { peerCertificateSha256: '', peerSpkiSha256: '' };
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
 /** Of the connection's certificate, once a connection. */
-const keysOn = new WeakMap<HttpSocket, PeerKeys>();
-const peerKeys = (socket: HttpSocket): PeerKeys => {
-  const known = keysOn.get(socket);
+const shownOn = new WeakMap<HttpSocket, ShownCertificate>();
+const peerShown = (socket: HttpSocket): ShownCertificate => {
+  const known = shownOn.get(socket);
   if (known !== undefined) return known;
   const certificate = socket.getPeerX509Certificate?.();
-  const keys =
-    certificate === undefined
-      ? NO_KEYS
-      : {
-          peerCertificateSha256: sha256(certificate.raw),
-          peerSpkiSha256: sha256(certificate.publicKey.export({ type: 'spki', format: 'der' })),
-        };
-  keysOn.set(socket, keys);
-  return keys;
+  const shown = certificate === undefined ? NOTHING_SHOWN : shownCertificate(certificate, socket.authorized === true);
+  shownOn.set(socket, shown);
+  return shown;
 };
 
 const contextOf = (request: HttpRequest, { origin }: HttpGuardOptions): DeepPartial<RequestContext> => {
@@ -93,7 +82,7 @@ const contextOf = (request: HttpRequest, { origin }: HttpGuardOptions): DeepPart
     requestId: text(headers['x-request-id']).slice(0, 128),
     origin: text(headers['origin']).slice(0, 512),
     endpoint: `${request.method ?? ''} ${path}`.slice(0, 512),
-    ...peerKeys(request.socket),
+    ...peerShown(request.socket),
     ...(proof === '' || origin === undefined
       ? {}
       : { dpopProof: proof.slice(0, 8192), httpMethod: request.method ?? '', httpUri: `${origin}${path}`.slice(0, 4096) }),
@@ -109,12 +98,7 @@ const presentedBy = (request: HttpRequest, options: HttpGuardOptions): Presented
   };
 };
 
-export const authenticateHttp = (
-  client: Validating,
-  request: HttpRequest,
-  wanted: Requirement,
-  options: HttpGuardOptions,
-): Promise<Outcome> => authenticate(client, presentedBy(request, options), wanted);
+type Refused = Outcome & { readonly ok: false };
 
 /** An answer that refuses. */
 export interface Refusal {
@@ -125,12 +109,19 @@ export interface Refusal {
 
 const quoted = (value: string): string => `"${value.replace(/[^ !#-[\]-~]/g, ' ')}"`;
 
-const challenge = (fault: Fault, verdict: ValidateTokenResponse | null, wanted: Requirement): string => {
+/** RFC 9449 §7.1. */
+const dpopChallenge = (fault: Fault): string => {
+  const error = fault.reason.startsWith('DPOP_') ? 'invalid_dpop_proof' : 'invalid_token';
+  return `DPoP error="${error}", error_description=${quoted(fault.message)}, algs="${ALGORITHMS.join(' ')}"`;
+};
+
+const challenge = ({ fault, verdict }: Refused, wanted: Requirement, dpop: boolean): string => {
   if (fault.reason === 'CREDENTIALS_MISSING') return 'Bearer';
   const said = `error_description=${quoted(fault.message)}`;
   if (fault.code === 'PERMISSION_DENIED')
     return `Bearer error="insufficient_scope", ${said}${wanted.scopes === undefined ? '' : `, scope=${quoted(wanted.scopes.join(' '))}`}`;
   const stepUp = verdict?.stepUp;
+  if (stepUp === undefined && dpop) return dpopChallenge(fault);
   if (stepUp === undefined) return `Bearer error="invalid_token", ${said}`;
   const acr = stepUp.acrValues.length === 0 ? '' : `, acr_values=${quoted(stepUp.acrValues.join(' '))}`;
   const age = stepUp.maxAge === undefined ? '' : `, max_age="${stepUp.maxAge.seconds}"`;
@@ -139,11 +130,24 @@ const challenge = (fault: Fault, verdict: ValidateTokenResponse | null, wanted: 
 
 const STATUS: Readonly<Record<string, number>> = { UNAUTHENTICATED: 401, PERMISSION_DENIED: 403 };
 
-export const refusalOf = ({ fault, verdict }: Outcome & { readonly ok: false }, wanted: Requirement): Refusal => {
+const refusalOf = (outcome: Refused, wanted: Requirement, dpop: boolean): Refusal => {
+  const { fault } = outcome;
   const status = STATUS[fault.code] ?? 503;
   const headers: Record<string, string> =
     status === 503
       ? { 'retry-after': String(Math.max(1, Math.ceil((fault.retryAfter ?? 1000) / 1000))) }
-      : { 'www-authenticate': challenge(fault, verdict, wanted) };
+      : { 'www-authenticate': challenge(outcome, wanted, dpop) };
   return { status, headers, body: { code: fault.code, reason: fault.reason, message: fault.message } };
+};
+
+/** Who passes, or the answer to whoever does not. */
+export const authenticateHttp = async (
+  client: Validating,
+  request: HttpRequest,
+  wanted: Requirement,
+  options: HttpGuardOptions,
+): Promise<{ readonly ok: true; readonly principal: Principal | null } | { readonly ok: false; readonly refusal: Refusal }> => {
+  const presented = presentedBy(request, options);
+  const outcome = await authenticate(client, presented, wanted);
+  return outcome.ok ? outcome : { ok: false, refusal: refusalOf(outcome, wanted, isDpop(presented)) };
 };

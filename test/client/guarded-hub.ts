@@ -20,6 +20,8 @@ const bad = (code: string, stepUp?: object): ValidateTokenResponse =>
 /** A hub that answers by the token. */
 const answers: Readonly<Record<string, () => ValidateTokenResponse>> = {
   good: () => good,
+  bound: () => ValidateTokenResponse.fromPartial({ ...good, claims: { ...good.claims, confirmation: { jkt: 'thumbprint' } } }),
+  replayed: () => bad('DPOP_PROOF_REPLAYED'),
   expired: () => bad('TOKEN_EXPIRED'),
   weak: () => bad('SCOPE_MISSING'),
   both: () => ValidateTokenResponse.fromPartial({ verdict: 2, reasons: [{ code: 'IP_MISMATCH' }, { code: 'PERMISSION_MISSING' }] }),
@@ -55,6 +57,10 @@ export const outcomes = [
   ['Basic Z29vZA==', 401, 'CREDENTIALS_MALFORMED'],
   ['Bearer', 401, 'CREDENTIALS_MALFORMED'],
   ['Bearer good more', 401, 'CREDENTIALS_MALFORMED'],
+  ['DPoP bound', 200, ''],
+  ['Bearer bound', 401, 'BINDING_MISSING'],
+  ['DPoP good', 401, 'BINDING_MISMATCH'],
+  ['DPoP replayed', 401, 'DPOP_PROOF_REPLAYED'],
   ['Bearer expired', 401, 'TOKEN_EXPIRED'],
   ['Bearer stepup', 401, 'MFA_REQUIRED'],
   ['Bearer weak', 403, 'SCOPE_MISSING'],

@@ -53,6 +53,11 @@ describe('the guard of Express', () => {
   it.each([
     ['', 'Bearer'],
     ['Bearer expired', `Bearer error="invalid_token", error_description="because of  TOKEN_EXPIRED "`],
+    ['DPoP expired', `DPoP error="invalid_token", error_description="because of  TOKEN_EXPIRED ", algs="ES256 EdDSA PS256 RS256"`],
+    [
+      'DPoP replayed',
+      `DPoP error="invalid_dpop_proof", error_description="because of  DPOP_PROOF_REPLAYED ", algs="ES256 EdDSA PS256 RS256"`,
+    ],
     ['Bearer weak', `Bearer error="insufficient_scope", error_description="because of  SCOPE_MISSING ", scope="a b"`],
     [
       'Bearer stepup',
@@ -96,7 +101,7 @@ describe('the guard of Express', () => {
 
   it('hands a DPoP proof on with the address that clients see', async () => {
     const { get, asked } = await serve({}, { origin: 'https://api.example' });
-    expect((await get('DPoP good', '/orders?x=1', { dpop: 'proof' })).status).toBe(200);
+    expect((await get('DPoP bound', '/orders?x=1', { dpop: 'proof' })).status).toBe(200);
     expect(asked[0]?.context).toMatchObject({ dpopProof: 'proof', httpMethod: 'GET', httpUri: 'https://api.example/orders' });
   });
 

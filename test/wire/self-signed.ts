@@ -8,7 +8,11 @@ const HOUR = 3_600_000;
 /** For localhost and 127.0.0.1, valid now unless told otherwise; `name` tells one from another. */
 export const selfSigned = (
   name: string,
-  { notBefore = Date.now() - 60_000, notAfter = Date.now() + HOUR }: { readonly notBefore?: number; readonly notAfter?: number } = {},
+  {
+    notBefore = Date.now() - 60_000,
+    notAfter = Date.now() + HOUR,
+    spiffeId = `spiffe://test/ns/default/sa/${name}`,
+  }: { readonly notBefore?: number; readonly notAfter?: number; readonly spiffeId?: string } = {},
 ): ServerIdentity => {
   const pair = generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -25,7 +29,7 @@ export const selfSigned = (
   certificate.setIssuer(subject);
   const altNames = [
     { type: 2, value: 'localhost' },
-    { type: 6, value: `spiffe://test/ns/default/sa/${name}` },
+    { type: 6, value: spiffeId },
     { type: 7, ip: '127.0.0.1' },
   ];
   certificate.setExtensions([

@@ -1,9 +1,9 @@
 // The other end of a connection: where it is, and the certificate it proved. Worked out once a connection, not once a call.
-import { createHash, type X509Certificate } from 'node:crypto';
 import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Peer, PeerCertificate } from '../../base/call.ts';
+import type { Peer } from '../../base/call.ts';
+import { describeCertificate } from '../../base/peer-certificate.ts';
 
 const UNKNOWN: Peer = { transport: 'tcp', address: '', loopback: false, certificate: null };
 
@@ -12,29 +12,6 @@ export const plainAddress = (address: string): string => address.replace(/^::fff
 
 /** 127.0.0.0/8 and ::1. */
 export const isLoopback = (address: string): boolean => address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(plainAddress(address));
-
-/**
- * The one URI among the names of a certificate, null where there is none or more than one (SPIFFE X.509-SVID §2).
- * Node quotes a name that holds a comma, so that it cannot pass for two; a quoted URI is none of ours.
- */
-export const uriOf = (subjectAltName: string | undefined): string | null => {
-  const names = subjectAltName?.matchAll(/(?:^|, )(?<kind>[^:,"]+):(?<value>"(?:[^"\\]|\\.)*"|[^,]*)/g) ?? [];
-  const uris = [...names].flatMap(({ groups }) => (groups?.['kind'] === 'URI' ? [groups['value'] ?? ''] : []));
-  const [uri, ...more] = uris;
-  return uri === undefined || more.length > 0 || uri.startsWith('"') ? null : uri;
-};
-
-export const describeCertificate = (certificate: X509Certificate): PeerCertificate => ({
-  der: certificate.raw,
-  sha256: createHash('sha256').update(certificate.raw).digest('hex'),
-  spkiSha256: createHash('sha256')
-    .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex'),
-  spiffeId: uriOf(certificate.subjectAltName),
-  serialNumber: certificate.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''),
-  notBefore: Date.parse(certificate.validFrom),
-  notAfter: Date.parse(certificate.validTo),
-});
 
 type Shown = Pick<Peer, 'certificate' | 'refusedCertificate'>;
 const NONE: Shown = { certificate: null };

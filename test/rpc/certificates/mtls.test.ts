@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type SecureContextOptions } from 'node:tls';
 import type { KeyType } from '../../../src/gen/securityhub/v1/certificate.ts';
 import type { IssueServiceCertResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
-import { describeCertificate } from '../../../src/server/grpc/peer.ts';
+import { describeCertificate } from '../../../src/base/peer-certificate.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createGround, type Ground, leafOf, operator } from './setup.ts';
 
