@@ -53,18 +53,22 @@ const showing = (bytes: Buffer): BinaryReader => {
 
 const holdsLost = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.hasOwn(value, FOUND);
 
-/**
- * INVALID_ARGUMENT / REQUEST_MALFORMED for truncated bytes, bad UTF-8 and integers beyond ±2⁵³; INVALID_ARGUMENT that names the
- * field for a map or Struct with a name that cannot be kept.
- */
-export const decode = (method: Method, bytes: Uint8Array): unknown => {
-  const buffer = asBuffer(bytes);
+const generated = (method: Method, buffer: Buffer): unknown => {
   const message = read(method, new BinaryReader(buffer, strictText));
   if (!buffer.includes(LOST_BYTES)) return message;
   // As a value the text does no harm.
   const holder = pathOf(read(method, showing(buffer)), holdsLost);
   if (holder !== null) throw badField(holder, `must not have the name ${LOST}`);
   return message;
+};
+
+/**
+ * INVALID_ARGUMENT / REQUEST_MALFORMED for truncated bytes, bad UTF-8 and integers beyond ±2⁵³; INVALID_ARGUMENT that names the
+ * field for a map or Struct with a name that cannot be kept.
+ */
+export const decode = (method: Method, bytes: Uint8Array): unknown => {
+  const buffer = asBuffer(bytes);
+  return method.read?.(buffer, (part) => generated(method, part)) ?? generated(method, buffer);
 };
 
 /** Bytes are an answer already encoded. */

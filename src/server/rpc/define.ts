@@ -36,9 +36,13 @@ export interface Columns {
   readonly budget?: 'revoke';
 }
 
+/** Reads the usual request faster than the generated decoder, which it may ask about a part; null leaves the whole to it, as do all names that it would refuse. */
+export type Read<Q> = (bytes: Buffer, generated: (bytes: Buffer) => Q) => Q | null;
+
 export interface UnaryRow<Q, S> extends Columns {
   /** A handler that can answer at once returns no promise. Bytes are an answer already encoded. */
   readonly handle: (request: Q, call: Call) => MaybePromise<S | Uint8Array>;
+  readonly read?: Read<Q>;
 }
 
 export interface StreamRow<Q, S> extends Columns {
@@ -62,6 +66,7 @@ export interface Method<Q = unknown, S = unknown> {
   readonly responseStream: boolean;
   readonly requestDeserialize: (bytes: Buffer) => Q;
   readonly responseSerialize: (value: S) => Buffer;
+  readonly read?: Read<Q>;
 }
 
 type RowOf<M> = M extends {
@@ -92,8 +97,8 @@ export interface Service {
 
 /** Joins a generated service definition with its rows. */
 export const service = <D extends object>(definition: D, rows: Rows<D>): Service => ({
-  methods: (Object.keys(definition) as (keyof D)[]).map((name) => ({
-    method: definition[name] as Method,
-    row: rows[name] as AnyRow,
-  })),
+  methods: (Object.keys(definition) as (keyof D)[]).map((name) => {
+    const [method, row] = [definition[name] as Method, rows[name] as AnyRow];
+    return { method: 'read' in row ? { ...method, read: row.read } : method, row };
+  }),
 });
