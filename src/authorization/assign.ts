@@ -11,7 +11,7 @@ import { type PolicyGifts, requireGiftsHeld } from './gifts.ts';
 import { ALL, type Holding } from './holding.ts';
 import { keepingAnOwner, requireOtherOwner } from './owners.ts';
 import { requireFuture, requireSubject, requireThere } from './recipient.ts';
-import type { Subject, Window } from './rights.ts';
+import type { Subject, Window } from './subject.ts';
 import type { StoredAssignment } from './stores.ts';
 
 export interface AssignmentChanges {

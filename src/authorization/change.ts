@@ -15,7 +15,7 @@ import type { Holding } from './holding.ts';
 import type { Permission } from './permission.ts';
 import { type ResourceType, typeNotFound } from './resource-type.ts';
 import { subjectKey } from './resolve.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import { constraintsOf, type Role, type RoleLookup } from './role.ts';
 import { isBuiltInRole, roleLookup, typeLookup } from './snapshot.ts';
 import type { Rules, Subjects } from './stores.ts';

@@ -7,7 +7,7 @@ import { type Changed, type ChangeDeps, makerOf, rolesIn, subjectChange } from '
 import { CLASSIFICATIONS } from './classification.ts';
 import { requireCleared, requireStronger } from './escalation.ts';
 import { requireFuture, requireSubject, requireThere } from './recipient.ts';
-import type { StoredClearance, Subject } from './rights.ts';
+import type { StoredClearance, Subject } from './subject.ts';
 
 export interface ClearanceChanges {
   /**

@@ -11,7 +11,7 @@ import { type Holding, rightsHolder } from './holding.ts';
 import { covers, parsePermission, type Permission, printPermission } from './permission.ts';
 import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
-import { type Delegation, hasEnded, type Subject, type SubjectRows } from './rights.ts';
+import { type Delegation, hasEnded, type Subject, type SubjectRows } from './subject.ts';
 import { typeLookup } from './snapshot.ts';
 import type { Page } from './stores.ts';
 

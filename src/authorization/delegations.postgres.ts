@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Delegations, StoredDelegation } from './delegate.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import { date, instant } from './rows.postgres.ts';
 
 interface Row {

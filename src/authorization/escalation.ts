@@ -5,7 +5,7 @@ import type { Tx } from '../storage/storage.ts';
 import { clearanceOf } from './classification.ts';
 import type { Holding } from './holding.ts';
 import { printPermission } from './permission.ts';
-import type { Subject, SubjectRows } from './rights.ts';
+import type { Subject, SubjectRows } from './subject.ts';
 import { constraintsOf, flatten, type RoleLookup, waysDown } from './role.ts';
 import type { Rules } from './stores.ts';
 

@@ -4,7 +4,8 @@ import { type Asked, askedOf } from './conditional.ts';
 import type { PatternSet } from './pattern-set.ts';
 import { covers } from './permission.ts';
 import type { Question } from './question.ts';
-import type { ConditionalGrant, Lent, Rights } from './rights.ts';
+import type { ConditionalGrant, Lent } from './rights-index.ts';
+import type { Rights } from './rights.ts';
 import { DEFAULT, denied, FOREIGN, OWNED, type Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
 

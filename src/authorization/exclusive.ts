@@ -3,7 +3,7 @@ import type { TenantId } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import { type Role, type RoleLookup, rolesBelow } from './role.ts';
 
 export interface Holders {

@@ -6,7 +6,7 @@ import type { Tx } from '../storage/storage.ts';
 import { type ChangeDeps, type Felt, rolesIn, subjectChange } from './change.ts';
 import { clearanceOf, INTERNAL } from './classification.ts';
 import { requireCleared, requireHeld, requireLift, requireReach, requireRolesHeld } from './escalation.ts';
-import { hasEnded, type Subject } from './rights.ts';
+import { hasEnded, type Subject } from './subject.ts';
 
 export interface Forgetting {
   /**

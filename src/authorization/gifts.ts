@@ -4,7 +4,7 @@ import type { Tx } from '../storage/storage.ts';
 import { requireHeld } from './escalation.ts';
 import type { Holding } from './holding.ts';
 import { subjectKey } from './resolve.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import type { Rules } from './stores.ts';
 
 /** What rules allow to whoever is of `names`. `besides`: all that he is, for rules that ask for a principal and a role; null = anything. */

@@ -13,7 +13,7 @@ import type { Holding } from './holding.ts';
 import { keepingAnOwner } from './owners.ts';
 import { requireKnown } from './recipient.ts';
 import { NAME } from './resource-type.ts';
-import type { Subject, SubjectRows } from './rights.ts';
+import type { Subject, SubjectRows } from './subject.ts';
 import type { Page } from './stores.ts';
 
 export interface Group {

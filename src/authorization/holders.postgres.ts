@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
 import { OWNER } from './builtin.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import type { HolderLists } from './stores.ts';
 
 const notEnded = (table: string, now: Instant) =>

@@ -2,9 +2,10 @@
 import type { Caller, WorkloadEntry } from '../base/caller.ts';
 import { scopeAllows } from '../base/scope.ts';
 import type { Level } from './classification.ts';
-import { type PatternSet, patternSet } from './pattern-set.ts';
+import { type PatternSet, permissionSet } from './pattern-set.ts';
 import { parsePermission } from './permission.ts';
-import type { Rights, Subject } from './rights.ts';
+import type { Rights } from './rights.ts';
+import type { Subject } from './subject.ts';
 import { bareSituation } from './situation.ts';
 
 export interface Holding {
@@ -25,12 +26,7 @@ const patterns = new WeakMap<readonly string[], PatternSet<true>>();
 const patternsOf = (texts: readonly string[]): PatternSet<true> => {
   const known = patterns.get(texts);
   if (known !== undefined) return known;
-  const set = patternSet(
-    texts.flatMap((text) => {
-      const permission = parsePermission(text);
-      return permission === null ? [] : [{ permission, value: true as const }];
-    }),
-  );
+  const set = permissionSet(texts);
   patterns.set(texts, set);
   return set;
 };

@@ -1,6 +1,6 @@
 // Whether a permission is held on every resource of its type: what access layers and required permissions ask.
 import { meets, parsePermission, type Permission } from './permission.ts';
-import type { RightsIndex } from './rights.ts';
+import type { RightsIndex } from './rights-index.ts';
 import type { Situation } from './situation.ts';
 
 /** Is there a deny that meets it, whatever its condition says? */

@@ -5,7 +5,7 @@ import type { ChangeDeps } from './change.ts';
 import type { DelegationFilter, StoredDelegation } from './delegate.ts';
 import type { Group, Member } from './group.ts';
 import type { ResourceType } from './resource-type.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import type { Role } from './role.ts';
 import type { AssignmentFilter, GrantFilter, Page, StoredAssignment, StoredGrant } from './stores.ts';
 

@@ -1,5 +1,5 @@
 // Many permission patterns, each with what stands behind it, answered in a constant number of look-ups.
-import { covers, meets, type Permission, RESERVED_TYPE } from './permission.ts';
+import { covers, meets, parsePermission, type Permission, RESERVED_TYPE } from './permission.ts';
 
 export interface PatternSet<V> {
   /** What covers this permission (the first one added wins), or undefined. At most four look-ups, no allocation. */
@@ -41,6 +41,15 @@ export const patternSet = <V>(given: Iterable<{ readonly permission: Permission;
     entries,
   };
 };
+
+/** A list of permissions as texts; what is none is left out. */
+export const permissionSet = (texts: readonly string[]): PatternSet<true> =>
+  patternSet(
+    texts.flatMap((text) => {
+      const permission = parsePermission(text);
+      return permission === null ? [] : [{ permission, value: true as const }];
+    }),
+  );
 
 /** The naive meaning of `find`, kept beside it for whoever reads or tests it. */
 export const findSlowly = <V>(

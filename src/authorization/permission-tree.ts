@@ -3,7 +3,8 @@
 import type { Instant } from '../base/time.ts';
 import { hoursGate } from './gate.ts';
 import { intersect, meets, parsePermission, type Permission, printPermission, RESERVED_TYPE } from './permission.ts';
-import { type Delegation, hasBegun, hasEnded, inForce, type Rights, type Subject, type SubjectRows, type Window } from './rights.ts';
+import type { Rights } from './rights.ts';
+import { type Delegation, hasBegun, hasEnded, inForce, type Subject, type SubjectRows, type Window } from './subject.ts';
 import { flatten } from './role.ts';
 
 export interface PermissionSource extends Window {

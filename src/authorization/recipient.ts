@@ -4,7 +4,7 @@ import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Groups } from './group.ts';
-import type { Subject, Window } from './rights.ts';
+import type { Subject, Window } from './subject.ts';
 import type { Subjects } from './stores.ts';
 
 const ASSIGNABLE: readonly string[] = ['user', 'service', 'group'];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createResolve } from './resolve.ts';
-import type { Rights, SubjectRows } from './rights.ts';
+import type { Rights } from './rights.ts';
+import type { SubjectRows } from './subject.ts';
 import { buildSnapshot } from './snapshot.ts';
 
 const snapshot = buildSnapshot({ tenantId: 'acme', roles: [], types: [] });

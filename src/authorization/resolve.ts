@@ -5,7 +5,8 @@ import { unavailable } from '../base/fault.ts';
 import { isPromise } from '../base/maybe.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tracked } from '../storage/storage.ts';
-import { compileRights, type Delegation, hasEnded, inForce, type Rights, type Subject, type SubjectRows } from './rights.ts';
+import { compileRights, type Rights } from './rights.ts';
+import { type Delegation, hasEnded, inForce, type Subject, type SubjectRows } from './subject.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface ResolveDeps {

@@ -1,76 +1,14 @@
 // What one subject may do, from its roles, grants, denies and delegations at one moment, and until when that holds.
 import type { Constraints } from '../base/constraints.ts';
 import type { Instant } from '../base/time.ts';
-import { clearanceOf, INTERNAL, type Level } from './classification.ts';
-import { compileRule, type Weighed } from './conditional.ts';
-import type { Condition } from './condition/condition.ts';
+import { clearanceOf, INTERNAL } from './classification.ts';
 import { holdsPattern, isDenied } from './holds.ts';
-import { type PatternSet, patternSet } from './pattern-set.ts';
 import { parsePermission, type Permission, printPermission } from './permission.ts';
+import { indexRights, type RightsIndex } from './rights-index.ts';
 import { constraintsOf } from './role.ts';
-import { allowedBy, deniedBy, type Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { RoleUnion } from './union.ts';
-
-/** `user` and a user id, `service` and `<namespace>/<name>`, `group` and its name. */
-export interface Subject {
-  readonly type: string;
-  readonly id: string;
-  /** Roles it brings along besides those assigned here: of a trusted issuer's token. The same list for the same token. */
-  readonly roles?: readonly string[];
-}
-
-/** From the first instant to before the second; null = no such bound. */
-export interface Window {
-  readonly notBefore: Instant | null;
-  readonly expiresAt: Instant | null;
-}
-
-export interface Assignment extends Window {
-  readonly role: string;
-}
-
-export interface Grant extends Window {
-  readonly id: string;
-  readonly effect: 'allow' | 'deny';
-  readonly permission: string;
-  /** '' = every resource of the type. */
-  readonly resourceId: string;
-  /** '' = none. */
-  readonly condition: string;
-  readonly tree: Condition | null;
-}
-
-export interface Membership {
-  readonly group: string;
-  readonly expiresAt: Instant | null;
-}
-
-/** What somebody lends the subject, for as long as he holds it himself. */
-export interface Delegation extends Window {
-  readonly id: string;
-  readonly grantor: Subject;
-  readonly permissions: readonly string[];
-  readonly resourceId: string;
-  /** How many further hands it may pass through. */
-  readonly depth: number;
-}
-
-export interface StoredClearance {
-  readonly clearance: string;
-  readonly expiresAt: Instant | null;
-}
-
-/** What is stored about a subject, ended things included: they end by the clock, not by a write. */
-export interface SubjectRows {
-  readonly subject: Subject;
-  readonly assignments: readonly Assignment[];
-  readonly grants: readonly Grant[];
-  readonly memberships: readonly Membership[];
-  readonly delegations: readonly Delegation[];
-  readonly clearance: StoredClearance | null;
-}
+import { type Delegation, hasEnded, inForce, type Subject, type SubjectRows, type Window } from './subject.ts';
 
 export interface Rights {
   readonly subject: Subject;
@@ -110,37 +48,6 @@ export interface Rights {
   readonly sources: Sources;
 }
 
-export interface ConditionalGrant extends Weighed {
-  readonly grant: Grant;
-  readonly permission: Permission;
-}
-
-export interface Lent {
-  readonly delegation: Delegation;
-  readonly patterns: PatternSet<true>;
-  readonly allowed: Ruling;
-  /** The grantor's rights now. */
-  readonly grantor: Rights;
-}
-
-/** The look-ups behind `evaluate`. */
-export interface RightsIndex {
-  readonly roles: RoleUnion;
-  readonly allows: PatternSet<Ruling> | null;
-  readonly denies: PatternSet<Ruling> | null;
-  /** By resource id; null where no grant names a resource. */
-  readonly allowsOn: ReadonlyMap<string, PatternSet<Ruling>> | null;
-  readonly deniesOn: ReadonlyMap<string, PatternSet<Ruling>> | null;
-  /** Under conditions; null where there are none. */
-  readonly allowsIf: readonly ConditionalGrant[] | null;
-  readonly deniesIf: readonly ConditionalGrant[] | null;
-  readonly lent: readonly Lent[] | null;
-  /** How secret a thing may be for the subject without further ado. */
-  readonly clearance: Level;
-  /** Stands above what roles say: gated roles give nothing more. */
-  readonly cleared: boolean;
-}
-
 /** Everything rights are put together from. */
 export interface Sources {
   readonly rows: SubjectRows;
@@ -150,12 +57,6 @@ export interface Sources {
   readonly lent: readonly { readonly delegation: Delegation; readonly grantor: Rights }[];
 }
 
-export const hasEnded = ({ expiresAt }: { readonly expiresAt: Instant | null }, now: Instant): boolean =>
-  expiresAt !== null && expiresAt <= now;
-export const hasBegun = ({ notBefore }: { readonly notBefore: Instant | null }, now: Instant): boolean =>
-  notBefore === null || notBefore <= now;
-export const inForce = (window: Window, now: Instant): boolean => !hasEnded(window, now) && hasBegun(window, now);
-
 /** The next instant at which one of them begins or ends. */
 const nextEdge = (windows: readonly Partial<Window>[], now: Instant): Instant | null => {
   let next: Instant | null = null;
@@ -163,50 +64,6 @@ const nextEdge = (windows: readonly Partial<Window>[], now: Instant): Instant | 
     for (const edge of [notBefore, expiresAt]) if (edge !== null && edge > now && (next === null || edge < next)) next = edge;
   return next;
 };
-
-const rulingsOf = (grants: readonly Grant[]): PatternSet<Ruling> =>
-  patternSet(
-    grants.flatMap((grant) => {
-      const permission = parsePermission(grant.permission);
-      const value = grant.effect === 'allow' ? allowedBy(`grant:${grant.id}`) : deniedBy(`deny:${grant.id}`);
-      return permission === null ? [] : [{ permission, value }];
-    }),
-  );
-
-const everywhere = (grants: readonly Grant[], effect: Grant['effect']): PatternSet<Ruling> | null => {
-  const fitting = grants.filter((grant) => grant.effect === effect && grant.resourceId === '');
-  return fitting.length === 0 ? null : rulingsOf(fitting);
-};
-
-const byResource = (grants: readonly Grant[], effect: Grant['effect']): ReadonlyMap<string, PatternSet<Ruling>> | null => {
-  const fitting = Map.groupBy(
-    grants.filter((grant) => grant.effect === effect && grant.resourceId !== ''),
-    (grant) => grant.resourceId,
-  );
-  return fitting.size === 0 ? null : new Map([...fitting].map(([id, list]) => [id, rulingsOf(list)]));
-};
-
-const conditional = (grants: readonly Grant[], effect: Grant['effect'], snapshot: Snapshot): readonly ConditionalGrant[] | null => {
-  const compiled = grants.flatMap((grant): ConditionalGrant[] => {
-    const permission = parsePermission(grant.permission);
-    if (permission === null || grant.effect !== effect) return [];
-    const rule = `${effect === 'allow' ? 'grant' : 'deny'}:${grant.id}`;
-    return [{ ...compileRule(rule, effect, grant.condition, grant.tree, snapshot.schema(permission.type)), grant, permission }];
-  });
-  return compiled.length === 0 ? null : compiled;
-};
-
-const lentOf = ({ delegation, grantor }: Sources['lent'][number]): Lent => ({
-  delegation,
-  grantor,
-  allowed: allowedBy(`delegation:${delegation.id}`),
-  patterns: patternSet(
-    delegation.permissions.flatMap((text) => {
-      const permission = parsePermission(text);
-      return permission === null ? [] : [{ permission, value: true as const }];
-    }),
-  ),
-});
 
 const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
   instants.reduce((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
@@ -220,25 +77,12 @@ export const compileRights = (snapshot: Snapshot, sources: Sources, now: Instant
   const stored = { assignments: all.flatMap((one) => one.assignments), grants: all.flatMap((one) => one.grants) };
   const assignments = stored.assignments.filter((assignment) => inForce(assignment, now));
   const grants = stored.grants.filter((grant) => inForce(grant, now));
-  const plainly = grants.filter(({ condition }) => condition === '');
-  const asked = grants.filter(({ condition }) => condition !== '');
   const roles = snapshot.union(
     assignments.map((assignment) => assignment.role),
     now,
   );
-  const own = rows.clearance !== null && !hasEnded(rows.clearance, now) ? clearanceOf(rows.clearance.clearance) : null;
-  const index: RightsIndex = {
-    roles,
-    allows: everywhere(plainly, 'allow'),
-    denies: everywhere(plainly, 'deny'),
-    allowsOn: byResource(plainly, 'allow'),
-    deniesOn: byResource(plainly, 'deny'),
-    allowsIf: conditional(asked, 'allow', snapshot),
-    deniesIf: conditional(asked, 'deny', snapshot),
-    lent: lent.length === 0 ? null : lent.map(lentOf),
-    clearance: own ?? roles.clearance,
-    cleared: own !== null,
-  };
+  const cleared = rows.clearance !== null && !hasEnded(rows.clearance, now) ? clearanceOf(rows.clearance.clearance) : null;
+  const index = indexRights(snapshot, { roles, grants, lent, cleared });
   const windows = [
     ...stored.assignments,
     ...stored.grants,
@@ -247,7 +91,8 @@ export const compileRights = (snapshot: Snapshot, sources: Sources, now: Instant
   ];
 
   const { policies } = snapshot;
-  const plain = policies === null && roles.gated === null && asked.length === 0 && lent.every(({ grantor }) => grantor.plain);
+  const unconditional = grants.every(({ condition }) => condition === '');
+  const plain = policies === null && roles.gated === null && unconditional && lent.every(({ grantor }) => grantor.plain);
   const has = (text: string, situation: Situation | undefined, borrowed: boolean): boolean => {
     const held = holdsPattern(index, text, situation, borrowed);
     const wanted = policies === null ? null : parsePermission(text);

@@ -1,7 +1,7 @@
 // What the edges of the rules share: instants, whose row it is, keyset pages.
 import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
-import type { Subject } from './rights.ts';
+import type { Subject } from './subject.ts';
 import type { Page } from './stores.ts';
 
 export const instant = (date: Date | null): Instant | null => (date === null ? null : date.getTime());

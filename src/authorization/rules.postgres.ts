@@ -4,7 +4,7 @@ import type { Database } from '../storage/storage.ts';
 import { postgresAssignments } from './assignments.postgres.ts';
 import { postgresGrants } from './grants.postgres.ts';
 import { createHolders } from './holders.postgres.ts';
-import type { SubjectRows } from './rights.ts';
+import type { SubjectRows } from './subject.ts';
 import { postgresRoles } from './roles.postgres.ts';
 import { forgetSubject, readSubjects, setClearance } from './subject-rows.postgres.ts';
 import type { Rules } from './stores.ts';

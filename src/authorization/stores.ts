@@ -6,7 +6,8 @@ import type { Tx } from '../storage/storage.ts';
 import type { Holders } from './exclusive.ts';
 import type { Limits } from './limits.ts';
 import type { ResourceType } from './resource-type.ts';
-import type { Assignment, Grant, Rights, StoredClearance, Subject, SubjectRows } from './rights.ts';
+import type { Rights } from './rights.ts';
+import type { Assignment, Grant, StoredClearance, Subject, SubjectRows } from './subject.ts';
 import type { Role } from './role.ts';
 import type { Ruling } from './ruling.ts';
 

@@ -4,7 +4,7 @@ import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Condition } from './condition/condition.ts';
-import type { StoredClearance, Subject, SubjectRows } from './rights.ts';
+import type { StoredClearance, Subject, SubjectRows } from './subject.ts';
 import { date } from './rows.postgres.ts';
 import type { Forgotten } from './stores.ts';
 

@@ -3,7 +3,7 @@ import { windowState } from '../../src/base/access-window.ts';
 import { covers, parsePermission } from '../../src/authorization/permission.ts';
 import type { Question } from '../../src/authorization/question.ts';
 import type { ResourceType } from '../../src/authorization/resource-type.ts';
-import type { SubjectRows } from '../../src/authorization/rights.ts';
+import type { SubjectRows } from '../../src/authorization/subject.ts';
 import type { Role } from '../../src/authorization/role.ts';
 import type { Situation } from '../../src/authorization/situation.ts';
 

@@ -2,7 +2,8 @@
 import { type Condition, compileCondition, type ConditionError, type Schema } from '../condition/condition.ts';
 import type { Asked } from '../conditional.ts';
 import { holdsPattern } from '../holds.ts';
-import type { Rights, Window } from '../rights.ts';
+import type { Rights } from '../rights.ts';
+import type { Window } from '../subject.ts';
 import { allowedBy, denied, type Ruling, withheld } from '../ruling.ts';
 import { NOWHERE, type Situation } from '../situation.ts';
 import { hoursWords } from '../gate.ts';

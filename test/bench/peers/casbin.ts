@@ -1,5 +1,6 @@
 // Casbin's own table (casbin.org/docs/benchmark): each case as casbin has it, and the same rules in our model. Microseconds a check.
-import { compileRights, type Grant, type Rights, type SubjectRows } from '../../../src/authorization/rights.ts';
+import { compileRights, type Rights } from '../../../src/authorization/rights.ts';
+import type { Grant, SubjectRows } from '../../../src/authorization/subject.ts';
 import { conditionSchema, parseCondition } from '../../../src/authorization/condition/condition.ts';
 import { evaluate } from '../../../src/authorization/evaluate.ts';
 import type { Question } from '../../../src/authorization/question.ts';
