@@ -63,7 +63,7 @@ const queryOf = (request: ListResourcesRequest, tenantId: string, principal: unk
 
 export const createListResources = ({ authorization, principals, feed, pager }: ListResourcesPorts) => {
   const answer = (resources: ListedResource[], nextPageToken = '', reasonCode = ''): ListResourcesResponse => {
-    feed.assertFresh(0);
+    feed.assertFresh();
     return { resources, reasonCode, nextPageToken, policyRevision: feed.cursor() };
   };
 
