@@ -7,7 +7,7 @@ import { wireCertificates } from './certificates/certificates.wire.ts';
 import { decryptHandler, encryptHandler } from './encryption/encryption.rpc.ts';
 import { wireEncryption } from './encryption/encryption.wire.ts';
 import { createHub } from './hub/hub.ts';
-import { createStanding } from './hub/principal-standing.ts';
+import { createStanding } from './hub/principal/standing.ts';
 import { createTerms } from './hub/subject-terms.ts';
 import { mightOf } from './identity/identity.ts';
 import { wireIdentity } from './identity/identity.wire.ts';

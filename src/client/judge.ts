@@ -4,7 +4,7 @@ import { scopeCovers } from '../base/scope.ts';
 import { type Clock, type Instant, type Millis, minutes, seconds } from '../base/time.ts';
 import type { DeepPartial, ValidateTokenRequest, ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import { type Claims as ShownClaims, type LiveSubject, type Risk, TokenType, Verdict } from '../gen/securityhub/v1/token.ts';
-import { accessClaims } from '../hub/validate-token-claims.ts';
+import { accessClaims } from '../hub/validate-token/claims.ts';
 import { riskScore } from '../hub/verdict.ts';
 import type { Freshness } from '../storage/freshness.ts';
 import { MAX_TOKEN, type Refusal } from '../tokens/jws.ts';

@@ -8,11 +8,11 @@ import type { Instant } from '../base/time.ts';
 import type { EnforceDataAccessRequest, EnforceDataAccessResponse } from '../gen/securityhub/v1/authorization.ts';
 import { type FieldMask, MaskType, type RowFilter } from '../gen/securityhub/v1/data_access.ts';
 import { note } from '../server/rpc/live-call.ts';
-import { type DecisionPorts, duration, isPrincipal, reach } from './check-permission.ts';
-import { effectOf } from './check-permission-answer.ts';
-import { readWords, requireParents, requireType } from './check-permission-question.ts';
+import { type DecisionPorts, duration, isPrincipal, reach } from './check-permission/check-permission.ts';
+import { effectOf } from './check-permission/answer.ts';
+import { readWords, requireParents, requireType } from './check-permission/question.ts';
 import { stepUpAt, through } from './gate.ts';
-import { type Asker, isBelieved, type Named, type Principal } from './principal.ts';
+import { type Asker, isBelieved, type Named, type Principal } from './principal/principal.ts';
 import { situationOf } from './situation.ts';
 
 export interface AccessPorts extends Omit<DecisionPorts, 'authorization' | 'counted' | 'decisionTtl'> {

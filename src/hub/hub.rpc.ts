@@ -2,7 +2,7 @@
 import { type Millis, seconds } from '../base/time.ts';
 import { SecurityHubService } from '../gen/securityhub/v1/security_hub.ts';
 import { type Rows, type Service, service } from '../server/rpc/define.ts';
-import { readBatchCheck } from './batch-check-request.ts';
+import { readBatchCheck } from './batch-check/request.ts';
 
 /** Longer than the storage waits for a database that stands still: then the answer is UNAVAILABLE, which says what is wrong, and not that time is up. */
 const PATIENCE: Millis = seconds(5);

@@ -9,15 +9,15 @@ import type { Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
 import type { TokensDoor } from '../tokens/tokens.ts';
 import { type AuthenticatePorts, createAuthenticate } from './authenticate.ts';
-import { wireDecisions } from './check-permission.wire.ts';
-import { createExtAuthz, type ExtAuthzPorts } from './ext-authz.ts';
-import { extAuthzService } from './ext-authz.rpc.ts';
+import { wireDecisions } from './check-permission/check-permission.wire.ts';
+import { createExtAuthz, type ExtAuthzPorts } from './ext-authz/ext-authz.ts';
+import { extAuthzService } from './ext-authz/ext-authz.rpc.ts';
 import { type Handlers, hubService } from './hub.rpc.ts';
 import { createNotice } from './notice.ts';
 import { createPresent } from './present.ts';
-import type { StandingOf } from './principal-standing.ts';
-import { createValidateToken } from './validate-token.ts';
-import type { ProofPorts } from './validate-token-proof.ts';
+import type { StandingOf } from './principal/standing.ts';
+import { createValidateToken } from './validate-token/validate-token.ts';
+import type { ProofPorts } from './validate-token/proof.ts';
 
 export interface HubPorts {
   readonly tokens: TokensDoor;

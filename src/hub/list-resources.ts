@@ -6,11 +6,11 @@ import { Fault } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
 import type { ListedResource, ListResourcesRequest, ListResourcesResponse } from '../gen/securityhub/v1/authorization.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
-import { effectOf } from './check-permission-answer.ts';
-import { readWords, requireType } from './check-permission-question.ts';
-import { type DecisionPorts, isPrincipal, reach } from './check-permission.ts';
+import { effectOf } from './check-permission/answer.ts';
+import { readWords, requireType } from './check-permission/question.ts';
+import { type DecisionPorts, isPrincipal, reach } from './check-permission/check-permission.ts';
 import { through } from './gate.ts';
-import type { Asker, Principal } from './principal.ts';
+import type { Asker, Principal } from './principal/principal.ts';
 import { situationOf } from './situation.ts';
 
 export interface ListResourcesPorts extends Pick<DecisionPorts, 'principals' | 'feed'> {

@@ -3,7 +3,7 @@ import type { Call, MaybePromise } from '../base/call.ts';
 import { badField } from '../base/fault.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import type { ProofUse, TokensDoor } from '../tokens/tokens.ts';
-import type { Proven } from './validate-token-proven.ts';
+import type { Proven } from './validate-token/proven.ts';
 import type { Reason } from './verdict.ts';
 
 /** The thumbprint of the proven key, '' where nothing was shown, or why the proof does not count. */

@@ -9,8 +9,8 @@ import type { Limited } from './guards.ts';
 import type { Notice } from './notice.ts';
 import { createProvenKey, type ProvenKey } from './possession.ts';
 import { presenterOf, shownFingerprint } from './presenter.ts';
-import type { Presented, Standing } from './principal.ts';
-import { createProve, type Proof, type ProofPorts } from './validate-token-proof.ts';
+import type { Presented, Standing } from './principal/principal.ts';
+import { createProve, type Proof, type ProofPorts } from './validate-token/proof.ts';
 import { type Reason, useProblems } from './verdict.ts';
 
 export interface PresentPorts extends ProofPorts {

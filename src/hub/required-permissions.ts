@@ -6,7 +6,7 @@ import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import { ANY_FACTOR } from './gate.ts';
 import { addressOf } from './presenter.ts';
 import { situationOfToken } from './situation.ts';
-import type { Proven } from './validate-token-proven.ts';
+import type { Proven } from './validate-token/proven.ts';
 import type { LiveRights } from './verdict.ts';
 import type { Weighed } from './weigh-use.ts';
 

@@ -4,7 +4,7 @@ import type { Call } from '../base/call.ts';
 import type { Resource } from '../gen/securityhub/v1/authorization.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import { addressOf } from './presenter.ts';
-import { type Asker, isBelieved, type Principal } from './principal.ts';
+import { type Asker, isBelieved, type Principal } from './principal/principal.ts';
 
 /** What a check says besides subject, action and resource. */
 export interface Surroundings {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { readGatewayRequest } from '../../src/hub/ext-authz-route.ts';
+import { readGatewayRequest } from '../../src/hub/ext-authz/route.ts';
 import { CheckRequest } from '../../src/gen/envoy/service/auth/v3/external_auth.ts';
 import { serverConfig } from '../../src/server/config/server.config.ts';
 

@@ -143,7 +143,7 @@ describe('the fences', () => {
     'src/server/config/secrets.file.ts',
     'src/storage/freshness.ts',
     'src/hub/verdict.ts',
-    'src/hub/validate-token-claims.ts',
+    'src/hub/validate-token/claims.ts',
     'src/authorization/condition/filter.ts',
     'src/authorization/condition/sql.ts',
   ];

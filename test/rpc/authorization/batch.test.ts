@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import type { Ruling } from '../../../src/authorization/authorization.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { BatchCheckRequest, BatchCheckResponse, PermissionCheck } from '../../../src/gen/securityhub/v1/security_hub.ts';
-import { createResultWriter } from '../../../src/hub/batch-check-answer.ts';
-import { createDecisionIds } from '../../../src/hub/check-permission-id.ts';
+import { createResultWriter } from '../../../src/hub/batch-check/answer.ts';
+import { createDecisionIds } from '../../../src/hub/check-permission/id.ts';
 import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, faultOf, resource, seed, subject, token, user, workload, type World } from './world.ts';
 

@@ -7,7 +7,7 @@ import type { Clock, Millis } from '../../../src/base/time.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { Limited } from '../../../src/hub/guards.ts';
 import { createNotice } from '../../../src/hub/notice.ts';
-import { createValidateToken, type ValidateTokenPorts } from '../../../src/hub/validate-token.ts';
+import { createValidateToken, type ValidateTokenPorts } from '../../../src/hub/validate-token/validate-token.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Metrics } from '../../../src/server/platform.ts';
 import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
