@@ -36,29 +36,26 @@ export const endOf = async (
   return { now: now?.getTime() ?? Number.POSITIVE_INFINITY, end: at === null ? null : { at, reason: reason ?? '' } };
 };
 
-/** Families first, then their sessions: the order of locks that refresh and every other end follow. */
-const endRows = (reason: RawBuilder<unknown>, doomed: RawBuilder<unknown>) => sql<{ families: number }>`
-  WITH doomed AS MATERIALIZED (${doomed}),
-  ended AS (
-    UPDATE token_families f SET revoked_at = clock_timestamp(), revoked_reason = ${reason} FROM doomed d
-    WHERE f.tenant_id = d.tenant_id AND f.family_id = d.family_id
-    RETURNING f.tenant_id, f.session_id),
-  over AS (
-    UPDATE sessions s SET ended_at = clock_timestamp(), ended_reason = ${reason} FROM ended
-    WHERE s.tenant_id = ended.tenant_id AND s.session_id = ended.session_id AND s.ended_at IS NULL)
-  SELECT count(*)::int AS families FROM ended`;
+/** By their ids, so that no plan depends on what the database believes of the size of its tables. */
+const endRows = async (tx: Tx, tenantId: string, doomed: RawBuilder<{ family_id: string }>, reason: string): Promise<number> => {
+  const ids = (await rows(tx, doomed)).map((row) => row.family_id);
+  if (ids.length === 0) return 0;
+  // Families first, then their sessions: the order of locks that refresh and every other end follow.
+  const ended = await rows(
+    tx,
+    sql<{ session_id: string }>`UPDATE token_families SET revoked_at = clock_timestamp(), revoked_reason = ${reason}
+      WHERE tenant_id = ${tenantId} AND family_id = ANY(${ids}::text[]) AND revoked_at IS NULL RETURNING session_id`,
+  );
+  await sql`UPDATE sessions SET ended_at = clock_timestamp(), ended_reason = ${reason}
+    WHERE tenant_id = ${tenantId} AND session_id = ANY(${ended.map((row) => row.session_id)}::text[]) AND ended_at IS NULL`.execute(db(tx));
+  return ids.length;
+};
 
 /** Under the lock that logins share. How many there were at least. */
 export const endAll = async (tx: Tx, tenantId: string, kind: keyof typeof COLUMN, key: string, reason: string): Promise<number> => {
-  const [done] = await rows(
-    tx,
-    endRows(
-      sql`${reason}`,
-      sql`SELECT f.tenant_id, f.family_id FROM token_families f
-        WHERE f.tenant_id = ${tenantId} AND ${COLUMN[kind]} = ${key} AND f.revoked_at IS NULL LIMIT ${AT_ONCE} FOR UPDATE`,
-    ),
-  );
-  const families = done?.families ?? 0;
+  const doomed = sql<{ family_id: string }>`SELECT f.family_id FROM token_families f
+    WHERE f.tenant_id = ${tenantId} AND ${COLUMN[kind]} = ${key} AND f.revoked_at IS NULL LIMIT ${AT_ONCE} FOR UPDATE`;
+  const families = await endRows(tx, tenantId, doomed, reason);
   // Nobody logs in before this commits, and whoever does so then has seen its number, which is higher than the head is now.
   if (families === AT_ONCE)
     await sql`INSERT INTO session_ends (tenant_id, kind, key, seq, reason)
@@ -73,20 +70,15 @@ export const endAll = async (tx: Tx, tenantId: string, kind: keyof typeof COLUMN
 export const followEnds: Families['followEnds'] = async (tx, limit) => {
   const [end] = await rows(
     tx,
-    sql<{ tenant_id: string; kind: 'user' | 'client'; key: string; seq: number }>`
-      SELECT tenant_id, kind, key, seq FROM session_ends ORDER BY ended_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+    sql<{ tenant_id: string; kind: 'user' | 'client'; key: string; seq: number; reason: string }>`
+      SELECT tenant_id, kind, key, seq, reason FROM session_ends ORDER BY ended_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
   );
   if (end === undefined) return false;
-  const living = sql`f.tenant_id = ${end.tenant_id} AND ${COLUMN[end.kind]} = ${end.key} AND f.birth_rsq < ${end.seq} AND f.revoked_at IS NULL`;
-  const [done] = await rows(
-    tx,
-    endRows(
-      sql`(SELECT reason FROM session_ends WHERE tenant_id = ${end.tenant_id} AND kind = ${end.kind} AND key = ${end.key})`,
-      sql`SELECT f.tenant_id, f.family_id FROM token_families f WHERE ${living} LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
-    ),
-  );
-  if ((done?.families ?? 0) >= limit) return true;
-  const gone = await sql`DELETE FROM session_ends e WHERE e.tenant_id = ${end.tenant_id} AND e.kind = ${end.kind} AND e.key = ${end.key}
+  const { tenant_id: tenantId, kind, key, seq, reason } = end;
+  const living = sql`f.tenant_id = ${tenantId} AND ${COLUMN[kind]} = ${key} AND f.birth_rsq < ${seq} AND f.revoked_at IS NULL`;
+  const doomed = sql<{ family_id: string }>`SELECT f.family_id FROM token_families f WHERE ${living} LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
+  if ((await endRows(tx, tenantId, doomed, reason)) >= limit) return true;
+  const gone = await sql`DELETE FROM session_ends e WHERE e.tenant_id = ${tenantId} AND e.kind = ${kind} AND e.key = ${key}
     AND NOT EXISTS (SELECT FROM token_families f WHERE ${living})`.execute(db(tx));
   return (gone.numAffectedRows ?? 0n) > 0n;
 };

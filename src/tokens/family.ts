@@ -40,6 +40,8 @@ export interface SessionContext {
   readonly riskScore?: number;
   readonly riskIndicators?: readonly string[];
   readonly deviceId: string;
+  /** Counted, shown nowhere in tokens. */
+  readonly deviceType?: string;
   /** '' unless access tokens are bound to an address. */
   readonly boundAddress: string;
   /** What its tokens are bound to, refresh tokens included; null = whoever holds them. */

@@ -98,6 +98,7 @@ const contextOf = (deps: OpenDeps, opening: Opening): SessionContext => ({
   riskScore: opening.riskScore ?? 0,
   riskIndicators: opening.riskIndicators ?? [],
   deviceId: opening.device?.deviceId ?? '',
+  ...(opening.device === null || opening.device.deviceType === '' ? {} : { deviceType: opening.device.deviceType }),
   boundAddress: opening.bindAddress === true ? opening.ipAddress : '',
   confirmation: opening.confirmation ?? null,
 });

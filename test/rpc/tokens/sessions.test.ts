@@ -91,7 +91,7 @@ describe('the sessions of a user', () => {
     await hub.door.revokeUser(TENANT, ANNA, '', 0, admin);
     await hub.door.revokeUser(TENANT, 'usr_bob', '', 0, admin);
     await login('usr_dora', { device: DEVICE, mfaVerified: true });
-    await login('usr_dora', { authMethod: 'sso' });
+    await login('usr_dora', { authMethod: 'sso', device: { ...DEVICE, deviceType: '__proto__' } });
     await login(ANNA, { confirmation: { x5tS256: '', spkiSha256: '', spiffeId: 'spiffe://a/b', jkt: '', other: false } });
     await login('usr_olaf', { tenantId: OTHER_TENANT });
     expect(await hub.door.sessionStatistics(TENANT, admin)).toEqual({
@@ -100,7 +100,7 @@ describe('the sessions of a user', () => {
       mfaVerified: 1,
       bound: 1,
       byAuthMethod: { password: 2, sso: 1 },
-      byDeviceType: { '': 2, mobile: 1 },
+      byDeviceType: { '': 1, mobile: 1, ['__proto__']: 1 },
     });
     expect(Object.fromEntries(await hub.platform.db.jobs((tx) => sessionStore.countAll(tx)))).toEqual({ [TENANT]: 3, [OTHER_TENANT]: 1 });
   });
