@@ -89,7 +89,8 @@ export const createSearch = ({ call, evaluateAll }: SearchDeps): Readonly<Record
       const known = resources[0]?.resource;
       return known === undefined ? resource : { ...known, tenantId: '' };
     } catch (thrown) {
-      if (thrown instanceof Fault && thrown.code === 'PERMISSION_DENIED') return resource;
+      // Of a type that nobody declared nothing is known either; the search itself finds nobody.
+      if (thrown instanceof Fault && ['PERMISSION_DENIED', 'NOT_FOUND'].includes(thrown.code)) return resource;
       throw thrown;
     }
   };
