@@ -12,7 +12,8 @@ import { type DecisionPorts, duration, isPrincipal, reach } from './check-permis
 import { effectOf } from './check-permission/answer.ts';
 import { readWords, requireParents, requireType } from './check-permission/question.ts';
 import { stepUpAt, through } from './gate.ts';
-import { type Asker, isBelieved, type Named, type Principal } from './principal/principal.ts';
+import { type Asker, isBelieved } from './principal/asker.ts';
+import type { Named, Principal } from './principal/principal.ts';
 import { situationOf } from './situation.ts';
 
 export interface AccessPorts extends Omit<DecisionPorts, 'authorization' | 'counted' | 'decisionTtl'> {

@@ -10,7 +10,8 @@ import { effectOf } from './check-permission/answer.ts';
 import { readWords, requireType } from './check-permission/question.ts';
 import { type DecisionPorts, isPrincipal, reach } from './check-permission/check-permission.ts';
 import { through } from './gate.ts';
-import type { Asker, Principal } from './principal/principal.ts';
+import type { Asker } from './principal/asker.ts';
+import type { Principal } from './principal/principal.ts';
 import { situationOf } from './situation.ts';
 
 export interface ListResourcesPorts extends Pick<DecisionPorts, 'principals' | 'feed'> {

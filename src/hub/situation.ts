@@ -4,7 +4,8 @@ import type { Call } from '../base/call.ts';
 import type { Resource } from '../gen/securityhub/v1/authorization.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import { addressOf } from './presenter.ts';
-import { type Asker, isBelieved, type Principal } from './principal/principal.ts';
+import { type Asker, isBelieved } from './principal/asker.ts';
+import type { Principal } from './principal/principal.ts';
 
 /** What a check says besides subject, action and resource. */
 export interface Surroundings {

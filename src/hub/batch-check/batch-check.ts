@@ -10,7 +10,8 @@ import { createCallPrincipals, refusalOf, type Slot } from './principals.ts';
 import { type Gate, isClosed, through } from '../gate.ts';
 import { readQuestion, requireType } from '../check-permission/question.ts';
 import { type DecisionPorts, duration, isPrincipal, reach } from '../check-permission/check-permission.ts';
-import type { Asker, Named, Principal } from '../principal/principal.ts';
+import type { Asker } from '../principal/asker.ts';
+import type { Named, Principal } from '../principal/principal.ts';
 import { type Surroundings, situationOf } from '../situation.ts';
 
 /** Nothing holds the event loop longer than 2 ms: a slice (milliseconds), with what follows the last look at the clock and the answer. */

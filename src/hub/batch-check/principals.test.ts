@@ -3,7 +3,8 @@ import type { Call } from '../../base/call.ts';
 import { Fault } from '../../base/fault.ts';
 import { BatchCheckRequest } from '../../gen/securityhub/v1/security_hub.ts';
 import { createCallPrincipals } from './principals.ts';
-import type { Asker, Named } from '../principal/principal.ts';
+import type { Asker } from '../principal/asker.ts';
+import type { Named } from '../principal/principal.ts';
 
 const named = (): Named => ({ tenantId: 'acme', ruling: { allowed: false, code: 'SIGNATURE_INVALID', reason: '', rules: [] } });
 const asked = (count: number) =>

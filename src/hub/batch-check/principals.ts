@@ -6,7 +6,8 @@ import { isPromise } from '../../base/maybe.ts';
 import { Subject as SubjectMessage } from '../../gen/securityhub/v1/authorization.ts';
 import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../gen/securityhub/v1/token.ts';
-import type { Asker, Given, Named, Principals } from '../principal/principal.ts';
+import type { Asker } from '../principal/asker.ts';
+import type { Given, Named, Principals } from '../principal/principal.ts';
 
 /** Place of a check's principal among the distinct ones. */
 export type Slot = number;

@@ -13,7 +13,8 @@ import { effectOf, writeDecision } from './answer.ts';
 import type { DecisionIds } from './id.ts';
 import { type Gate, gateSteps, isClosed, stepUpAt, through } from '../gate.ts';
 import { readQuestion, requireType } from './question.ts';
-import type { Asker, Named, Principal, Principals } from '../principal/principal.ts';
+import type { Asker } from '../principal/asker.ts';
+import type { Named, Principal, Principals } from '../principal/principal.ts';
 import { situationOf } from '../situation.ts';
 
 export interface DecisionPorts {

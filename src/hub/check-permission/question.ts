@@ -3,7 +3,7 @@ import type { Question } from '../../authorization/authorization.ts';
 import type { TenantId } from '../../base/caller.ts';
 import { badField, Fault } from '../../base/fault.ts';
 import type { Resource } from '../../gen/securityhub/v1/authorization.ts';
-import { type Asker, isBelieved, mayAskAbout } from '../principal/principal.ts';
+import { type Asker, isBelieved, mayAskAbout } from '../principal/asker.ts';
 
 const ACTION = /^[a-z][a-z0-9_.-]{0,127}$/;
 const CLASSIFICATIONS: readonly string[] = ['', 'public', 'internal', 'confidential', 'restricted', 'top_secret'];

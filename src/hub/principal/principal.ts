@@ -1,14 +1,15 @@
 // Who is asked about, and whether this caller may ask: the principal of CheckPermission and BatchCheck.
-import type { Authorization, Holding, Limits, Rights, Ruling, Subject } from '../../authorization/authorization.ts';
+import type { Authorization, Limits, Rights, Ruling, Subject } from '../../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../../base/call.ts';
-import { type KnownCaller, known, subjectOf, type TenantId } from '../../base/caller.ts';
-import { badField, Fault } from '../../base/fault.ts';
+import { type KnownCaller, subjectOf, type TenantId } from '../../base/caller.ts';
+import { badField } from '../../base/fault.ts';
 import { andThen } from '../../base/maybe.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Subject as SubjectMessage } from '../../gen/securityhub/v1/authorization.ts';
 import { type Gate, type Ground, gateOf, ownGate } from '../gate.ts';
 import type { Limited } from '../guards.ts';
 import type { RequestContext } from '../../gen/securityhub/v1/token.ts';
+import { type Asker, createAskerOf, isSelf, mayName, requireCheck } from './asker.ts';
 
 /** What identity and api-keys know of a subject. */
 export interface Standing {
@@ -52,17 +53,6 @@ export interface PrincipalPorts {
   readonly userNamed: (tenantId: TenantId, name: string) => MaybePromise<string | null>;
 }
 
-/** The caller, and what of its words counts. */
-export interface Asker {
-  readonly caller: KnownCaller;
-  readonly held: Holding;
-  /** May it ask about others, and is it believed about every resource? */
-  readonly checks: boolean;
-  /** Does its word count on where a subject is, and on what a subject is like? Found out when first asked. */
-  readonly assertsContext: () => boolean;
-  readonly assertsSubject: () => boolean;
-}
-
 export interface Principal {
   readonly tenantId: TenantId;
   readonly holder: Subject;
@@ -96,21 +86,6 @@ export interface Principals {
   name(given: Given | undefined, context: RequestContext | undefined, asker: Asker, call: Call): MaybePromise<Named>;
 }
 
-const CHECK = 'authz:check';
-
-const once = (find: () => boolean): (() => boolean) => {
-  let found: boolean | undefined;
-  return () => (found ??= find());
-};
-
-const createAsker = (caller: KnownCaller, held: Holding): Asker => ({
-  caller,
-  held,
-  checks: held.holds(CHECK),
-  assertsContext: once(() => held.holds('context:assert')),
-  assertsSubject: once(() => held.holds('authz:assert')),
-});
-
 const refuse = (tenantId: TenantId, code: string, reason: string): Refusal => ({
   tenantId,
   ruling: { allowed: false, code, reason, rules: [] },
@@ -120,25 +95,6 @@ const refuse = (tenantId: TenantId, code: string, reason: string): Refusal => ({
 const unknown = (asker: Asker): Refusal => refuse(asker.caller.tenantId, 'SUBJECT_UNKNOWN', 'no such subject');
 const suspended = (tenantId: TenantId): Refusal => refuse(tenantId, 'SUBJECT_SUSPENDED', 'the subject is not active');
 const tenantSuspended = (tenantId: TenantId): Refusal => refuse(tenantId, 'TENANT_SUSPENDED', 'the tenant is not active');
-
-const mayName = ({ caller }: Asker, tenantId: TenantId): boolean =>
-  tenantId === caller.tenantId || (caller.kind === 'workload' && caller.entry?.tenants.includes(tenantId) === true);
-
-/** A workload that may make this call at all asks about others; people and their keys need the permission. */
-const requireCheck = ({ caller, checks }: Asker): void => {
-  if (caller.kind === 'workload' || checks) return;
-  throw new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `asking about others needs the permission ${CHECK}`, {
-    meta: { permission: CHECK },
-  });
-};
-
-/** Belief in `resource.owner_id`: a caller could else make itself the owner of anything. */
-export const isBelieved = ({ caller, checks }: Asker, resourceType: string): boolean =>
-  checks || (caller.kind === 'workload' && caller.entry?.resourceTypes.includes(resourceType) === true);
-
-/** A workload asks about the resource types it is registered for; with authz:check, about all. */
-export const mayAskAbout = (asker: Asker, resourceType: string): boolean =>
-  asker.caller.kind !== 'workload' || isBelieved(asker, resourceType);
 
 const OPEN = (): null => null;
 
@@ -179,11 +135,6 @@ export const createBarred =
         home === null || found === null ? null : (gateAt(home, found.account, null)(rights, now)?.refusal ?? null),
       ),
     );
-
-const isSelf = (caller: KnownCaller, tenantId: TenantId, subject: Subject): boolean => {
-  const own = subjectOf(caller);
-  return tenantId === caller.tenantId && subject.type === own.type && subject.id === own.id;
-};
 
 const narrowed = (limits: Limits, scopes: readonly string[]): Limits =>
   scopes.length === 0 ? limits : { ...limits, scopes: [...limits.scopes, scopes] };
@@ -239,20 +190,8 @@ export const createPrincipals = ({ authorization, verify, tenant, standing, user
     });
   };
 
-  // As long as the holding is the same object, what was asked of it stands.
-  const askers = new WeakMap<Holding, Asker>();
-
   return {
-    asker(call) {
-      const caller = known(call.caller);
-      return andThen(authorization.holding(caller), (held) => {
-        const known = askers.get(held);
-        if (known?.caller === caller) return known;
-        const fresh = createAsker(caller, held);
-        askers.set(held, fresh);
-        return fresh;
-      });
-    },
+    asker: createAskerOf(authorization),
     name(given, context, asker, call) {
       if (given === undefined) return ofCaller(asker);
       return given.$case === 'token' ? ofToken(given.value, context, asker, call) : ofSubject(given.value, asker);
