@@ -29,6 +29,7 @@ const ADMIN_TYPES: readonly string[] = [
   'certificates',
   'context',
   'encryption_key',
+  'issuers',
   'policies',
   'token',
   'users',
@@ -73,7 +74,10 @@ const allowChanged = (before: Rule, after: Rule): readonly Finding[] => {
     reason: `scope widened: rule ${after.name} reaches more ${selector}`,
   }));
   if (wider.length > 0 && isAdmin(after)) findings.push({ level: 'critical', reason: `admin permission granted: rule ${after.name}` });
-  if (!same(before.timeWindows, after.timeWindows)) findings.push({ level: 'medium', reason: `time windows changed: rule ${after.name}` });
+  if (before.timeWindows.length > 0 && after.timeWindows.length === 0)
+    findings.push({ level: 'high', reason: `scope widened: rule ${after.name} lost its time windows` });
+  else if (!same(before.timeWindows, after.timeWindows))
+    findings.push({ level: 'medium', reason: `time windows changed: rule ${after.name}` });
   const dropped = missing(before.conditions, after.conditions).length > 0 || (before.condition !== '' && after.condition === '');
   if (dropped) findings.push({ level: 'high', reason: `scope widened: rule ${after.name} lost a condition` });
   else if (before.condition !== after.condition) findings.push({ level: 'medium', reason: `condition changed: rule ${after.name}` });
@@ -149,7 +153,8 @@ const masks = (before: readonly Mask[], after: readonly Mask[]): readonly Findin
       STRENGTH[next.mask] < STRENGTH[mask.mask] ||
       missing(next.exceptRoles, mask.exceptRoles).length > 0 ||
       actionsAdded(next.actions, mask.actions).length > 0 ||
-      (mask.condition === '' && next.condition !== '');
+      // What another condition spares, nobody reads from its text.
+      (next.condition !== '' && next.condition !== mask.condition);
     return weaker ? [{ level: 'high', reason: `mask weakened: ${mask.field}` }] : [];
   });
 
@@ -165,12 +170,13 @@ const named = (before: Readonly<Record<string, string>>, after: Readonly<Record<
     after[name] === source ? [] : [{ level: 'medium', reason: `condition ${after[name] === undefined ? 'removed' : 'changed'}: ${name}` }],
   );
 
-const NOTHING: Pick<PolicyDocument, 'requirements' | 'rules' | 'masks' | 'classification' | 'named'> = {
+const NOTHING: Omit<PolicyDocument, 'kind' | 'name' | 'description' | 'category'> = {
   requirements: null,
   rules: [],
   masks: [],
   classification: '',
   named: {},
+  about: '',
 };
 
 /** One of the two may be null: created, deleted. */
@@ -180,7 +186,7 @@ export const assess = (before: PolicyDocument | null, after: PolicyDocument | nu
     ...requirements(old.requirements, fresh.requirements, installation),
     ...rules(old.rules, fresh.rules, installation),
     ...masks(old.masks, fresh.masks),
-    ...classification(old.classification, fresh.classification),
+    ...classification(old.classification, old.about === fresh.about ? fresh.classification : ''),
     ...named(old.named, fresh.named),
   ].toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
   return {
