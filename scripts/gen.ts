@@ -27,16 +27,24 @@ const idempotent = (services: readonly DescService[]): string => {
   return `// Generated from the protos' idempotency_level. DO NOT EDIT.\n\nexport const IDEMPOTENT: readonly string[] = [\n${lines.join('')}];\n`;
 };
 
-/** Every service under the name it has in the client (`TokenService` → `token`), with the file that holds its messages. */
+const lowerFirst = (name: string): string => name.replace(/^./, (letter) => letter.toLowerCase());
+
+/** Every service under the name it has in the client (`TokenService` → `token`), with what holds the messages of its requests. */
 const services = (all: readonly DescService[]): string => {
-  const lines = all.map((service) => {
-    const file = `./${service.file.name}.ts`;
-    const name = service.name.replace(/Service$/, '');
-    const alias = name[0]?.toLowerCase() + name.slice(1);
-    return { alias, line: `  ${alias}: { definition: ${alias}.${service.name}Service, module: ${alias} },\n`, file };
+  const named = all.map((service) => ({ service, alias: lowerFirst(service.name.replace(/Service$/, '')) }));
+  const aliases = new Map(named.map(({ service, alias }) => [service.file.name, alias]));
+  const aliasOf = (file: string): string => {
+    const known = aliases.get(file) ?? file.slice(file.lastIndexOf('/') + 1).replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    aliases.set(file, known);
+    return known;
+  };
+  const lines = named.map(({ service, alias }) => {
+    const others = new Set(service.methods.map(({ input }) => input.file.name).filter((file) => file !== service.file.name));
+    const module = others.size === 0 ? alias : `{ ${[alias, ...[...others].map(aliasOf)].map((one) => `...${one}`).join(', ')} }`;
+    return `  ${alias}: { definition: ${alias}.${service.name}Service, module: ${module} },\n`;
   });
-  const imports = lines.map(({ alias, file }) => `import * as ${alias} from '${file}';\n`);
-  return `// Generated: every service of the contract. DO NOT EDIT.\n\n${imports.join('')}\nexport const SERVICES = {\n${lines.map(({ line }) => line).join('')}} as const;\n`;
+  const imports = [...aliases].map(([file, alias]) => `import * as ${alias} from './${file}.ts';\n`).toSorted();
+  return `// Generated: every service of the contract. DO NOT EDIT.\n\n${imports.join('')}\nexport const SERVICES = {\n${lines.join('')}} as const;\n`;
 };
 
 /** Writes the stubs, the descriptor set (with imports, comments and options) and the lists for the client below `out`. */

@@ -46,12 +46,13 @@ interface AnyMethod extends Method<unknown, unknown> {
   readonly responseStream: boolean;
 }
 
-/** `module`: the generated file of the service. A method `X` takes `XRequest` of that file (buf's RPC_REQUEST_STANDARD_NAME). */
+/** `module`: what the generated files hold. A method `X` takes `XRequest` of it (buf's RPC_REQUEST_STANDARD_NAME). */
 export const callsOf = <Definition extends object>(connection: Connection, definition: Definition, module: object): Calls<Definition> => {
   const messages = module as Readonly<Record<string, Message | undefined>>;
   const calls = Object.entries(definition as Readonly<Record<string, AnyMethod>>).flatMap(([name, method]) => {
     const type = messages[`${method.path.slice(method.path.lastIndexOf('/') + 1)}Request`];
-    if (method.requestStream || type === undefined) return [];
+    if (method.requestStream) return [];
+    if (type === undefined) throw new Error(`the generated files hold no request of ${method.path}`);
     const send = method.responseStream ? connection.stream : connection.unary;
     return [[name, (part: object = {}, options?: CallOptions) => send(method, type.fromPartial(part), options)] as const];
   });

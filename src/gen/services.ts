@@ -6,6 +6,7 @@ import * as authentication from './securityhub/v1/authentication.ts';
 import * as authorization from './securityhub/v1/authorization.ts';
 import * as certificate from './securityhub/v1/certificate.ts';
 import * as encryption from './securityhub/v1/encryption.ts';
+import * as policy from './securityhub/v1/policy.ts';
 import * as securityHub from './securityhub/v1/security_hub.ts';
 import * as tenant from './securityhub/v1/tenant.ts';
 import * as token from './securityhub/v1/token.ts';
@@ -17,7 +18,7 @@ export const SERVICES = {
   apiKey: { definition: apiKey.ApiKeyServiceService, module: apiKey },
   audit: { definition: audit.AuditServiceService, module: audit },
   authentication: { definition: authentication.AuthenticationServiceService, module: authentication },
-  authorization: { definition: authorization.AuthorizationServiceService, module: authorization },
+  authorization: { definition: authorization.AuthorizationServiceService, module: { ...authorization, ...policy } },
   certificate: { definition: certificate.CertificateServiceService, module: certificate },
   encryption: { definition: encryption.EncryptionServiceService, module: encryption },
   securityHub: { definition: securityHub.SecurityHubService, module: securityHub },

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '../../src/base/fault.ts';
 import { type Client, createClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
+import { SERVICES } from '../../src/gen/services.ts';
 import { ValidateTokenResponse } from '../../src/gen/securityhub/v1/security_hub.ts';
 import { waitFor } from '../harness.ts';
 import { freePort } from '../stores.ts';
@@ -43,6 +44,17 @@ describe('a call of the client', () => {
     const own = await start({ 'securityHub.validateToken': (call) => (seen.push(call.request), VALID) });
     expect((await own.validateToken({ token: 't', context: { ipAddress: '10.0.0.1' } })).valid).toBe(true);
     expect(seen).toMatchObject([{ token: 't', requiredPermissions: [], context: { ipAddress: '10.0.0.1', userAgent: '' } }]);
+  });
+
+  it('is there for every method of every service', async () => {
+    const own = (await start({})) as unknown as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    const missing = Object.entries(SERVICES).flatMap(([service, { definition }]) =>
+      Object.entries(definition as Readonly<Record<string, { readonly requestStream: boolean }>>).flatMap(([name, { requestStream }]) => {
+        const call = service === 'securityHub' ? own[name] : own[service]?.[name];
+        return requestStream || typeof call === 'function' ? [] : [`${service}.${name}`];
+      }),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('reaches every service under its name', async () => {
