@@ -86,7 +86,9 @@ export const payloadOf = (claims: Claims): Readonly<Record<string, unknown>> => 
   acr: claims.acr,
   amr: claims.amr,
   ...(claims.confirmation === null ? {} : { cnf: printConfirmation(claims.confirmation) }),
-  ...(claims.delegation === null ? {} : { act: printActors(claims.delegation.actors), prt: claims.delegation.parents }),
+  ...(claims.delegation === null
+    ? {}
+    : { act: printActors(claims.delegation.actors), prt: claims.delegation.parents, prc: claims.delegation.clients }),
   ...restrictionClaims(claims.restrictions),
   rsq: claims.rsq,
   ...(claims.limitsSeq === 0 ? {} : { lsq: claims.limitsSeq }),
@@ -169,14 +171,16 @@ const confirmationOf = (payload: JsonObject): Confirmation | null | undefined =>
   return value === null || typeof value !== 'object' || Array.isArray(value) ? undefined : readConfirmation(value as JsonObject);
 };
 
-/** Of `act`, and of `prt` which goes with it; undefined when they are not well-formed. */
+const isIds = (value: unknown, longest: number): value is string[] =>
+  Array.isArray(value) && value.length <= MAX_ACTORS && value.every((id) => typeof id === 'string' && id.length <= longest);
+
+/** Of `act`, and of `prt` and `prc` which go with it; undefined when they are not well-formed. Tokens of before have no `prc`. */
 const delegationOf = (payload: JsonObject): Delegation | null | undefined => {
-  const [act, parents] = [member(payload, 'act'), member(payload, 'prt')];
+  const [act, parents, clients = []] = ['act', 'prt', 'prc'].map((name) => member(payload, name));
   if (act === undefined && parents === undefined) return null;
   const actors = readActors(act);
-  const fits =
-    Array.isArray(parents) && parents.length === actors?.length && parents.every((id) => typeof id === 'string' && id.length <= 256);
-  return actors === null || !fits ? undefined : { actors, parents: parents as string[] };
+  if (actors === null || !isIds(parents, 256) || parents.length !== actors.length || !isIds(clients, 320)) return undefined;
+  return { actors, parents, clients };
 };
 
 const split = (scope: string): readonly string[] => (scope === '' ? EMPTY : scope.split(' ').filter((part) => part !== ''));

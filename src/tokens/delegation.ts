@@ -16,6 +16,8 @@ export interface Delegation {
   readonly actors: readonly Actor[];
   /** Ids of the tokens it was made from, the nearest first: when one of them is revoked, so is this. */
   readonly parents: readonly string[];
+  /** The clients that had been given those: when one of them is ended, so is this. */
+  readonly clients: readonly string[];
 }
 
 /** No chain that anybody accepts is longer; what an installation allows may be less. */

@@ -9,7 +9,7 @@ import type { Millis } from '../base/time.ts';
 import { type BindDeps, confirmationFor, type PeerContext, peerShown, shownBy } from './bind.ts';
 import type { Claims } from './claims.ts';
 import { type Actor, narrowLife, narrowScopes } from './delegation.ts';
-import { generationOfTokenId, tokenIdOf } from './family.ts';
+import { FIRST_PARTY, generationOfTokenId, tokenIdOf } from './family.ts';
 import { issue, type Tokens } from './issue.ts';
 import { type ReadClaims, spreadable } from './read-claims.ts';
 import type { RefreshDeps } from './refresh.ts';
@@ -141,8 +141,16 @@ const chainOf = (deps: ExchangeDeps, claims: Claims, actor: Actor): Claims['dele
       'DELEGATION_TOO_DEEP',
       `at most ${deps.maxActors} parties may act one for another (TOKEN_EXCHANGE_DEPTH)`,
     );
-  return { actors, parents: [claims.tokenId, ...(claims.delegation?.parents ?? [])] };
+  return {
+    actors,
+    parents: [claims.tokenId, ...(claims.delegation?.parents ?? [])],
+    clients: [...new Set([claims.clientId, ...(claims.delegation?.clients ?? [])])],
+  };
 };
+
+/** Who requested the token (RFC 8693 §4.3): ended as such, it loses what it got by exchange too. */
+const clientOf = (caller: KnownCaller): string =>
+  caller.kind === 'workload' ? `${caller.namespace}/${caller.name}` : caller.kind === 'user' ? caller.clientId : FIRST_PARTY;
 
 /** What was bound stays bound: unless something else is asked, to the actor's SPIFFE id. */
 const bindingOf = (asked: Exchange, claims: Claims, own: Shown): Confirmation | null => {
@@ -196,6 +204,7 @@ export const exchangeToken =
       notBefore: life.issuedAt,
       // Its own id, in the family of the session.
       tokenId: `${tokenIdOf(subject.familyId, generationOfTokenId(subject.tokenId))}.${deps.random.id('x').slice(2)}`,
+      clientId: clientOf(caller),
       audience,
       scopes,
       permissions: subject.permissions.filter((permission) => scopeAllows(scopes, permission)),

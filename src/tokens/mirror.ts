@@ -181,6 +181,7 @@ export const createMirror = (capacity: number): Mirror => {
       if (marks.family !== null && (marks.family.get(token.familyId) ?? 0) > rsq) return REVOKED;
       if (marks.session !== null && (marks.session.get(token.sessionId) ?? 0) > rsq) return ENDED;
       if (marks.client !== null && (marks.client.get(token.clientId) ?? 0) > rsq) return REVOKED;
+      if (marks.client !== null && token.delegation && parentRevoked(marks.client, token.delegation.clients, rsq)) return REVOKED;
       return null;
     },
 
@@ -240,9 +241,8 @@ export const createMirror = (capacity: number): Mirror => {
   };
 };
 
-/** What was made from a revoked token is revoked with it. */
-const parentRevoked = (numbers: Numbers, parents: readonly string[], rsq: number): boolean =>
-  parents.some((id) => (numbers.get(id) ?? 0) > rsq);
+/** What was made from a revoked token, or from one of a client that was ended, is revoked with it. */
+const parentRevoked = (numbers: Numbers, ids: readonly string[], rsq: number): boolean => ids.some((id) => (numbers.get(id) ?? 0) > rsq);
 
 /** A tenant's own watermarks have one key or two, whatever a writer calls it: the tenant's id, or nothing. */
 const newest = (numbers: Numbers): number => {

@@ -84,6 +84,14 @@ describe('the keys', () => {
     expect(await verify(new Uint8Array(64).fill(1))).toBe(false);
   });
 
+  it.each(['oauth2', 'oidc'] as const)('are found where %s clients look for the document of an issuer', async (algorithm) => {
+    const config = await discovery(new URL(issuer), 'orders', undefined, ClientSecretBasic(hub.bootstrap.api_key), {
+      algorithm,
+      execute: [allowInsecureRequests],
+    });
+    expect(config.serverMetadata()).toMatchObject({ issuer, jwks_uri: `${issuer}/.well-known/jwks.json` });
+  });
+
   it('serve a certified OpenID Connect client: it discovers us, introspects a token and revokes it', async () => {
     const config = await discovery(new URL(issuer), 'orders', undefined, ClientSecretBasic(hub.bootstrap.api_key), {
       execute: [allowInsecureRequests],

@@ -72,9 +72,9 @@ export const publicRoutes = ({ jwks, issuer, algorithms, proofAlgorithms = [], o
   };
   // An issuer that is no address has no place where its document could be.
   if (!/^https?:\/\//.test(issuer)) return [keySet];
-  const discovery: HttpRoute = {
+  const discovery = (path: string): HttpRoute => ({
     method: 'GET',
-    path: '/.well-known/openid-configuration',
+    path,
     exposure: 'public',
     handle: () =>
       json(
@@ -100,6 +100,8 @@ export const publicRoutes = ({ jwks, issuer, algorithms, proofAlgorithms = [], o
         },
         { 'cache-control': 'public, max-age=3600' },
       ),
-  };
-  return [keySet, discovery];
+  });
+  // Behind the issuer's path (OpenID Connect), in front of it (RFC 8414 §3.1).
+  const inFront = new URL(issuer).pathname.replace(/\/$/, '');
+  return [keySet, discovery('/.well-known/openid-configuration'), discovery(`/.well-known/oauth-authorization-server${inFront}`)];
 };

@@ -81,6 +81,8 @@ describe('exchanging a token', () => {
     const first = await exchange(user.accessToken, by('web'), { audience: 'orders' });
     const second = await exchange(first.accessToken, by('orders'), { audience: 'billing' });
     expect(second).toMatchObject({ tokenType: 'Bearer', refreshToken: '', sessionId: user.sessionId });
+    // RFC 8693 §4.3: who requested it.
+    expect([claimsOf(first).clientId, claimsOf(second).clientId]).toEqual(['shop/web', 'shop/orders']);
     expect(await answer(second.accessToken, 'billing')).toMatchObject({
       valid: true,
       claims: {
@@ -154,10 +156,20 @@ describe('exchanging a token', () => {
     ['the family', (user) => revoke(user.accessToken, 'family'), 'TOKEN_REVOKED'],
     ['the token it was made from', (user) => revoke(user.accessToken, 'token'), 'TOKEN_REVOKED'],
     ['all of the user', () => hub.door.revokeUser(TENANT, ANNA, '', 0, as(userCaller(TENANT, ANNA))), 'TOKEN_REVOKED'],
+    [
+      'the client it was given to',
+      () => hub.door.revokeClient(TENANT, 'default/shop', '', 0, as(userCaller(TENANT, 'usr_root'))),
+      'TOKEN_REVOKED',
+    ],
+    [
+      'the client it was made from',
+      () => hub.door.revokeClient(TENANT, 'first-party', '', 0, as(userCaller(TENANT, 'usr_root'))),
+      'TOKEN_REVOKED',
+    ],
     ['itself', (_, child) => revoke(child.accessToken, 'token'), 'TOKEN_REVOKED'],
   ])('ends with %s', async (_, end, reason) => {
     const user = await hub.login();
-    const child = await exchange(user.accessToken, by('web'));
+    const child = await exchange(user.accessToken, by('shop', { namespace: 'default' }));
     const grandchild = await exchange(child.accessToken, by('web'));
     await end(user, child);
     for (const one of [child, grandchild]) expect((await answer(one.accessToken, 'web')).reasons).toMatchObject([{ code: reason }]);

@@ -6629,8 +6629,8 @@ export const TokenServiceService = {
   },
   /**
    * Makes a token for acting on somebody's behalf out of theirs (RFC 8693): `act` names who acts, nested through every hand it came. It is
-   * narrower in audience and scopes, lives no longer, and ends with the session, family or token it was made from. No refresh token goes
-   * with it. One made from a bound token is bound as well: as asked, else to the SPIFFE id of the caller's certificate.
+   * narrower in audience and scopes, lives no longer, and ends with the session, family, token or client it was made from. Its `client_id` is
+   * the caller's, which ends it as well. No refresh token goes with it. One made from a bound token is bound as well: as asked, else to the SPIFFE id of the caller's certificate.
    * Callers: workloads whose entry lists ExchangeToken, for tokens meant for them; anybody else with token:exchange.
    * Reasons: PERMISSION_MISSING, AUDIENCE_FORBIDDEN (neither the token's nor registered for the caller), SCOPE_MISSING (not covered by the
    * token), DELEGATION_TOO_DEEP, EXCHANGE_OFF, BINDING_MISSING; for a subject or actor token that is not good INVALID_ARGUMENT with the field
@@ -6763,7 +6763,8 @@ export const TokenServiceService = {
   /**
    * Tells what was revoked, and goes on telling: a snapshot of every live revocation first, then each new one within a second, and
    * heartbeats in between, so that a process can judge access tokens itself as the hub would. A token is refused by a revocation of its
-   * tenant, client, user, session, family or of itself whose `seq` is above the token's `rsq`, and by a revocation of its signing key always.
+   * tenant, client, user, session, family or of itself whose `seq` is above the token's `rsq`, and by a revocation of its signing key always;
+   * an exchanged one also by that of a token in its `prt` or of a client in its `prc`.
    * Resume with the `seq` of the last heartbeat and its generation; RevocationsBegin says whether that was possible, or a snapshot follows.
    * Whoever cannot keep up, or watches while the feed starts anew, gets SNAPSHOT_REQUIRED and watches again, from the start.
    * Callers: workloads whose entry lists this call, for the entry's tenants; users and API keys with token:inspect, for their own.
@@ -6882,8 +6883,8 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   refreshToken: handleUnaryCall<RefreshTokenRequest, RefreshTokenResponse>;
   /**
    * Makes a token for acting on somebody's behalf out of theirs (RFC 8693): `act` names who acts, nested through every hand it came. It is
-   * narrower in audience and scopes, lives no longer, and ends with the session, family or token it was made from. No refresh token goes
-   * with it. One made from a bound token is bound as well: as asked, else to the SPIFFE id of the caller's certificate.
+   * narrower in audience and scopes, lives no longer, and ends with the session, family, token or client it was made from. Its `client_id` is
+   * the caller's, which ends it as well. No refresh token goes with it. One made from a bound token is bound as well: as asked, else to the SPIFFE id of the caller's certificate.
    * Callers: workloads whose entry lists ExchangeToken, for tokens meant for them; anybody else with token:exchange.
    * Reasons: PERMISSION_MISSING, AUDIENCE_FORBIDDEN (neither the token's nor registered for the caller), SCOPE_MISSING (not covered by the
    * token), DELEGATION_TOO_DEEP, EXCHANGE_OFF, BINDING_MISSING; for a subject or actor token that is not good INVALID_ARGUMENT with the field
@@ -6946,7 +6947,8 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   /**
    * Tells what was revoked, and goes on telling: a snapshot of every live revocation first, then each new one within a second, and
    * heartbeats in between, so that a process can judge access tokens itself as the hub would. A token is refused by a revocation of its
-   * tenant, client, user, session, family or of itself whose `seq` is above the token's `rsq`, and by a revocation of its signing key always.
+   * tenant, client, user, session, family or of itself whose `seq` is above the token's `rsq`, and by a revocation of its signing key always;
+   * an exchanged one also by that of a token in its `prt` or of a client in its `prc`.
    * Resume with the `seq` of the last heartbeat and its generation; RevocationsBegin says whether that was possible, or a snapshot follows.
    * Whoever cannot keep up, or watches while the feed starts anew, gets SNAPSHOT_REQUIRED and watches again, from the start.
    * Callers: workloads whose entry lists this call, for the entry's tenants; users and API keys with token:inspect, for their own.
