@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import type { Instant, Millis } from '../base/time.ts';
-import type { FeedHead, FeedPoll, FeedRow, FeedSource } from './feed.ts';
+import type { FeedHead, FeedPoll, FeedRow, FeedSource } from './feed-source.ts';
 import type { Pool } from './pool.postgres.ts';
 import { fromDatabase } from './sqlstate.ts';
 import type { Change, Database, OutboxMessage, ReadHead, Tx } from './storage.ts';

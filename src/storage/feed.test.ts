@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../base/time.ts';
-import { createFeed, type FeedSource } from './feed.ts';
+import { createFeed } from './feed.ts';
+import type { FeedSource } from './feed-source.ts';
 
 const unused = (): never => {
   throw new Error('not asked for here');

@@ -2,43 +2,11 @@
 import { Fault, unavailable } from '../base/fault.ts';
 import { type Clock, type Instant, type Millis, seconds } from '../base/time.ts';
 import type { ChangeStream } from './change-stream.ts';
+import type { FeedPoll, FeedRow, FeedSource } from './feed-source.ts';
 import { createFreshness } from './freshness.ts';
 import { createListeners } from './listeners.ts';
+import { createPolling } from './polling.ts';
 import { type AppliedChange, CHANGE_KINDS, type Feed } from './storage.ts';
-
-export interface FeedRow extends Omit<AppliedChange, 'kind'> {
-  readonly kind: string;
-  /** Differs when another history wrote the same number. */
-  readonly stamp: string;
-}
-
-export interface FeedHead {
-  readonly seq: number;
-  readonly generation: number;
-  /** A standby answered: it may be behind. */
-  readonly recovery: boolean;
-  /** Of the row with the number `seq`, where it still stands. */
-  readonly stamp: string | null;
-}
-
-export interface FeedPoll extends Omit<FeedHead, 'stamp'> {
-  /** The database's clock. */
-  readonly serverTime: Instant;
-  /** From the cursor's own row on, in order. */
-  readonly rows: readonly FeedRow[];
-}
-
-/** Where the feed's rows come from: the primary, always. */
-export interface FeedSource {
-  head(): Promise<FeedHead>;
-  /** One round trip; also says that this replica is alive and how far it has come. */
-  poll(cursor: number, generation: number, limit: number): Promise<FeedPoll>;
-  /** Rows whose `until` is to come, in order. */
-  live(after: number, head: number, limit: number, now: Instant): Promise<readonly FeedRow[]>;
-  /** The other replicas seen lately. */
-  replicas(seq: number, generation: number, within: Millis): Promise<{ readonly acknowledged: number; readonly live: number }>;
-  farewell(): Promise<void>;
-}
 
 export interface FeedOptions {
   readonly source: FeedSource;
@@ -90,11 +58,6 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   let loaded = false;
   // What a load found that must keep this replica from answering.
   let obstacle: string | null = null;
-  let inFlight: Promise<void> | null = null;
-  let queued: Promise<void> | null = null;
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = true;
-  let failing = false;
 
   const block = (reason: string): void => {
     obstacle = reason;
@@ -202,51 +165,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     }
   };
 
-  const poll = (): Promise<void> => {
-    inFlight ??= pollOnce()
-      .then(
-        () => {
-          if (failing) say('is read again', {});
-          failing = false;
-        },
-        (error: unknown) => {
-          if (!failing) say('cannot be read', { error });
-          failing = true;
-          throw error;
-        },
-      )
-      .finally(() => {
-        inFlight = null;
-      });
-    return inFlight;
-  };
-
-  /** A poll sent after this call: one under way may have been sent before what the caller waits for. */
-  const freshPoll = (): Promise<void> => {
-    if (inFlight === null) return poll();
-    queued ??= inFlight
-      .catch(() => {})
-      .then(() => {
-        queued = null;
-        return poll();
-      });
-    return queued;
-  };
-
-  const turn = async (): Promise<void> => {
-    const began = performance.now();
-    const before = cursor;
-    await poll().catch(() => {});
-    // Having moved, say so sooner: somebody may be waiting for the acknowledgement.
-    const pace = cursor === before ? interval : interval / 4;
-    schedule(Math.max(0, pace - (performance.now() - began)));
-  };
-  const schedule = (after: Millis): void => {
-    clearTimeout(timer);
-    if (stopped) return;
-    timer = setTimeout(() => void turn(), after);
-    timer.unref();
-  };
+  const polling = createPolling({ once: pollOnce, cursor: () => cursor, interval, say });
 
   // One at a time, however many wait for their revocation to arrive: the poll must always find a connection free.
   let asked: Promise<unknown> = Promise.resolve();
@@ -265,17 +184,14 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
   return {
     on: listeners.on,
     async start() {
-      stopped = false;
       // The stream first: what is published while we load is not missed.
       await stream.start((published) => applyEarly(published.changes, published.generation, clock.now()));
-      await poll();
-      schedule(interval);
+      await polling.start();
     },
     async stop() {
-      stopped = true;
-      clearTimeout(timer);
+      polling.stop();
       await stream.stop();
-      await inFlight?.catch(() => {});
+      await polling.idle();
       await source.farewell().catch(() => {});
     },
     cursor: () => cursor,
@@ -288,7 +204,7 @@ export const createFeed = (options: FeedOptions): OwnFeed => {
     assertFresh: (maxStaleness) => fresh.assert(maxStaleness),
     async catchUp(seq) {
       if (cursor >= seq) return;
-      await freshPoll();
+      await polling.freshPoll();
       if (cursor >= seq) return;
       if (seq > head) throw new Fault('FAILED_PRECONDITION', 'REVISION_UNKNOWN', 'no change has this number yet');
       throw unavailable('FEED_STALE', 'this replica has not seen that change yet');
