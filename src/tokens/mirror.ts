@@ -7,6 +7,8 @@ import type { Refusal } from './jws.ts';
 export const WATERMARK_KINDS = ['tenant', 'client', 'user', 'session', 'family', 'token', 'limits'] as const;
 export type WatermarkKind = (typeof WATERMARK_KINDS)[number];
 export const isWatermarkKind = (kind: string): kind is WatermarkKind => (WATERMARK_KINDS as readonly string[]).includes(kind);
+export const isWatermark = <C extends { readonly kind: string }>(change: C): change is C & { readonly kind: WatermarkKind } =>
+  isWatermarkKind(change.kind);
 
 /** What the mirror reads of an applied change. */
 export interface Watermark {

@@ -1,6 +1,7 @@
 // The newest revocations in the order they were heard: one ring for all who watch, each with a position of its own.
 import type { TenantId } from '../base/caller.ts';
-import type { AppliedChange } from '../storage/storage.ts';
+import type { Instant } from '../base/time.ts';
+import type { AppliedChange, ChangeKind } from '../storage/storage.ts';
 
 /** Under no tenant: everybody hears of it. */
 export const INSTALLATION: TenantId = '';
@@ -28,33 +29,57 @@ export interface RevocationLog {
   read(position: number, tenants: Tenants, above: number, most: number): Batch | null;
 }
 
-/** @param encode called once a revocation, when somebody first wants it. */
+/**
+ * Kept in columns: at a start a million revocations pass through here, and objects that stay for a while grow old and are collected late.
+ * @param encode called once a revocation, when somebody first wants it.
+ */
 export const createRevocationLog = (capacity: number, encode: (change: AppliedChange) => Uint8Array): RevocationLog => {
-  const changes: (AppliedChange | undefined)[] = Array.from({ length: capacity });
-  const encoded: (Uint8Array | undefined)[] = Array.from({ length: capacity });
+  const seqs: number[] = [];
+  const kinds: ChangeKind[] = [];
+  const tenantIds: TenantId[] = [];
+  const keys: string[] = [];
+  const untils: (Instant | null)[] = [];
+  const details: string[] = [];
+  const encoded: (Uint8Array | null)[] = [];
+  const columns: readonly unknown[][] = [seqs, kinds, tenantIds, keys, untils, details, encoded];
   let end = 0;
   let start = 0;
   let floor = 0;
+  /** The position that stood first when the columns were empty. */
+  let first = 0;
 
-  const partAt = (slot: number, change: AppliedChange): Uint8Array => (encoded[slot] ??= encode(change));
+  const slotOf = (position: number): number => (position - first) % capacity;
+  const changeAt = (slot: number): AppliedChange => ({
+    seq: seqs[slot] as number,
+    kind: kinds[slot] as ChangeKind,
+    tenantId: tenantIds[slot] as TenantId,
+    key: keys[slot] as string,
+    until: untils[slot] ?? null,
+    detail: details[slot] as string,
+  });
 
   return {
     add(change) {
-      const slot = end % capacity;
-      const leaving = changes[slot];
+      const slot = slotOf(end);
+      const leaving = seqs[slot];
       if (leaving !== undefined) {
         // They come nearly in order: the highest that left is what a resumption must lie above.
-        if (leaving.seq > floor) floor = leaving.seq;
+        if (leaving > floor) floor = leaving;
         start = end - capacity + 1;
       }
-      changes[slot] = change;
-      encoded[slot] = undefined;
+      seqs[slot] = change.seq;
+      kinds[slot] = change.kind;
+      tenantIds[slot] = change.tenantId;
+      keys[slot] = change.key;
+      untils[slot] = change.until;
+      details[slot] = change.detail;
+      encoded[slot] = null;
       end++;
     },
     clear() {
-      changes.fill(undefined);
-      encoded.fill(undefined);
+      for (const column of columns) column.length = 0;
       start = end;
+      first = end;
       floor = 0;
     },
     get floor() {
@@ -71,10 +96,10 @@ export const createRevocationLog = (capacity: number, encode: (change: AppliedCh
       const parts: Uint8Array[] = [];
       let next = position;
       for (; next < end && parts.length < most; next++) {
-        const slot = next % capacity;
-        const change = changes[slot];
-        if (change === undefined || change.seq <= above) continue;
-        if (change.tenantId === INSTALLATION || tenants.has(change.tenantId)) parts.push(partAt(slot, change));
+        const slot = slotOf(next);
+        const tenantId = tenantIds[slot] as TenantId;
+        if ((seqs[slot] as number) <= above) continue;
+        if (tenantId === INSTALLATION || tenants.has(tenantId)) parts.push((encoded[slot] ??= encode(changeAt(slot))));
       }
       return { parts, next, complete: next === end };
     },

@@ -12,7 +12,7 @@ import { createFamilies } from './families.postgres.ts';
 import { ALGORITHMS, parseSegments } from './jws.ts';
 import { readKeyFiles } from './key-files.fs.ts';
 import { createKeyring } from './keyring.ts';
-import { createMirror, isWatermarkKind, WATERMARK_KINDS } from './mirror.ts';
+import { createMirror, isWatermark, WATERMARK_KINDS } from './mirror.ts';
 import { keyEvent } from './key-event.ts';
 import { createProofNonces } from './proof-nonce.ts';
 import type { RefreshKeys } from './refresh-token.ts';
@@ -127,7 +127,7 @@ export const wireTokens = (
   feed.on(
     WATERMARK_KINDS,
     (change) => {
-      if (isWatermarkKind(change.kind)) mirror.apply({ ...change, kind: change.kind });
+      if (isWatermark(change)) mirror.apply(change);
     },
     // Numbers of another history mean nothing; the feed gives no verdict until all live ones have been applied again.
     () => mirror.clear(),
