@@ -185,17 +185,35 @@ export const createCompiler = ({ registry }: Descriptors): ((message: DescMessag
     };
   };
 
+  /** How many characters a text may have that is bounded by nothing else; null for every other field. */
+  const longest = (field: DescField): number | null => {
+    const { type, required, ignore } = rulesOf(field);
+    if (field.fieldKind !== 'scalar' || field.oneof !== undefined || field.presence !== FeatureSet_FieldPresence.IMPLICIT) return null;
+    if (type.case !== 'string' || required || ignore !== 0) return null;
+    const rules = entries(type.value).filter(([name]) => name !== 'example');
+    const [[name, most] = []] = rules;
+    return rules.length === 1 && name === 'maxLen' ? Number(most) : null;
+  };
+
   const fieldsChecker = (message: DescMessage): Checker => {
     const rules = getOption(message, messageOption) as unknown as Readonly<Record<'cel' | 'celExpression' | 'oneof', readonly unknown[]>>;
     if (rules.cel.length + rules.celExpression.length + rules.oneof.length > 0)
       throw new Error(`${message.toString()}: its own rules cannot be compiled`);
-    const checkers = message.members.map((member) => (member.kind === 'oneof' ? oneofChecker(member) : memberChecker(member)));
-    const real = checkers.filter((checker) => checker !== PASS);
+    const members = message.members.map((member) =>
+      member.kind === 'oneof'
+        ? { checker: oneofChecker(member), name: '', most: null }
+        : { checker: memberChecker(member), name: member.localName, most: longest(member) },
+    );
+    const real = members.map(({ checker }) => checker).filter((checker) => checker !== PASS);
     if (real.length === 0) return PASS;
-    const oks = real.map(({ ok }) => ok);
+    const others = members.flatMap(({ checker, most }) => (checker === PASS || most !== null ? [] : [checker.ok]));
+    // Most fields are short texts: those that cannot be too long, however their characters are counted, are done in one go.
+    const texts = members.flatMap(({ checker, name, most }) => (most === null ? [] : [{ name, most, ok: checker.ok }]));
     return {
       ok: (value) => {
-        for (const ok of oks) if (!ok(value as Decoded)) return false;
+        for (const { name, most, ok } of texts)
+          if (((value as Decoded)[name] as string).length > most && !ok(value as Decoded)) return false;
+        for (const ok of others) if (!ok(value as Decoded)) return false;
         return true;
       },
       explain: (value, path, say) => {
