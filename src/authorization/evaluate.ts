@@ -70,7 +70,9 @@ export const forAllows = (question: Question): Question =>
 
 /** Rules that look at the situation, in the order of the whole. `asked` is made where a condition is weighed, and once. */
 const deniedInSituation = (rights: Rights, question: Question, asked: () => Asked): Ruling | undefined => {
-  for (const grant of rights.index.deniesIf ?? []) {
+  const { deniesIf } = rights.index;
+  if (deniesIf === null) return undefined;
+  for (const grant of deniesIf) {
     if (!grantIsAbout(grant, question)) continue;
     const ruling = grant.weigh(asked());
     if (ruling !== null) return ruling;
@@ -82,6 +84,7 @@ const deniedInSituation = (rights: Rights, question: Question, asked: () => Aske
 const allowedInSituation = (rights: Rights, question: Question, believed: Question, situation: Situation, asked: () => Asked): Ruling => {
   const { type, action } = question;
   const { roles, allowsIf, lent } = rights.index;
+  if (roles.gated === null && allowsIf === null && lent === null) return DEFAULT;
   let failed: Ruling = DEFAULT;
   const note = (ruling: Ruling): void => {
     if (failed === DEFAULT || (ruling.stepUp === true && failed.stepUp !== true)) failed = ruling;

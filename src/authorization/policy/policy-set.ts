@@ -74,11 +74,14 @@ export const keysOf = (rights: Rights): readonly string[] => {
 
 /** The first answer that ends the search; null = looked at all. */
 const searchKeyed = <T, R>(keyed: ReadonlyMap<string, readonly T[]>, keys: readonly string[], look: (item: T) => R | null): R | null => {
-  for (const key of keys)
-    for (const item of keyed.get(key) ?? []) {
+  for (const key of keys) {
+    const items = keyed.get(key);
+    if (items === undefined) continue;
+    for (const item of items) {
       const found = look(item);
       if (found !== null) return found;
     }
+  }
   return null;
 };
 
@@ -118,7 +121,7 @@ const tell = (layers: readonly PolicyIndex[], rights: Rights): readonly ToldPerm
   return found;
 };
 
-/** What the policies hold about a type and an action, from the outermost layer and the widest word to the innermost and narrowest. */
+/** What the policies hold about a type and an action, from the outermost layer and the widest word to the innermost and narrowest. No rules about what no policy speaks of. */
 interface About {
   readonly denies: readonly Bucket<CompiledRule>[];
   readonly allows: readonly Bucket<CompiledRule>[];
@@ -135,11 +138,12 @@ const collect = (layers: readonly PolicyIndex[], { type, action }: Asked): About
     .flatMap(({ cells }) => [cells.get('*'), cells.get(type)])
     .flatMap((actions) => [actions?.get('*'), actions?.get(action)])
     .filter((cell) => cell !== undefined);
+  const ruling = UNSPEAKABLE.includes(type) ? [] : found;
   return {
-    denies: filled(found.map(({ denies }) => denies)),
-    allows: filled(found.map(({ allows }) => allows)),
-    requires: filled(found.map(({ requires }) => requires)),
-    obliges: filled(found.map(({ obliges }) => obliges)),
+    denies: filled(ruling.map(({ denies }) => denies)),
+    allows: filled(ruling.map(({ allows }) => allows)),
+    requires: filled(ruling.map(({ requires }) => requires)),
+    obliges: filled(ruling.map(({ obliges }) => obliges)),
     masks: found.flatMap(({ masks }) => masks),
   };
 };
@@ -184,12 +188,10 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
   if (layers.length === 0) return null;
 
   const about = createCollection(layers);
-  const speakable = ({ type }: Asked): boolean => !UNSPEAKABLE.includes(type);
-
   /** A ruling that allows; else the best reason why none does, DEFAULT where no rule speaks of it. */
-  const allows = (question: Asked, questioned: Questioned): Ruling => {
+  const allows = (rules: About['allows'], questioned: Questioned): Ruling => {
     let best: Ruling = DEFAULT;
-    const found = search(about(question).allows, questioned, (rule) => {
+    const found = search(rules, questioned, (rule) => {
       const ruling = rule.weigh(questioned);
       if (ruling?.allowed === true) return ruling;
       if (ruling !== null && best === DEFAULT) best = ruling;
@@ -198,19 +200,22 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
     return found ?? best;
   };
 
-  const settle = (question: Asked, questioned: Questioned, allowed: Ruling): Ruling => {
-    if (!speakable(question)) return allowed;
-    // A second factor comes last: it is asked of those who lack nothing else.
+  const settle = ({ requires, obliges }: About, questioned: Questioned, allowed: Ruling): Ruling =>
+    requires.length === 0 && obliges.length === 0 ? allowed : (refusal(requires, questioned) ?? oblige(obliges, questioned, allowed));
+
+  /** A second factor comes last: it is asked of those who lack nothing else. */
+  const refusal = (requires: About['requires'], questioned: Questioned): Ruling | null => {
     let stepUp: Ruling | null = null;
-    const { requires, obliges } = about(question);
     const refused = search(requires, questioned, (rule) => {
       const ruling = rule.weigh(questioned);
       if (ruling?.stepUp !== true) return ruling;
       stepUp ??= ruling;
       return null;
     });
-    if (refused !== null) return refused;
-    if (stepUp !== null) return stepUp;
+    return refused ?? stepUp;
+  };
+
+  const oblige = (obliges: About['obliges'], questioned: Questioned, allowed: Ruling): Ruling => {
     let names: readonly string[] | null = null;
     search(obliges, questioned, (one) => {
       if (one.inScope(questioned)) names = [...new Set([...(names ?? allowed.obligations ?? []), ...one.names])];
@@ -223,22 +228,23 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
 
   return {
     classified: layers.some(({ classes }) => [...classes.values()].some((levels) => levels.some((level) => levelOf(level) > INTERNAL))),
-    settle,
+    settle: (question, questioned, allowed) => settle(about(question), questioned, allowed),
 
-    denies: (question, questioned) =>
-      speakable(question) ? search(about(question).denies, questioned, (rule) => rule.weigh(questioned)) : null,
+    denies(question, questioned) {
+      const { denies } = about(question);
+      return denies.length === 0 ? null : search(denies, questioned, (rule) => rule.weigh(questioned));
+    },
 
     conclude(question, questioned, given) {
-      if (given.allowed) return settle(question, questioned, given);
-      if (!speakable(question)) return given;
-      const found = allows(question, questioned);
-      if (found.allowed) return settle(question, questioned, found);
+      const here = about(question);
+      if (given.allowed) return settle(here, questioned, given);
+      const found = allows(here.allows, questioned);
+      if (found.allowed) return settle(here, questioned, found);
       // A second factor can still be shown; otherwise what rights said comes first.
       return given === DEFAULT || (found.stepUp === true && given.stepUp !== true) ? found : given;
     },
 
     holds(question, rights, situation, held) {
-      if (!speakable(question)) return held;
       const questioned: Questioned = { rights, situation: situation ?? NOWHERE, asked: UNASKED };
       const { denies, allows, requires } = about(question);
       if (search(denies, questioned, (rule) => ofLasting(rule, questioned)) !== null) return false;
@@ -248,7 +254,6 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
 
     trace(question, questioned) {
       const verdicts: PolicyVerdict[] = [];
-      if (!speakable(question)) return verdicts;
       const look = (kind: PolicyVerdict['kind']) => (rule: CompiledRule) => {
         verdicts.push({ kind, rule: rule.name, ruling: rule.weigh(questioned), told: rule.told });
         return null;
@@ -262,12 +267,11 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
 
     rules(question, questioned) {
       const found = { denies: new Set<CompiledRule>(), allows: new Set<CompiledRule>() };
-      if (speakable(question))
-        for (const part of ['denies', 'allows'] as const)
-          search(about(question)[part], questioned, (rule) => {
-            found[part].add(rule);
-            return null;
-          });
+      for (const part of ['denies', 'allows'] as const)
+        search(about(question)[part], questioned, (rule) => {
+          found[part].add(rule);
+          return null;
+        });
       return { denies: [...found.denies], allows: [...found.allows] };
     },
 

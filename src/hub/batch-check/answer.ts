@@ -2,8 +2,10 @@
 // Field numbers are PermissionCheckResult's (security_hub.proto); a test proves that ts-proto reads back what is written here.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Ruling } from '../../authorization/authorization.ts';
+import type { Instant, Millis } from '../../base/time.ts';
 import type { DecisionIds } from '../check-permission/id.ts';
 import { effectOf } from '../check-permission/answer.ts';
+import { instant, tagOf, varint } from '../wire-bytes.ts';
 
 const RESULTS = (1 << 3) | 2;
 const ID = (1 << 3) | 2;
@@ -36,9 +38,21 @@ const varintLength = (value: number): number => (value < 0x80 ? 1 : value < 0x40
 
 export interface ResultWriter {
   add(id: string, ruling: Ruling): void;
-  /** What was written, followed by other fields of the response. The writer is done. */
-  finish(rest: Uint8Array): Buffer;
+  /** The whole answer. The writer is done. */
+  finish(moment: BatchMoment): Buffer;
 }
+
+export interface BatchMoment {
+  readonly policyRevision: number;
+  readonly asOf: Instant;
+  readonly staleness: Millis;
+}
+
+const POLICY_REVISION = tagOf(2, 0);
+const AS_OF = tagOf(3, 2);
+const STALENESS = tagOf(4, 2);
+/** A number, two instants and their tags. */
+const MOMENT_BYTES = 48;
 
 /** A result is mostly below 256 bytes; more makes the buffer grow. */
 const ROOM = 256;
@@ -63,15 +77,6 @@ export const createResultWriter = (count: number, decisionIds: DecisionIds): Res
   let buffer = borrow(count * ROOM + ROOM);
   let at = 0;
 
-  const varint = (value: number): void => {
-    let rest = value;
-    while (rest >= 0x80) {
-      buffer[at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    buffer[at++] = rest;
-  };
-
   /** A character below U+0080 is its own byte; anything else is left to the platform. */
   const text = (value: string, length: number): void => {
     if (length !== value.length) buffer.write(value, at, 'utf8');
@@ -87,10 +92,10 @@ export const createResultWriter = (count: number, decisionIds: DecisionIds): Res
       const end = at + 6 + size;
       if (end > buffer.length) buffer = Buffer.concat([buffer.subarray(0, at)], Math.max(end, buffer.length * 2));
       buffer[at++] = RESULTS;
-      varint(size);
+      at = varint(buffer, size, at);
       if (idLength > 0) {
         buffer[at++] = ID;
-        varint(idLength);
+        at = varint(buffer, idLength, at);
         text(id, idLength);
       }
       buffer.set(middle, at);
@@ -100,8 +105,11 @@ export const createResultWriter = (count: number, decisionIds: DecisionIds): Res
       decisionIds.write(buffer, at);
       at += decisionIds.length;
     },
-    finish(rest) {
-      const answer = Buffer.concat([buffer.subarray(0, at), rest]);
+    finish({ policyRevision, asOf, staleness }) {
+      if (at + MOMENT_BYTES > buffer.length) buffer = Buffer.concat([buffer.subarray(0, at)], at + MOMENT_BYTES);
+      at = varint(buffer, policyRevision, varint(buffer, POLICY_REVISION, at));
+      at = instant(buffer, STALENESS, staleness, instant(buffer, AS_OF, asOf, at));
+      const answer = Buffer.from(buffer.subarray(0, at));
       giveBack(buffer);
       return answer;
     },

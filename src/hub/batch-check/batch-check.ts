@@ -2,14 +2,14 @@
 import type { Question, Rights, Ruling, Situation, Snapshot, Wanted } from '../../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { andThen, isPromise } from '../../base/maybe.ts';
-import { boundOf, timestampOf } from '../../base/proto-time.ts';
-import { BatchCheckResponse, type BatchCheckRequest, type PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
+import { boundOf } from '../../base/proto-time.ts';
+import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { note } from '../../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './answer.ts';
 import { createCallPrincipals, refusalOf, type Slot } from './principals.ts';
 import { type Gate, isClosed, through } from '../gate.ts';
 import { readQuestion, requireType } from '../check-permission/question.ts';
-import { type DecisionPorts, duration, isPrincipal, reach } from '../check-permission/check-permission.ts';
+import { type DecisionPorts, isPrincipal, reach } from '../check-permission/check-permission.ts';
 import type { Asker } from '../principal/asker.ts';
 import type { Named, Principal } from '../principal/principal.ts';
 import { type Surroundings, situationOf } from '../situation.ts';
@@ -35,6 +35,15 @@ type Ready =
 interface Made {
   asked: { readonly question: Question; readonly situation: Situation } | null;
 }
+
+type SituationAt = (check: PermissionCheck, principal: Principal) => Situation;
+
+const saysTheSame = (a: PermissionCheck, b: PermissionCheck): boolean =>
+  a.resource === b.resource &&
+  a.environment === b.environment &&
+  a.workload === b.workload &&
+  a.context === b.context &&
+  a.tokenContext === b.tokenContext;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -74,15 +83,22 @@ export const createBatchCheck = (ports: DecisionPorts) => {
     environment: check.environment === '' ? request.environment : check.environment,
   });
 
+  /** One object for all checks in a row that say the same about it: several actions on one resource. */
+  const situations = (request: BatchCheckRequest, asker: Asker, call: Call): SituationAt => {
+    let last: PermissionCheck | null = null;
+    let of: Principal | null = null;
+    let situation: Situation | null = null;
+    return (check, principal) => {
+      if (situation !== null && last !== null && of === principal && saysTheSame(last, check)) return situation;
+      situation = situationOf(surroundings(request, check), principal, asker, call, null);
+      last = check;
+      of = principal;
+      return situation;
+    };
+  };
+
   /** `made` is told what was decided on; null where nobody records it. */
-  const ruleOn = (
-    request: BatchCheckRequest,
-    check: PermissionCheck,
-    ready: Ready,
-    asker: Asker,
-    call: Call,
-    made: Made | null,
-  ): Ruling => {
+  const ruleOn = (situationAt: SituationAt, check: PermissionCheck, ready: Ready, asker: Asker, made: Made | null): Ruling => {
     try {
       if (ready.kind === 'fault') return ready.ruling;
       const question = readQuestion(check.action, check.resource, asker);
@@ -90,7 +106,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
       if (ready.kind === 'refused') return ready.ruling;
       const { rights, principal } = ready;
       const looked = !rights.plain || made !== null;
-      const situation = looked ? situationOf(surroundings(request, check), principal, asker, call, null) : null;
+      const situation = looked ? situationAt(check, principal) : null;
       if (made !== null && situation !== null) made.asked = { question, situation };
       return through(ready.gate, authorization.decide(rights, principal.limits, question, situation), question);
     } catch (thrown) {
@@ -119,8 +135,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
       details: { allowed, denied },
     });
     feed.assertFresh(boundOf(request.maxStaleness));
-    const rest = { results: [], policyRevision: feed.cursor(), asOf: timestampOf(call.now), staleness: duration(feed.age()) };
-    return writer.finish(BatchCheckResponse.encode(rest).finish());
+    return writer.finish({ policyRevision: feed.cursor(), asOf: call.now, staleness: Math.round(feed.age()) });
   };
 
   const decideAll = (
@@ -132,6 +147,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
   ): MaybePromise<Buffer> => {
     const { checks } = request;
     const writer = createResultWriter(checks.length, ports.decisionIds);
+    const situationAt = situations(request, asker, call);
     let at = 0;
     let allowed = 0;
 
@@ -142,7 +158,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
         const check = checks[at] as PermissionCheck;
         const one = ready[slots[at] as Slot] as Ready;
         const made: Made | null = recorder.wants() ? { asked: null } : null;
-        const ruling = ruleOn(request, check, one, asker, call, made);
+        const ruling = ruleOn(situationAt, check, one, asker, made);
         if (ruling.allowed) allowed += 1;
         writer.add(check.id, ruling);
         if (made !== null) record(made, one, ruling, call);

@@ -217,9 +217,12 @@ describe('the bytes of a batch', () => {
       fc.property(fc.array(fc.tuple(text, ruling), { maxLength: 12 }), (items) => {
         const writer = createResultWriter(items.length, createDecisionIds(systemRandom));
         for (const [id, each] of items) writer.add(id, each);
-        const rest = { results: [], policyRevision: 7, asOf: undefined, staleness: undefined };
-        const read = BatchCheckResponse.decode(writer.finish(BatchCheckResponse.encode(rest).finish()));
-        expect(read.policyRevision).toBe(7);
+        const read = BatchCheckResponse.decode(writer.finish({ policyRevision: 2 ** 40 + 7, asOf: 1_700_000_000_123, staleness: 1250 }));
+        expect(read).toMatchObject({
+          policyRevision: 2 ** 40 + 7,
+          asOf: { seconds: 1_700_000_000, nanos: 123_000_000 },
+          staleness: { seconds: 1, nanos: 250_000_000 },
+        });
         expect(read.results.map((result) => ({ ...result, decisionId: '' }))).toEqual(
           items.map(([id, { allowed, code, reason, rules }]) => ({
             id,
