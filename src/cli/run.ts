@@ -33,6 +33,7 @@ const COMMANDS: readonly Listed[] = [
     summary: 'After a restore of the database: start a new generation.',
     load: async () => (await import('./recover.ts')).recoverCommand,
   },
+  { name: 'admin', summary: 'Let an owner of a tenant in again.', load: async () => (await import('./admin.ts')).adminCommand },
   { name: 'version', summary: 'Print the version.', load: async () => versionCommand },
 ];
 

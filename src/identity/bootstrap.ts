@@ -59,7 +59,7 @@ interface Ports {
 const GROUP = 6;
 
 /** At least 24 base62 characters in groups: 142 random bits, satisfies every policy we can be configured to. */
-const madeUp = (random: Random, { minLength }: PasswordPolicy): string => {
+export const madeUp = (random: Random, { minLength }: PasswordPolicy): string => {
   const groups = Math.max(4, Math.ceil((minLength + 1) / (GROUP + 1)));
   return Array.from({ length: groups }, () => base62(GROUP, (size) => random.bytes(size))).join('-');
 };

@@ -17,6 +17,7 @@ import { login } from './login.ts';
 import { createLookUps } from './look-up.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
 import { deleteWorkload, type EndService, putWorkload } from './put-workload.ts';
+import { recoverOwner } from './recover-owner.ts';
 import { createStanding } from './standing.ts';
 import { setPassword } from './set-password.ts';
 import type { AttemptLimits, Attempts, LoginPlaces, SetupTokens, TenantLists, TenantStore, UserStore, WorkloadStore } from './stores.ts';
@@ -110,6 +111,7 @@ export const createIdentity = (deps: IdentityDeps) => {
     bootstrap: bootstrap(ports),
     createSetupToken: createSetupToken(ports),
     redeemSetupToken: redeemSetupToken(ports),
+    recoverOwner: recoverOwner(ports),
   };
 };
 

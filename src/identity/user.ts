@@ -40,10 +40,10 @@ export const readable = (field: string, text: string): string => {
   return text;
 };
 
-/** Caches forget the user; with `ended`, every session opened before is over, in every replica's mirror until `until`. */
 /** Whoever judges tokens by what they say of their limits hears that there are new ones; `*` = those of everybody in the tenant. */
 export const limitsChange = (tenantId: TenantId, key: string, until: Instant): Change => ({ kind: 'limits', tenantId, key, until });
 
+/** Caches forget the user; with `ended`, every session opened before is over, in every replica's mirror until `until`. */
 export const userChanges = (
   tenantId: TenantId,
   userId: string,

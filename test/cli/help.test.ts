@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCli } from '../hub-process.ts';
 
-const COMMANDS = ['serve', 'migrate', 'init', 'call', 'policy', 'config', 'doctor', 'recover', 'version'];
+const COMMANDS = ['serve', 'migrate', 'init', 'call', 'policy', 'config', 'doctor', 'recover', 'admin', 'version'];
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
 
 describe('security-hub --help', () => {
@@ -59,6 +59,8 @@ describe('a slip', () => {
     ['of one who named neither', ['call', 'nonsense', '{}'], 'there is no method nonsense'],
     ['in the number of words', ['version', 'please'], 'version does not know please'],
     ['of one who forgot --yes', ['recover'], 'say --yes'],
+    ['of one who forgot whom', ['admin', 'recover', '--tenant', 'acme'], 'say --tenant and --username'],
+    ['in the word of admin', ['admin', 'recovr'], 'did you mean recover?'],
     ['of one who forgot a value', ['init', '--redeem'], '--redeem needs a value'],
     ['of one who forgot the rest', ['init', '--redeem', 'shs_x'], 'belong together'],
   ])('%s ends with 2 and a hint', async (_, words, hint) => {

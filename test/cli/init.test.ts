@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { waitFor } from '../harness.ts';
 import { type Environment, type HubProcess, type Ran, runCli, startHub } from '../hub-process.ts';
 import { createInstallation, type Installation } from './production.ts';
 
@@ -86,6 +87,57 @@ it('without SETUP_PASSWORD a password is made up and shown once, whatever the po
   expect(password.length).toBeGreaterThanOrEqual(64);
   const login = { tenantId: 'second', username: 'olga', password };
   expect(await call(['AuthenticationService/Login', JSON.stringify(login)])).toHaveProperty('tokens.accessToken');
+});
+
+it('admin recover lets an owner in again: another password, unlocked, active, and nothing of before is left', async () => {
+  const token = readFileSync(join(installation.dataDir, 'token'), 'utf8');
+  const login = (password: string): readonly string[] => [
+    'AuthenticationService/Login',
+    JSON.stringify({ tenantId: 'acme', username: 'olga', password }),
+  ];
+  const at = ['--address', hub.grpc, '--ca', join(installation.dataDir, 'ca.pem')];
+  // Locked for this address: the right password is refused as well.
+  for (let failed = 0; failed < 5; failed += 1) await runCli(['call', ...login('a wrong one'), ...at]);
+  expect((await runCli(['call', ...login(PASSWORD), ...at])).code).toBe(1);
+
+  const made = await runCli(['admin', 'recover', '--tenant', 'acme', '--username', 'Olga'], env);
+  expect(made).toMatchObject({ code: 0, err: expect.stringContaining('not shown again') });
+  const { password, ...said } = JSON.parse(made.out) as Record<string, string>;
+  expect(said).toEqual({ tenant_id: 'acme', username: 'Olga', user_id: expect.stringMatching(/^usr_/) });
+
+  // Another process wrote it: the hub hears within two seconds.
+  const old = () => runCli(['call', 'TenantService/GetTenant', '{}', '--token', token, ...at]);
+  await waitFor(async () => (await old()).err.includes('UNAUTHENTICATED'), 5000, 'the old token is refused');
+  const { tokens } = (await call(login(password ?? ''))) as { tokens: { accessToken: string } };
+  file('token', tokens.accessToken);
+  const found = (await call(['AuditService/SearchEvents', '{"eventTypes": ["user.recovered"]}', '--token', tokens.accessToken])) as {
+    events: readonly object[];
+  };
+  expect(found.events).toMatchObject([{ method: 'cli/admin recover', level: 'alert', resource: `user:${said['user_id']}` }]);
+});
+
+it('admin recover makes an owner of whoever is named, suspended or not, and says whom it does not find', async () => {
+  const token = readFileSync(join(installation.dataDir, 'token'), 'utf8');
+  const { user } = (await call(['UserService/CreateUser', JSON.stringify({ username: 'piet', password: PASSWORD }), '--token', token])) as {
+    user: { id: string };
+  };
+  await call(['UserService/SuspendUser', JSON.stringify({ userId: user.id, reason: 'left' }), '--token', token]);
+  const words = ['admin', 'recover', '--tenant', 'acme', '--username', 'piet'];
+  const made = await runCli(words, { ...env, SETUP_PASSWORD: `${PASSWORD}!` });
+  expect(made).toMatchObject({ code: 0, err: '' });
+  expect(made.out).not.toContain(PASSWORD);
+  const { tokens } = (await call([
+    'AuthenticationService/Login',
+    JSON.stringify({ tenantId: 'acme', username: 'piet', password: `${PASSWORD}!` }),
+  ])) as { tokens: { accessToken: string } };
+  expect(
+    await call(['SecurityHub/CheckPermission', '{"action": "security", "resource": {"type": "admin"}}', '--token', tokens.accessToken]),
+  ).toMatchObject({ allowed: true });
+  const nobody = await runCli(['admin', 'recover', '--tenant', 'acme', '--username', 'nobody'], env);
+  expect(nobody).toMatchObject({ code: 1, out: '', err: 'security-hub admin: no such user\n' });
+  const nowhere = await runCli(['admin', 'recover', '--tenant', 'nowhere', '--username', 'olga'], env);
+  expect(nowhere).toMatchObject({ code: 1, out: '', err: 'security-hub admin: no such tenant\n' });
+  expect((await runCli(words, { ...env, SETUP_PASSWORD: 'short' })).err).toContain('password');
 });
 
 it('a workload is known by its certificate: call --cert and --key', async () => {

@@ -33,7 +33,7 @@ describe('the documents', () => {
     const commands = pages.flatMap((page) =>
       [...read(page).matchAll(/(?:`security-hub|npm run (?:--silent )?hub --) ([a-z]+)/g)].map((match) => match[1]),
     );
-    const known = ['serve', 'migrate', 'init', 'call', 'policy', 'config', 'doctor', 'recover', 'version'];
+    const known = ['serve', 'migrate', 'init', 'call', 'policy', 'config', 'doctor', 'recover', 'admin', 'version'];
     expect(commands.filter((name) => !known.includes(name ?? ''))).toEqual([]);
   });
 
