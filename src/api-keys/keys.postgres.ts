@@ -1,6 +1,7 @@
 // API keys in Postgres.
 import { sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
+import { instant } from '../storage/instants.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Metadata } from '../base/metadata.ts';
 import type { ApiKey } from './api-key.ts';
@@ -26,8 +27,6 @@ interface Row {
 const COLUMNS = sql.raw(
   'tenant_id, key_id, name, description, prefix, secret_hash, owner_id, permissions, scopes, metadata, created_at, expires_at, last_used_at, revoked_at',
 );
-
-const instant = (at: Date | null): number | null => at?.getTime() ?? null;
 
 const keyOfRow = (row: Row): ApiKey => ({
   tenantId: row.tenant_id,

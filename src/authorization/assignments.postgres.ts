@@ -1,7 +1,8 @@
 // Which roles a subject was given, in Postgres.
 import type { Selectable } from 'kysely';
+import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx } from '../storage/storage.ts';
-import { date, instant, keyFrom, own, pageOf } from './rows.postgres.ts';
+import { keyFrom, own, pageOf } from './rows.postgres.ts';
 import type { Rules, StoredAssignment } from './stores.ts';
 
 interface AssignmentRow {

@@ -11,7 +11,7 @@ import { type Holding, rightsHolder } from './holding.ts';
 import { covers, parsePermission, type Permission, printPermission } from './permission.ts';
 import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
-import { type Delegation, hasEnded, type Subject, type SubjectRows } from './subject.ts';
+import { type Delegation, hasEnded, isSame, type Subject, type SubjectRows } from './subject.ts';
 import { typeLookup } from './snapshot.ts';
 import type { Page } from './stores.ts';
 
@@ -88,8 +88,6 @@ const onResource = ({ grants }: SubjectRows, permission: Permission, resourceId:
   }) ||
     type?.ownerActions.some((action) => action === '*' || action === permission.action) === true);
 
-const same = (a: Subject, b: Subject): boolean => a.type === b.type && a.id === b.id;
-
 export const createDelegationChanges = ({
   rules,
   groups,
@@ -122,7 +120,7 @@ export const createDelegationChanges = ({
       const grantor = rightsHolder(call.caller);
       if (grantor === null) throw new Fault('PERMISSION_DENIED', 'ESCALATION', 'nobody lends what is not his own');
       requireSubject(draft.grantee);
-      if (same(grantor, draft.grantee)) throw badField('grantee', 'must be somebody else');
+      if (isSame(grantor, draft.grantee)) throw badField('grantee', 'must be somebody else');
       requireFuture(draft, call.now);
       if (draft.expiresAt === null || draft.expiresAt > call.now + LONGEST)
         throw badField('expires_at', 'must be set, at most 90 days ahead', 'EXPIRY_INVALID');
@@ -165,7 +163,7 @@ export const createDelegationChanges = ({
       const self = rightsHolder(call.caller);
       return write(tenantId, async (tx) => {
         const found = await delegations.find(tx, tenantId, id);
-        const own = found !== null && self !== null && (same(found.grantor, self) || same(found.grantee, self));
+        const own = found !== null && self !== null && (isSame(found.grantor, self) || isSame(found.grantee, self));
         if (found === null || (!own && !held.holds('users:roles')))
           throw new Fault('NOT_FOUND', 'DELEGATION_NOT_FOUND', 'no such delegation', { meta: { delegation_id: id } });
         await delegations.delete(tx, tenantId, id);

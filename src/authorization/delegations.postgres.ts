@@ -1,9 +1,9 @@
 // Delegations in Postgres.
 import { sql } from 'kysely';
+import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Delegations, StoredDelegation } from './delegate.ts';
 import type { Subject } from './subject.ts';
-import { date, instant } from './rows.postgres.ts';
 
 interface Row {
   readonly id: string;

@@ -1,8 +1,9 @@
 // What a subject was granted or denied by itself, in Postgres.
 import type { JSONColumnType, Selectable } from 'kysely';
+import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Condition } from './condition/condition.ts';
-import { date, instant, keyFrom, own, pageOf } from './rows.postgres.ts';
+import { keyFrom, own, pageOf } from './rows.postgres.ts';
 import type { Rules, StoredGrant } from './stores.ts';
 
 interface GrantRow {

@@ -1,8 +1,8 @@
 // Groups and their members in Postgres.
 import { sql } from 'kysely';
+import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Groups, Member } from './group.ts';
-import { date, instant } from './rows.postgres.ts';
 
 interface MemberRow {
   readonly group_name: string;

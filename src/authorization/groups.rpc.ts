@@ -7,6 +7,7 @@ import type * as proto from '../gen/securityhub/v1/authorization.ts';
 import type { Rows } from '../server/rpc/define.ts';
 import type { Authorization, Member, StoredDelegation, Subject } from './authorization.ts';
 import { changing, instant, pages, reading, required, subjectFrom } from './rows.rpc.ts';
+import { isSame } from './subject.ts';
 
 type Named =
   | 'putGroup'
@@ -47,7 +48,6 @@ const ACROSS = true;
 
 /** Whose rights a caller lends and borrows: an API key's are its owner's. */
 const selfOf = (caller: Caller): Subject => (caller.kind === 'api_key' ? { type: 'user', id: caller.ownerId } : subjectOf(caller));
-const same = (a: Subject | null, b: Subject): boolean => a?.type === b.type && a.id === b.id;
 
 export const groupRows = (door: Omit<Authorization, 'recorder'>, pager: Pager): GroupRows => ({
   putGroup: {
@@ -130,7 +130,7 @@ export const groupRows = (door: Omit<Authorization, 'recorder'>, pager: Pager): 
         grantor: request.grantor ? subjectFrom(request.grantor) : null,
         grantee: request.grantee ? subjectFrom(request.grantee) : null,
       };
-      const own = same(asked.grantor, self) || same(asked.grantee, self);
+      const own = [asked.grantor, asked.grantee].some((one) => one !== null && isSame(one, self));
       // Others' are none of the caller's business: he is shown what he lends.
       const filter = own || (await door.holds(call.caller, 'authz:read')) ? asked : { ...asked, grantor: self };
       const { items, nextPageToken } = await pages(pager, ['delegations', tenantId, filter], request, (after, size) =>

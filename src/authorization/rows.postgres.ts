@@ -1,11 +1,7 @@
-// What the edges of the rules share: instants, whose row it is, keyset pages.
+// What the edges of the rules share: whose row it is, keyset pages.
 import type { TenantId } from '../base/caller.ts';
-import type { Instant } from '../base/time.ts';
 import type { Subject } from './subject.ts';
 import type { Page } from './stores.ts';
-
-export const instant = (date: Date | null): Instant | null => (date === null ? null : date.getTime());
-export const date = (at: Instant | null): Date | null => (at === null ? null : new Date(at));
 
 export const own = (tenantId: TenantId, subject: Subject) => ({ tenant_id: tenantId, subject_type: subject.type, subject_id: subject.id });
 

@@ -2,10 +2,10 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Instant } from '../base/time.ts';
+import { date } from '../storage/instants.ts';
 import type { Tx } from '../storage/storage.ts';
 import type { Condition } from './condition/condition.ts';
 import type { StoredClearance, Subject, SubjectRows } from './subject.ts';
-import { date } from './rows.postgres.ts';
 import type { Forgotten } from './stores.ts';
 
 /** Instants as milliseconds: JSON has no dates. */

@@ -10,6 +10,8 @@ export interface Subject {
   readonly roles?: readonly string[];
 }
 
+export const isSame = (a: Subject, b: Subject): boolean => a.type === b.type && a.id === b.id;
+
 /** From the first instant to before the second; null = no such bound. */
 export interface Window {
   readonly notBefore: Instant | null;

@@ -1,6 +1,7 @@
 // Who can do this to that: everybody who may be allowed is found by the database, and each is then decided as in a check.
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
+import { nextTurn } from '../base/turn.ts';
 import { decide, type Limits } from './limits.ts';
 import { covers } from './permission.ts';
 import type { Question } from './question.ts';
@@ -61,8 +62,6 @@ export interface WhoCan {
 /** Candidates that one page decides about. */
 const LOOKED_AT = 1000;
 const SLICE = 100;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const filterOf = (snapshot: Snapshot, { type, action, resourceId, parents }: Question): CandidateFilter => {
   const roles = snapshot.roles

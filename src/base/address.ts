@@ -45,3 +45,12 @@ export const networkOfAddress = (address: string): string => {
   if (family === 6) return `${text}::/48`;
   return family === 4 ? `${text.slice(0, text.lastIndexOf('.'))}.0/24` : text;
 };
+
+/** IPv4 written as IPv6 is IPv4. */
+export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
+
+/** 127.0.0.0/8 and ::1. */
+export const isLoopback = (address: string): boolean => address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(plainAddress(address));
+
+/** Of a host as a setting or a URL names it: `localhost` too. */
+export const isLoopbackHost = (host: string): boolean => host === 'localhost' || isLoopback(host);

@@ -1,5 +1,6 @@
 // Which DNS names and addresses a service may carry, and whether a request asks for somebody else's. Pure.
 import { isIP } from 'node:net';
+import { isLoopback } from '../base/address.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type ServiceName, spiffeIdOf } from './spiffe-id.ts';
 import type { SigningRequest } from './x509.ts';
@@ -60,7 +61,6 @@ const mayCarryDns = (text: string, { name, registered, anyInNamespace, developme
   return anyInNamespace && !text.startsWith('*') && ZONES.some((zone) => text.endsWith(`.${name.namespace}.${zone}`));
 };
 
-const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
 /** Nobody's in particular: unspecified, multicast, broadcast. */
 const isNobodys = (address: string): boolean => /^(0\.|22[4-9]\.|23\d\.|2[45]\d\.|::$|ff)/.test(address);
 

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import type { App } from '../app.ts';
 import { makeFolder } from '../base/folder.ts';
 import { hours } from '../base/time.ts';
-import { isLoopback, tlsWanted } from '../server/config/refusals.ts';
+import { isLoopbackHost } from '../base/address.ts';
+import { tlsWanted } from '../server/config/refusals.ts';
 import type { Config } from '../server/config/schema.ts';
 import type { FirstCreated } from '../identity/identity.ts';
 import type { Terminal } from './command.ts';
@@ -51,7 +52,7 @@ const spokenIn = ({ server }: Config, host: string): boolean =>
 const banner = ({ grpc, http, password }: Bootstrap, path: string, app: App): string => {
   const { postgres, redis } = app.about;
   const { server } = app.config;
-  const alone = [server.grpcHost, server.httpHost].every(isLoopback);
+  const alone = [server.grpcHost, server.httpHost].every(isLoopbackHost);
   // With a certificate of our own authority, which nothing on this machine trusts yet.
   const [flag, lax] = [spokenIn(app.config, server.grpcHost) ? '-insecure' : '-plaintext', http.startsWith('https') ? 'k' : ''];
   const token = `$(node -p 'require("${path}").access_token')`;

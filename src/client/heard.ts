@@ -1,5 +1,6 @@
 // What was heard from the hub, and what still keeps verdicts from resting on it. Messages come in, keys and revocations come out; no I/O.
 import { createPublicKey } from 'node:crypto';
+import { millisOf } from '../base/proto-time.ts';
 import { CLOCK_SKEW, type Clock, type Instant, type Millis, seconds } from '../base/time.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import type {
@@ -56,8 +57,6 @@ export interface Heard {
 const WAITING = 64;
 /** Revocations looked at in one turn. */
 const SWEEP = 2000;
-
-const instant = ({ seconds: whole, nanos }: Timestamp): Instant => whole * 1000 + nanos / 1e6;
 
 /** A key as the hub published it, or null where it is of no use to us. */
 const keyOf = (jwk: Jwk): VerificationKey | null => {
@@ -147,7 +146,7 @@ export const createHeard = ({ clock, keyring, mirror, fresh, problem, settled }:
   /** The hub's clock must lie between asking and answering: whoever is off by more would take what has expired. */
   const checkClock = (server: Timestamp | undefined, sent: Moment): void => {
     if (server === undefined) return;
-    const at = instant(server);
+    const at = millisOf(server);
     const off = at < sent.wall - CLOCK_SKEW ? at - sent.wall : at > clock.now() + CLOCK_SKEW ? at - clock.now() : 0;
     obstruct('clock', off === 0 ? null : `the clocks of this machine and the hub differ by ${Math.round(Math.abs(off) / 1000)} s`);
     if (off === 0) synced = { wall: clock.now(), monotonic: clock.monotonic() };
@@ -167,7 +166,7 @@ export const createHeard = ({ clock, keyring, mirror, fresh, problem, settled }:
         case 'events':
           for (const one of message.value.revocations) {
             // What names no end is kept as long as any token could live.
-            const until = one.until === undefined ? clock.now() + (rules?.longest ?? 0) + MAX_GRACE + CLOCK_SKEW : instant(one.until);
+            const until = one.until === undefined ? clock.now() + (rules?.longest ?? 0) + MAX_GRACE + CLOCK_SKEW : millisOf(one.until);
             apply(one.kind, one.tenantId, one.key, one.seq, until, one.detail);
           }
           return interval;
@@ -190,7 +189,7 @@ export const createHeard = ({ clock, keyring, mirror, fresh, problem, settled }:
     },
     head({ seq, generation: of, serverTime, staleness }, sent) {
       checkClock(serverTime, sent);
-      const old = staleness === undefined ? 0 : staleness.seconds * 1000 + staleness.nanos / 1e6;
+      const old = millisOf(staleness);
       waiting.push({ sent: { wall: sent.wall - old, monotonic: sent.monotonic - old }, seq, generation: of });
       if (waiting.length > WAITING) waiting.shift();
       settle();

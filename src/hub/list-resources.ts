@@ -4,6 +4,7 @@ import { type Caller, lacks, tenantOf } from '../base/caller.ts';
 import type { Call } from '../base/call.ts';
 import { Fault } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { ListedResource, ListResourcesRequest, ListResourcesResponse } from '../gen/securityhub/v1/authorization.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import { effectOf } from './check-permission/answer.ts';
@@ -25,8 +26,6 @@ const SLICE = 100;
 
 const READ = 'authz:read';
 const FIELDS = { type: 'resource_type', classification: 'resource_type' };
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const NOTHING_MORE = { ownerId: '', classification: '', attributes: undefined, parents: [] };
 

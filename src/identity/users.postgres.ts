@@ -2,6 +2,7 @@
 import { sql, type Selectable } from 'kysely';
 import type { TenantId } from '../base/caller.ts';
 import type { Constraints } from '../base/constraints.ts';
+import { instant } from '../storage/instants.ts';
 import type { Tx } from '../storage/storage.ts';
 import { nameKey } from './names.ts';
 import type { UserStore } from './stores.ts';
@@ -40,8 +41,6 @@ const select = (tx: Tx, tenantId: TenantId) =>
     .select(['tenant_id', 'user_id', 'username', 'email', 'first_name', 'last_name', 'status', 'metadata', 'constraints', 'watermark'])
     .select(['created_at', 'updated_at', 'last_login_at', LOCKED_UNTIL.as('locked_until')])
     .where('tenant_id', '=', tenantId);
-
-const instant = (date: Date | null): number | null => date?.getTime() ?? null;
 
 const userOfRow = (row: Omit<Selectable<UserRow>, 'password_hash'> & { readonly locked_until: Date | null }): User => ({
   tenantId: row.tenant_id,

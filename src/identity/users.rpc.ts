@@ -50,7 +50,7 @@ const userNamed = (userId: string, { caller }: Call): string => {
 };
 
 const isSelf = (tenantId: string, userId: string, { caller }: Call): boolean =>
-  caller.kind !== 'anonymous' && caller.tenantId === tenantId && caller.kind === 'user' && caller.userId === userId;
+  caller.kind === 'user' && caller.tenantId === tenantId && caller.userId === userId;
 
 const WRITE = { permission: 'users:write', across: true } as const;
 const CHANGE = { audit: 'in-transaction', limit: 'manage', deadline: seconds(10) } as const;

@@ -1,5 +1,6 @@
 // The transport as one part: every service behind the onion, over gRPC and over HTTP, with health, reflection and the drain.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isLoopbackHost } from '../base/address.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock } from '../base/time.ts';
 import { readProtoFiles } from './descriptors/files.ts';
@@ -10,7 +11,6 @@ import type { TlsSource } from './grpc/credentials.ts';
 import { createHealth } from './grpc/health.ts';
 import { createReflection, reflectionAllowed } from './grpc/reflection.ts';
 import { createGrpcServer } from './grpc/server.ts';
-import { isLoopback } from './grpc/peer.ts';
 import { authzenRoutes } from './http/authzen.ts';
 import { jsonRoutes } from './http/json.ts';
 import { oauthRoutes } from './http/oauth.ts';
@@ -103,7 +103,7 @@ export const createTransport = (deps: TransportDeps) => {
     });
   const createHttp = () => {
     const tls = deps.tls().http;
-    const guarded = tls !== null || isLoopback(server.httpHost);
+    const guarded = tls !== null || isLoopbackHost(server.httpHost);
     return createHttpServer({
       ...common,
       routes: [

@@ -1,6 +1,7 @@
 // The change feed: what other replicas changed, in order, never older than it says. The poll decides; the stream is only sooner.
 import { Fault, unavailable } from '../base/fault.ts';
 import { type Clock, type Instant, type Millis, seconds } from '../base/time.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { ChangeStream } from './change-stream.ts';
 import type { FeedPoll, FeedRow, FeedSource } from './feed-source.ts';
 import { createFreshness } from './freshness.ts';
@@ -36,7 +37,6 @@ const known = new Set<string>(CHANGE_KINDS);
 const isKnown = (row: FeedRow): row is FeedRow & AppliedChange => known.has(row.kind);
 const unknownKind = (row: FeedRow): string => `change ${row.seq} has the unknown kind "${row.kind}": a newer release writes here`;
 const standby = (): Fault => unavailable('STORE_UNAVAILABLE', 'the database is a standby');
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: Millis): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const createFeed = (options: FeedOptions): OwnFeed => {

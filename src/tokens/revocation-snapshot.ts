@@ -1,6 +1,7 @@
 // All live revocations, encoded once for all who begin to watch: made in slices, kept while the log still continues it.
 import type { TenantId } from '../base/caller.ts';
 import type { Instant, Millis } from '../base/time.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { LiveMark } from './mirror.ts';
 
 /** Live revocations of one kind and detail in one tenant, in columns. */
@@ -59,8 +60,6 @@ interface Kept {
   readonly bytes: number;
   release(): void;
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export const createSnapshots = (deps: SnapshotDeps): Snapshots => {
   let kept: Kept | null = null;

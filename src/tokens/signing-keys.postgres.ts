@@ -1,6 +1,6 @@
 // Signing keys in Postgres: public halves in the clear, private halves sealed. One at a time decides what becomes of them.
 import { sql } from 'kysely';
-import type { Instant } from '../base/time.ts';
+import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx, WriteInstallation } from '../storage/storage.ts';
 import type { Algorithm } from './jws.ts';
 import type { StoredKey } from './key-life.ts';
@@ -31,8 +31,6 @@ interface Tables {
 }
 
 const PURPOSE = 'access';
-const instant = (date: Date | null): Instant | null => date?.getTime() ?? null;
-const date = (at: Instant | null): Date | null => (at === null ? null : new Date(at));
 
 /** Rows of an earlier release know only when they were made and last changed. */
 const keyOf = (row: Row): StoredKey => ({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { isLoopback, type Posture, refusals, tlsWanted } from '../../src/server/config/refusals.ts';
+import { isLoopbackHost } from '../../src/base/address.ts';
+import { type Posture, refusals, tlsWanted } from '../../src/server/config/refusals.ts';
 
 const good: Posture = {
   production: true,
@@ -78,6 +79,6 @@ describe('TLS', () => {
     ['::', false],
     ['127.0.0.1.example.com', false],
   ])('takes %s for loopback: %s', (address, loopback) => {
-    expect(isLoopback(address)).toBe(loopback);
+    expect(isLoopbackHost(address)).toBe(loopback);
   });
 });

@@ -3,6 +3,7 @@ import type { Ruling } from '../../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { Fault } from '../../base/fault.ts';
 import { isPromise } from '../../base/maybe.ts';
+import { nextTurn } from '../../base/turn.ts';
 import { Subject as SubjectMessage } from '../../gen/securityhub/v1/authorization.ts';
 import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../gen/securityhub/v1/token.ts';
@@ -31,8 +32,6 @@ const keyOf = (given: Given, context: RequestContext | undefined): string => {
 const SLICE = 2;
 /** So many unknown principals are looked up at once: a long batch takes its turns with everybody else who waits for a connection. */
 const AT_ONCE = 64;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** What a fault about one check says in its result. Ours and the stores' faults are not about one check. */
 export const refusalOf = (thrown: unknown): Ruling => {

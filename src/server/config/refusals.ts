@@ -1,5 +1,5 @@
 // What production does not start with. Pure; the database role's own rights are checked by the storage at start.
-import { isIP } from 'node:net';
+import { isLoopbackHost } from '../../base/address.ts';
 
 export interface Posture {
   readonly production: boolean;
@@ -24,15 +24,9 @@ export interface Opened {
   readonly port: number;
 }
 
-/** 127.0.0.0/8, ::1, and the IPv4 loopback written as IPv6. */
-export const isLoopback = (address: string): boolean => {
-  const plain = address.replace(/^::ffff:/i, '');
-  return address === '::1' || address === 'localhost' || (isIP(plain) === 4 && plain.startsWith('127.'));
-};
-
 /** Whether a port on `host` speaks TLS: always where asked, and by `auto` in production or beyond loopback. */
 export const tlsWanted = (posture: Pick<Posture, 'production' | 'tls'>, host: string): boolean =>
-  posture.tls === 'on' || (posture.tls === 'auto' && (posture.production || !isLoopback(host)));
+  posture.tls === 'on' || (posture.tls === 'auto' && (posture.production || !isLoopbackHost(host)));
 
 const EVERYWHERE = ['0.0.0.0', '::'];
 
@@ -55,7 +49,7 @@ export const refusals = (posture: Posture): readonly string[] => {
     'POSTGRES_URI is set but no master key: set ENCRYPTION_KEY_PATH to a file with 32 random bytes (only the embedded database makes its own)',
   );
   refuse(
-    posture.postgresUri === '' && !(isLoopback(posture.grpcHost) && isLoopback(posture.httpHost)),
+    posture.postgresUri === '' && !(isLoopbackHost(posture.grpcHost) && isLoopbackHost(posture.httpHost)),
     'the embedded database serves this machine only: set POSTGRES_URI, or GRPC_HOST and HTTP_HOST to a loopback address',
   );
   posture.ports.forEach((one, at) => {
@@ -66,7 +60,7 @@ export const refusals = (posture: Posture): readonly string[] => {
   refuse(posture.postgresUri === '', 'production does not run on the embedded database: set POSTGRES_URI');
   refuse(posture.redisUrl === '', 'production does not run on the in-process cache: set REDIS_URL');
   refuse(
-    posture.tls === 'off' && !isLoopback(posture.grpcHost),
+    posture.tls === 'off' && !isLoopbackHost(posture.grpcHost),
     'production does not speak in the clear beyond loopback: set TLS to on, or GRPC_HOST to a loopback address',
   );
   return reasons;

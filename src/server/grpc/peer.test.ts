@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { isLoopback, plainAddress } from '../../base/address.ts';
 import { uriOf } from '../../base/peer-certificate.ts';
-import { isLoopback, plainAddress } from './peer.ts';
 
 describe('the one URI of a certificate', () => {
   it.each<[string | undefined, string | null]>([

@@ -2,16 +2,11 @@
 import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { isLoopback, plainAddress } from '../../base/address.ts';
 import type { Peer } from '../../base/call.ts';
 import { describeCertificate } from '../../base/peer-certificate.ts';
 
 const UNKNOWN: Peer = { transport: 'tcp', address: '', loopback: false, certificate: null };
-
-/** IPv4 written as IPv6 is IPv4. */
-export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
-
-/** 127.0.0.0/8 and ::1. */
-export const isLoopback = (address: string): boolean => address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(plainAddress(address));
 
 type Shown = Pick<Peer, 'certificate' | 'refusedCertificate'>;
 const NONE: Shown = { certificate: null };

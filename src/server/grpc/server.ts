@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type ConnectionInjector, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import { isLoopback } from '../../base/address.ts';
 import { mib } from '../../base/bytes.ts';
 import type { Millis } from '../../base/time.ts';
 import { listen } from '../listen.ts';
@@ -10,7 +11,7 @@ import type { Invoker } from '../rpc/invoke.ts';
 import type { Route } from '../rpc/live-call.ts';
 import { createTls, type TlsSource } from './credentials.ts';
 import { type Distance, limitHttp2, serverOptions } from './options.ts';
-import { createPeers, isLoopback, type PeerOf } from './peer.ts';
+import { createPeers, type PeerOf } from './peer.ts';
 import { replying } from './reply.ts';
 import { dieYoung } from './stream-table.ts';
 import { bidiStream, clientStream, serverStream } from './stream.ts';

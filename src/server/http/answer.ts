@@ -5,7 +5,7 @@ import type { Peer } from '../../base/call.ts';
 import { kib, mib } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
 import { describeCertificate } from '../../base/peer-certificate.ts';
-import { isLoopback, plainAddress } from '../grpc/peer.ts';
+import { isLoopback, plainAddress } from '../../base/address.ts';
 import { faultReply } from './faults.ts';
 import { knownHost } from './hosts.ts';
 import type { HttpRequest, HttpRoute, Reply } from './route.ts';

@@ -1,9 +1,9 @@
 // The HTTP side port: what it serves, and how it starts and leaves without losing a request.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { isLoopbackHost } from '../../base/address.ts';
 import { toFault } from '../../base/fault.ts';
 import type { Millis } from '../../base/time.ts';
 import type { TlsSource } from '../grpc/credentials.ts';
-import { isLoopback } from '../grpc/peer.ts';
 import { listen } from '../listen.ts';
 import type { Log } from '../platform.ts';
 import { givenRequestId } from '../rpc/live-call.ts';
@@ -51,7 +51,7 @@ const send = (message: IncomingMessage, response: ServerResponse, reply: Reply, 
 /** Serves `routes`; in the clear beyond loopback only those that hold no secret and need none. */
 export const createHttpServer = (deps: HttpServerDeps): HttpServer => {
   const { log, makeRequestId } = deps;
-  const open = deps.tls === null && !isLoopback(deps.host);
+  const open = deps.tls === null && !isLoopbackHost(deps.host);
   const served = deps.routes.filter((route) => !open || route.exposure !== 'guarded');
   const answer = answering(served, deps.hosts, deps.recognises);
   let closing = false;
