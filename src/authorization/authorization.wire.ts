@@ -14,7 +14,7 @@ import { postgresDecisions } from './decision/decisions.postgres.ts';
 import { createDecisions } from './decision/decision.ts';
 import { decisionRows } from './decision/decision.rpc.ts';
 import { INSTALLATION } from './policy/document.ts';
-import { createSetLoader } from './policy/load.ts';
+import { createSetLoader, NO_TYPES } from './policy/load.ts';
 import { createPolicySet } from './policy/policy-set.ts';
 import { createPolicies } from './policy/policy.ts';
 import { policyRows } from './policy/policy.rpc.ts';
@@ -87,7 +87,7 @@ export const wireAuthorization = (
         roles: await rules.roles(tx, tenantId),
         types: await rules.types(tx, tenantId),
       }));
-      const declared = JSON.stringify(source.types.map(({ name, attributes }) => [name, attributes]));
+      const declared = new Map(source.types.map(({ name, attributes }) => [name, JSON.stringify(attributes)]));
       return { snapshot: buildSnapshot({ tenantId, ...source }), declared };
     },
   });
@@ -99,7 +99,7 @@ export const wireAuthorization = (
     capacity: 1,
     ttl: config.roleCacheTtl,
     load: async () => {
-      const { value, head } = await db.jobs(withHead((tx) => policySets.read(tx, INSTALLATION, '')));
+      const { value, head } = await db.jobs(withHead((tx) => policySets.read(tx, INSTALLATION, NO_TYPES)));
       return seen({ value: await value(ANY_TYPE), head });
     },
   });

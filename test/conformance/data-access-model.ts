@@ -192,9 +192,11 @@ export const rightsOf = (world: Arbitrated<typeof model>): Rights => {
   );
   if (problems[0] !== undefined) throw new Error(`${problems[0].field}: ${problems[0].message}`);
   const compiled = policies.map(({ document, conditions }) =>
-    compilePolicy(
-      { name: document.name, version: 1, document, conditions },
-      { installation: false, schema: bare.schema, named: () => undefined },
+    atOnce(
+      compilePolicy(
+        { name: document.name, version: 1, document, conditions },
+        { installation: false, schema: bare.schema, named: () => undefined },
+      ),
     ),
   );
   const snapshot = withPolicies(bare, createPolicySet([atOnce(changeIndex(EMPTY_INDEX, [], compiled))]));

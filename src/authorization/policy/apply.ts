@@ -54,8 +54,8 @@ const notFound = (name: string): Fault => new Fault('NOT_FOUND', 'POLICY_NOT_FOU
 const versionNotFound = (version: number): Fault =>
   new Fault('NOT_FOUND', 'POLICY_VERSION_NOT_FOUND', 'no such version', { meta: { version: String(version) } });
 
-const toNew = ({ policy, standing, layer }: Coming): NewPolicy => {
-  const { document, conditions, content } = policy;
+const toNew = ({ policy, layer }: Coming): NewPolicy => {
+  const { document, conditions, content, standing } = policy;
   const { name, kind, category, description } = document;
   return { ...standing, name, kind, layer, category, description, content, body: { document, conditions } };
 };
@@ -103,15 +103,18 @@ export const createApply = ({ store, write, writeInstallation, snapshot, latest,
     if (unknown !== undefined) throw notFound(unknown);
     const count = standing - before.size + given.size;
     if (count > POLICIES_MAX) throw tooMany(count);
-    const concerned = concerns(
-      policies,
-      [...before.values()].map(({ document }) => document),
+    const concerned = await inSlices(
+      concerns(
+        policies,
+        [...before.values()].map(({ document }) => document),
+      ),
     );
     const rest = concerned.size === 0 ? [] : (await store.concerned(tx, tenantId, [...concerned])).filter(({ name }) => !before.has(name));
-    const problems = lacking(policies, rest, concerned);
-    const { names } = leaningOn({ policies, before }, rest);
+    const problems = await inSlices(lacking(policies, rest, concerned));
+    const { names } = await inSlices(leaningOn({ policies, before }, rest));
     const leaning = names.length === 0 ? [] : (await store.bodies(tx, tenantId, names)).map(({ body }) => body.document);
-    return { problems, plan: planOf({ policies, deleted, standing, before, leaning, installation: tenantId === INSTALLATION }) };
+    const installation = tenantId === INSTALLATION;
+    return { problems, plan: await inSlices(planOf({ policies, deleted, standing, before, leaning, installation })) };
   };
 
   const change = <T>(tenantId: TenantId, work: Parameters<typeof write<T>>[1]) =>

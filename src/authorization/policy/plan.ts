@@ -1,19 +1,13 @@
 // What applying policies to a set would do: which come, which go, whether the whole still holds together, and how dangerous it is.
+// A thousand may come at once, so whatever looks at all of them yields at each.
 import type { PolicyDocument } from './document.ts';
 import { layerOf } from './document.ts';
 import type { Condition } from '../condition/condition.ts';
 import type { PolicyProblem, ReadPolicy } from './read-policies.ts';
 import { allowedBy, allowedThrough, alteredConditions, assess, type Level, type PolicyChange, worst } from './risk.ts';
+import { nameOf, type Standing, standingOf, typeIn } from './standing.ts';
 
 export const POLICIES_MAX = 10_000;
-
-/** A policy of the active set, as far as others depend on it. */
-export interface Standing {
-  readonly name: string;
-  /** Names of conditions it offers and needs, `<name>:<resource type>`. */
-  readonly offers: readonly string[];
-  readonly needs: readonly string[];
-}
 
 /** What is stored of a policy's meaning. */
 export interface Body {
@@ -23,7 +17,6 @@ export interface Body {
 
 export interface Coming {
   readonly policy: ReadPolicy;
-  readonly standing: Standing;
   readonly layer: string;
 }
 
@@ -38,15 +31,6 @@ export interface Plan {
   /** How many there are afterwards. */
   readonly count: number;
 }
-
-const standingOf = (document: PolicyDocument): Standing => ({
-  name: document.name,
-  offers: Object.keys(document.named).map((name) => `${name}:${document.about}`),
-  needs: [...new Set(document.rules.flatMap((rule) => rule.conditions.map((name) => `${name}:${rule.resource}`)))],
-});
-
-const nameOf = (key: string): string => key.slice(0, key.indexOf(':'));
-const typeIn = (key: string): string => key.slice(key.indexOf(':') + 1);
 
 const about = (policy: ReadPolicy, path: string, message: string, next: string): PolicyProblem => {
   const { line, column } = policy.places.get(path) ?? policy.places.get('metadata.name') ?? { line: 1, column: 1 };
@@ -67,39 +51,53 @@ const place = (policy: ReadPolicy, need: string): string => {
 };
 
 /** Names of the conditions that a change has to do with: others hold together as they did. */
-export const concerns = (policies: readonly ReadPolicy[], before: Iterable<PolicyDocument>): ReadonlySet<string> => {
-  const coming = policies.map(({ document }) => standingOf(document));
-  const keys = [...coming.flatMap(({ offers, needs }) => [...offers, ...needs]), ...[...before].flatMap((one) => standingOf(one).offers)];
-  return new Set(keys.map(nameOf));
-};
+export function* concerns(policies: readonly ReadPolicy[], before: Iterable<PolicyDocument>): Generator<void, ReadonlySet<string>> {
+  const names = new Set<string>();
+  for (const { standing } of policies) {
+    for (const key of [...standing.offers, ...standing.needs]) names.add(nameOf(key));
+    yield;
+  }
+  for (const one of before) {
+    for (const key of standingOf(one).offers) names.add(nameOf(key));
+    yield;
+  }
+  return names;
+}
 
 /** What the set would lack: conditions nobody offers, or that two offer. `rest`: those that stay and have to do with one of `concerned`. */
-export const lacking = (
+export function* lacking(
   policies: readonly ReadPolicy[],
   rest: readonly Standing[],
   concerned: ReadonlySet<string>,
-): readonly PolicyProblem[] => {
+): Generator<void, readonly PolicyProblem[]> {
   const problems: PolicyProblem[] = [];
   const offered = new Map<string, string>();
-  for (const offer of rest.flatMap(({ offers }) => offers)) offered.set(nameOf(offer), typeIn(offer));
-  for (const policy of policies)
-    for (const offer of standingOf(policy.document).offers) {
+  for (const { offers } of rest) {
+    for (const offer of offers) offered.set(nameOf(offer), typeIn(offer));
+    yield;
+  }
+  for (const policy of policies) {
+    for (const offer of policy.standing.offers) {
       const name = nameOf(offer);
       if (offered.has(name))
         problems.push(about(policy, `spec.conditions.${name}`, `two policies offer a condition ${name}`, 'give it another name'));
       offered.set(name, typeIn(offer));
     }
+    yield;
+  }
   const missing = (need: string): string | null => {
     const type = offered.get(nameOf(need));
     if (type === undefined) return `no ConditionSet offers ${nameOf(need)}`;
     return type === '*' || type === typeIn(need) ? null : `${nameOf(need)} is about ${type}, not about ${typeIn(need)}`;
   };
-  for (const policy of policies)
-    for (const need of standingOf(policy.document).needs) {
+  for (const policy of policies) {
+    for (const need of policy.standing.needs) {
       const why = missing(need);
       if (why !== null) problems.push(about(policy, place(policy, need), why, 'correct the name, or add it to a ConditionSet'));
     }
-  for (const { name, needs } of rest)
+    yield;
+  }
+  for (const { name, needs } of rest) {
     for (const need of needs) {
       const why = concerned.has(nameOf(need)) ? missing(need) : null;
       if (why !== null)
@@ -113,8 +111,10 @@ export const lacking = (
           next: 'change or delete that policy as well',
         });
     }
+    yield;
+  }
   return problems;
-};
+}
 
 export interface PlanInput {
   readonly policies: readonly ReadPolicy[];
@@ -130,42 +130,52 @@ export interface PlanInput {
 }
 
 /** Named conditions that the change alters, and who among those that stay leans on one. */
-export const leaningOn = (
+export function* leaningOn(
   { policies, before }: Pick<PlanInput, 'policies' | 'before'>,
   rest: readonly Standing[],
-): { readonly altered: ReadonlySet<string>; readonly names: readonly string[] } => {
-  const altered = alteredConditions(
+): Generator<void, { readonly altered: ReadonlySet<string>; readonly names: readonly string[] }> {
+  const altered = yield* alteredConditions(
     [...before.values()].map(({ document }) => document),
     policies.map(({ document }) => document),
   );
   const names =
     altered.size === 0 ? [] : rest.filter(({ needs }) => needs.some((need) => altered.has(nameOf(need)))).map(({ name }) => name);
   return { altered, names };
-};
+}
 
-export const planOf = ({ policies, deleted, standing, before, installation, leaning }: PlanInput): Plan => {
-  // What is there already, word for word, is no change.
-  const fresh = policies.filter((policy) => before.get(policy.document.name)?.content !== policy.content);
-  const changes = [
-    ...fresh.map(({ document }) => assess(before.get(document.name)?.document ?? null, document, installation)),
-    ...deleted.map((name) => assess(before.get(name)?.document ?? null, null, installation)),
-  ];
-  const replaced = fresh.map(({ document }) => document.name).filter((name) => before.has(name));
+export function* planOf({ policies, deleted, standing, before, installation, leaning }: PlanInput): Generator<void, Plan> {
+  const coming: Coming[] = [];
+  const replaced: string[] = [];
+  const changes: PolicyChange[] = [];
+  const allowed = new Set<string>();
+  for (const policy of policies) {
+    yield;
+    const { document } = policy;
+    const known = before.get(document.name);
+    // What is there already, word for word, is no change.
+    if (known?.content === policy.content) continue;
+    const old = known?.document ?? null;
+    if (old !== null) replaced.push(document.name);
+    coming.push({ policy, layer: layerOf(installation, document.about) });
+    changes.push(assess(old, document, installation));
+    yield;
+    for (const permission of allowedBy(old, document)) allowed.add(permission);
+  }
+  for (const name of deleted) {
+    changes.push(assess(before.get(name)?.document ?? null, null, installation));
+    yield;
+  }
+  const { altered } = yield* leaningOn({ policies, before }, []);
+  for (const document of altered.size === 0 ? [] : [...leaning, ...policies.map((one) => one.document)]) {
+    for (const permission of allowedThrough(altered, document)) allowed.add(permission);
+    yield;
+  }
   return {
-    coming: fresh.map((policy) => ({
-      policy,
-      standing: standingOf(policy.document),
-      layer: layerOf(installation, policy.document.about),
-    })),
+    coming,
     going: [...replaced, ...deleted],
     changes,
     level: worst(changes.map(({ level }) => level)),
-    allowed: [
-      ...new Set([
-        ...fresh.flatMap(({ document }) => allowedBy(before.get(document.name)?.document ?? null, document)),
-        ...allowedThrough(leaningOn({ policies, before }, []).altered, [...leaning, ...policies.map(({ document }) => document)]),
-      ]),
-    ],
-    count: standing - replaced.length - deleted.length + fresh.length,
+    allowed: [...allowed],
+    count: standing - replaced.length - deleted.length + coming.length,
   };
-};
+}

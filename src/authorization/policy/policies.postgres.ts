@@ -121,8 +121,35 @@ function* parsed(rows: readonly Pick<PolicyRow, 'name' | 'content' | 'body'>[]) 
   return bodies;
 }
 
-/** Rows of a set in pages, so that one statement never carries all of a large one. */
-const PAGE = 1000;
+/** Rows of a set in pages: those of one statement are parsed in one go. */
+const PAGE = 100;
+/** Of names alone. */
+const NAMES = 1000;
+
+/** What is compiled: the text only where the body is of another form. */
+const bodiesAt = (tx: Tx, tenantId: TenantId, version: number) =>
+  standingAt(tx, tenantId, version).select([
+    'name',
+    'from_version',
+    sql<string | null>`CASE WHEN form = ${BODY_FORM} THEN body END`.as('body'),
+    sql<string>`CASE WHEN form = ${BODY_FORM} THEN '' ELSE content END`.as('content'),
+    sql<boolean>`offers <> '{}'`.as('offers'),
+  ]);
+
+const toBody = ({ from_version, ...row }: Omit<StoredBody, 'version'> & { readonly from_version: string | number }): StoredBody => ({
+  ...row,
+  version: Number(from_version),
+});
+
+/** All pages of a query in the order of its names. */
+const pagesOf = async <T extends { readonly name: string }>(page: (after: string) => Promise<readonly T[]>, size: number): Promise<T[]> => {
+  const found: T[] = [];
+  for (let after = ''; ; after = found.at(-1)?.name ?? '') {
+    const rows = await page(after);
+    found.push(...rows);
+    if (rows.length < size) return found;
+  }
+};
 
 export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyStore & SetReader => ({
   async since(tx, tenantId, version) {
@@ -134,34 +161,37 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
       .executeTakeFirst();
     const at = Number(active?.version ?? 0);
     if (at === version) return { version: at, come: [], gone: [] };
-    const come: StoredBody[] = [];
-    for (let after = ''; ; ) {
-      const rows = await standingAt(tx, tenantId, at)
-        .select(['name', 'from_version', 'form', 'content', 'body'])
-        .where('from_version', '>', version)
-        .where('name', '>', after)
-        .orderBy('name')
-        .limit(PAGE)
-        .execute();
-      come.push(
-        ...rows.map(({ name, from_version, form, content, body }) => ({
-          name,
-          version: Number(from_version),
-          content,
-          body: form === BODY_FORM ? body : null,
-        })),
-      );
-      after = rows.at(-1)?.name ?? '';
-      if (rows.length < PAGE) break;
-    }
-    const gone = await tablesOf(tx)
-      .selectFrom('policy')
-      .select('name')
-      .where('tenant_id', '=', tenantId)
-      .where('from_version', '<=', version)
-      .where('to_version', '>', version)
-      .execute();
-    return { version: at, come, gone: gone.map(({ name }) => name) };
+    const come = await pagesOf(
+      (after) =>
+        bodiesAt(tx, tenantId, at)
+          .where('from_version', '>', version)
+          .where('name', '>', after)
+          .orderBy('name')
+          .limit(PAGE)
+          .execute(),
+      PAGE,
+    );
+    const gone = await pagesOf(
+      (after) =>
+        tablesOf(tx)
+          .selectFrom('policy')
+          .select('name')
+          .where('tenant_id', '=', tenantId)
+          .where('from_version', '<=', version)
+          .where('to_version', '>', version)
+          .where('name', '>', after)
+          .orderBy('name')
+          .limit(NAMES)
+          .execute(),
+      NAMES,
+    );
+    return { version: at, come: come.map(toBody), gone: gone.map(({ name }) => name) };
+  },
+
+  async standing(tx, tenantId, version, names) {
+    const found: StoredBody[] = [];
+    for (const chunk of chunks(names)) found.push(...(await bodiesAt(tx, tenantId, version).where(among(chunk)).execute()).map(toBody));
+    return found;
   },
 
   read: (tenantId, work) => (tenantId === '' ? db.jobs(work) : db.tenant(tenantId, work)),

@@ -52,6 +52,10 @@ export interface CompiledPolicy {
   readonly pairs: readonly (Paired & { readonly roles: readonly string[] })[];
   readonly masks: readonly CompiledMask[];
   readonly classification: { readonly type: string; readonly level: string } | null;
+  /** Types whose attributes its rules were compiled for. */
+  readonly types: readonly string[];
+  /** It has conditions that are compiled into the rules of others. */
+  readonly offers: boolean;
 }
 
 export interface PolicyIndex {
@@ -102,7 +106,11 @@ const placeRequirements = (requirements: Requirements, origin: Origin): readonly
   return placed;
 };
 
-export const compilePolicy = ({ name, version, document, conditions }: PolicySource, world: CompileWorld): CompiledPolicy => {
+/** Yields between rules: a policy may have a thousand. */
+export function* compilePolicy(
+  { name, version, document, conditions }: PolicySource,
+  world: CompileWorld,
+): Generator<void, CompiledPolicy> {
   const origin = (type: string): Origin => ({ layer: layerOf(world.installation, type) satisfies Layer, policy: name, version });
   const conditionsOf = (rule: Rule, index: number): readonly Condition[] | null => {
     const wanted = [
@@ -112,10 +120,13 @@ export const compilePolicy = ({ name, version, document, conditions }: PolicySou
     const found = wanted.filter((one) => one !== undefined);
     return found.length === wanted.length ? found : null;
   };
-  const rules = document.rules.map((rule, index): Placed => {
-    const item = compileRule(rule, origin(rule.resource), conditionsOf(rule, index), world.schema(rule.resource));
-    return { type: rule.resource, actions: rule.actions, place: placeOf(rule), part: rule.effect === 'deny' ? 'denies' : 'allows', item };
-  });
+  const rules: Placed[] = [];
+  for (const [index, rule] of document.rules.entries()) {
+    const { resource: type, actions, effect } = rule;
+    const item = compileRule(rule, origin(type), conditionsOf(rule, index), world.schema(type));
+    rules.push({ type, actions, place: placeOf(rule), part: effect === 'deny' ? 'denies' : 'allows', item });
+    yield;
+  }
   const { requirements } = document;
   return {
     name,
@@ -134,8 +145,10 @@ export const compilePolicy = ({ name, version, document, conditions }: PolicySou
       condition: conditions[`spec.masks[${index}].condition`] ?? null,
     })),
     classification: document.classification === '' ? null : { type: document.about, level: document.classification },
+    types: [...new Set(document.rules.map(({ resource }) => resource))],
+    offers: Object.keys(document.named).length > 0,
   };
-};
+}
 
 type Keyed = Map<string, unknown[]> | null;
 type MutableBucket = { any: unknown[]; by: Keyed; at: Keyed };
@@ -154,7 +167,7 @@ const copyOf = (keyed: Keyed): Keyed => (keyed === null ? null : new Map(keyed))
 const without = <T>(list: readonly T[], item: T): T[] => list.filter((one) => one !== item);
 
 /**
- * The index with those policies out and these in. Yields between policies. What was shared with the old index is copied before it is
+ * The index with those policies out and these in. Yields between rules. What was shared with the old index is copied before it is
  * touched, so whoever reads the old one goes on undisturbed.
  */
 export function* changeIndex(
@@ -244,7 +257,10 @@ export function* changeIndex(
   };
 
   for (const policy of out) {
-    for (const placed of policy.placed) take(placed);
+    for (const placed of policy.placed) {
+      take(placed);
+      yield;
+    }
     for (const pair of policy.pairs) for (const role of pair.roles) takeFrom(pairs, role, pair);
     eachMask(policy, (cell, mask) => {
       cell.masks = without(cell.masks, mask);
@@ -254,7 +270,10 @@ export function* changeIndex(
     yield;
   }
   for (const policy of into) {
-    for (const placed of policy.placed) put(placed);
+    for (const placed of policy.placed) {
+      put(placed);
+      yield;
+    }
     for (const pair of policy.pairs) for (const role of pair.roles) listOf(pairs, role).push(pair);
     eachMask(policy, (cell, mask) => {
       cell.masks = [...cell.masks, mask];

@@ -68,9 +68,11 @@ const documentOf = ({ rules, requirements: required }: Drawn, name: string): Pol
 
 const schema = conditionSchema();
 const compile = (drawn: Drawn, name: string): CompiledPolicy =>
-  compilePolicy(
-    { name, version: 1, document: documentOf(drawn, name), conditions: {} },
-    { installation: false, schema: () => schema, named: () => undefined },
+  atOnce(
+    compilePolicy(
+      { name, version: 1, document: documentOf(drawn, name), conditions: {} },
+      { installation: false, schema: () => schema, named: () => undefined },
+    ),
   );
 const indexOf = (all: readonly Drawn[]): PolicyIndex =>
   atOnce(

@@ -6,10 +6,11 @@ import type { Tx, Write, WriteInstallation } from '../../storage/storage.ts';
 import type { Holding } from '../holding.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type ApplyRequest, createApply } from './apply.ts';
-import type { Body, Standing } from './plan.ts';
+import type { Body } from './plan.ts';
 import type { PolicyProblem, PolicySource } from './read-policies.ts';
 import type { Level, PolicyChange } from './risk.ts';
 import { createHistory } from './history.ts';
+import type { Standing } from './standing.ts';
 import type { Page } from '../stores.ts';
 
 export type { ApplyRequest } from './apply.ts';

@@ -4,6 +4,7 @@ import { conditionsOf, type PolicyDocument } from './document.ts';
 import { type Position, type TextPosition, within } from './node.ts';
 import { readDocument } from './read.ts';
 import { readSource } from './source.yaml.ts';
+import { type Standing, standingOf } from './standing.ts';
 
 export interface PolicySource {
   readonly name: string;
@@ -26,6 +27,7 @@ export interface ReadPolicy {
   /** By path, typed: what a check evaluates. */
   readonly conditions: Readonly<Record<string, Condition>>;
   readonly content: string;
+  readonly standing: Standing;
   readonly places: ReadonlyMap<string, TextPosition>;
 }
 
@@ -112,7 +114,10 @@ export function* readPolicies(
             say(within(placeOf(path), problem), path, problem.message, 'correct the expression; docs/policies.md lists what it may read');
         yield;
       }
-      if (problems.length === before) policies.push({ source, number: taken.number, document, conditions, content: taken.content, places });
+      if (problems.length === before) {
+        const { number, content } = taken;
+        policies.push({ source, number, document, conditions, content, standing: standingOf(document), places });
+      }
     }
   }
   return { policies, problems };

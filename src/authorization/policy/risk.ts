@@ -201,17 +201,27 @@ export const assess = (before: PolicyDocument | null, after: PolicyDocument | nu
 const permissionsOf = (rules: readonly Rule[]): readonly string[] =>
   rules.filter(({ effect }) => effect === 'allow').flatMap(({ resource, actions }) => actions.map((action) => `${resource}:${action}`));
 
-/** Named conditions that say something else afterwards, or nothing. */
-export const alteredConditions = (before: readonly PolicyDocument[], after: readonly PolicyDocument[]): ReadonlySet<string> => {
-  const now = new Map(after.flatMap(({ named: offered }) => Object.entries(offered)));
-  return new Set(
-    before.flatMap(({ named: offered }) => Object.entries(offered).flatMap(([name, source]) => (now.get(name) === source ? [] : [name]))),
-  );
-};
+/** Named conditions that say something else afterwards, or nothing. Yields at each document. */
+export function* alteredConditions(
+  before: readonly PolicyDocument[],
+  after: readonly PolicyDocument[],
+): Generator<void, ReadonlySet<string>> {
+  const now = new Map<string, string>();
+  for (const { named: offered } of after) {
+    for (const [name, source] of Object.entries(offered)) now.set(name, source);
+    yield;
+  }
+  const altered = new Set<string>();
+  for (const { named: offered } of before) {
+    for (const [name, source] of Object.entries(offered)) if (now.get(name) !== source) altered.add(name);
+    yield;
+  }
+  return altered;
+}
 
 /** What rules that lean on altered conditions allow: to change a rule's condition is to change the rule. */
-export const allowedThrough = (altered: ReadonlySet<string>, documents: readonly PolicyDocument[]): readonly string[] =>
-  permissionsOf(documents.flatMap(({ rules: all }) => all.filter(({ conditions }) => conditions.some((name) => altered.has(name)))));
+export const allowedThrough = (altered: ReadonlySet<string>, { rules: all }: PolicyDocument): readonly string[] =>
+  permissionsOf(all.filter(({ conditions }) => conditions.some((name) => altered.has(name))));
 
 /** Permissions that the change newly allows to anybody: whoever applies it must hold them. */
 export const allowedBy = (before: PolicyDocument | null, after: PolicyDocument | null): readonly string[] => {

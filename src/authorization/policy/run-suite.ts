@@ -35,7 +35,9 @@ export const readSet = (
 ): { readonly policies: readonly ReadPolicy[]; readonly problems: readonly PolicyProblem[] } => {
   const vocabulary = snapshot ?? TRUSTING;
   const { policies, problems } = atOnce(readPolicies(sources, { installation: false, ...vocabulary }));
-  return { policies, problems: problems.length > 0 ? problems : [...repeated(policies), ...lacking(policies, [], concerns(policies, []))] };
+  if (problems.length > 0) return { policies, problems };
+  const concerned = atOnce(concerns(policies, []));
+  return { policies, problems: [...repeated(policies), ...atOnce(lacking(policies, [], concerned))] };
 };
 
 /** As applied in version 1. */
@@ -50,7 +52,7 @@ const compile = (policies: readonly ReadPolicy[], snapshot: Snapshot): Snapshot 
   );
   const world: CompileWorld = { installation: false, schema: snapshot.schema, named: (name) => named.get(name) };
   const compiled = policies.map(({ document, conditions }) =>
-    compilePolicy({ name: document.name, version: 1, document, conditions }, world),
+    atOnce(compilePolicy({ name: document.name, version: 1, document, conditions }, world)),
   );
   return withPolicies(snapshot, createPolicySet([atOnce(changeIndex(EMPTY_INDEX, [], compiled))]));
 };

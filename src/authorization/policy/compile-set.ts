@@ -1,0 +1,128 @@
+// A set compiled from one that was: what left is taken out, what came is put in, and whatever is the same is shared. Yields at each step.
+import type { Condition, Schema } from '../condition/condition.ts';
+import { emptyPartedMap, type PartedMap } from './parted-map.ts';
+import type { Body } from './plan.ts';
+import { changeIndex, type CompiledPolicy, compilePolicy, type CompileWorld, EMPTY_INDEX, type PolicyIndex } from './policy-index.ts';
+import { readPolicies, type Vocabulary } from './read-policies.ts';
+
+export interface StoredBody {
+  readonly name: string;
+  readonly version: number;
+  /** JSON; null where it is of a form that this release does not write. */
+  readonly body: string | null;
+  /** As it was written, for such a one. */
+  readonly content: string;
+  /** It has conditions that others may need. */
+  readonly offers: boolean;
+}
+
+/** The attributes of each type, written out: another text, another schema. */
+export type DeclaredTypes = ReadonlyMap<string, string>;
+
+export interface CompiledSet {
+  readonly version: number;
+  readonly index: PolicyIndex;
+  readonly policies: PartedMap<CompiledPolicy>;
+  /** Conditions by name. */
+  readonly named: ReadonlyMap<string, Condition>;
+  /** Those that its conditions were compiled for. */
+  readonly types: DeclaredTypes;
+}
+
+export const NO_TYPES: DeclaredTypes = new Map();
+export const EMPTY_SET: CompiledSet = { version: 0, index: EMPTY_INDEX, policies: emptyPartedMap(), named: new Map(), types: NO_TYPES };
+
+export interface LoadWorld {
+  schema(type: string): Schema;
+}
+
+/** What becomes of a set. */
+export interface SetChange {
+  readonly version: number;
+  /** Policies that came, or are compiled anew. */
+  readonly come: readonly StoredBody[];
+  readonly gone: readonly string[];
+  readonly types: DeclaredTypes;
+  readonly installation: boolean;
+}
+
+const bodyOf = (row: StoredBody, installation: boolean, schema: CompileWorld['schema']): Body | null => {
+  if (row.body !== null) return JSON.parse(row.body) as Body;
+  const vocabulary: Vocabulary = { installation, type: () => true, role: () => true, schema };
+  const reading = readPolicies([{ name: row.name, content: row.content }], vocabulary);
+  for (;;) {
+    const step = reading.next();
+    if (step.done === true) return step.value.policies[0] ?? null;
+  }
+};
+
+/** Types that were declared otherwise. */
+export const alteredTypes = (before: DeclaredTypes, after: DeclaredTypes): ReadonlySet<string> => {
+  const altered = new Set<string>();
+  if (before === after) return altered;
+  for (const [name, declared] of after) if (before.get(name) !== declared) altered.add(name);
+  for (const name of before.keys()) if (!after.has(name)) altered.add(name);
+  return altered;
+};
+
+/** Names of the policies that were compiled for one of those types, but for those that are compiled or leave anyway. */
+export function* compiledFor(
+  { policies }: CompiledSet,
+  altered: ReadonlySet<string>,
+  { come, gone }: Pick<SetChange, 'come' | 'gone'>,
+): Generator<void, readonly string[]> {
+  if (altered.size === 0) return [];
+  const away = new Set([...gone, ...come.map(({ name }) => name)]);
+  const found: string[] = [];
+  for (const { name, types } of policies.values()) {
+    if (types.some((type) => altered.has(type)) && !away.has(name)) found.push(name);
+    yield;
+  }
+  return found;
+}
+
+/**
+ * Conditions of a set that left or came are compiled into the rules of others: then all of it must be compiled anew, from nothing.
+ */
+export const reaches = ({ policies }: CompiledSet, { come, gone }: Pick<SetChange, 'come' | 'gone'>): boolean =>
+  come.some(({ offers }) => offers) || gone.some((name) => policies.get(name)?.offers === true);
+
+/** `base` is untouched: whoever uses it goes on undisturbed. Nothing that comes or goes `reaches` others, or `base` is empty. */
+export function* compileSet(
+  base: CompiledSet,
+  { version, come, gone, types, installation }: SetChange,
+  { schema }: LoadWorld,
+): Generator<void, CompiledSet> {
+  const bodies: { readonly row: StoredBody; readonly body: Body }[] = [];
+  const offered = new Map<string, Condition>();
+  for (const row of come) {
+    const body = bodyOf(row, installation, schema);
+    yield;
+    if (body === null) continue;
+    bodies.push({ row, body });
+    for (const name of Object.keys(body.document.named)) {
+      const condition = body.conditions[`spec.conditions.${name}`];
+      if (condition !== undefined) offered.set(name, condition);
+    }
+  }
+  const named = offered.size === 0 ? base.named : offered;
+  const policies = base.policies.change();
+  const out: CompiledPolicy[] = [];
+  for (const name of new Set([...gone, ...come.map((row) => row.name)])) {
+    const known = base.policies.get(name);
+    if (known === undefined) continue;
+    out.push(known);
+    policies.delete(name);
+    yield;
+  }
+  const world: CompileWorld = { installation, schema, named: (name) => named.get(name) };
+  const into: CompiledPolicy[] = [];
+  for (const { row, body } of bodies) {
+    const compiled = yield* compilePolicy({ name: row.name, version: row.version, ...body }, world);
+    policies.set(row.name, compiled);
+    into.push(compiled);
+    yield;
+  }
+  const index = yield* changeIndex(base.index, out, into);
+  return { version, index, policies: policies.done(), named, types };
+}
