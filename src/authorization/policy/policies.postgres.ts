@@ -49,8 +49,10 @@ interface Tables {
 
 /** Of what is stored in `body`. A row of another form is read anew from its content. */
 const BODY_FORM = 1;
-/** Rows of one statement: its text is made in one go. */
+/** Rows of one statement: its text is made, and its answer read, in one go. */
 const CHUNK = 100;
+/** Rows that are inserted by one statement, whole. */
+const WRITTEN = 25;
 
 const tablesOf = (tx: Tx) => tx.tables<Tables>();
 
@@ -80,8 +82,8 @@ const toSet = (row: Selectable<SetRow>): SetVersion => ({
   activatedAt: row.activated_at?.getTime() ?? null,
 });
 
-const chunks = <T>(items: readonly T[]): readonly (readonly T[])[] =>
-  Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, at) => items.slice(at * CHUNK, (at + 1) * CHUNK));
+const chunks = <T>(items: readonly T[], size = CHUNK): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 
 const COLUMNS = [
   'tenant_id',
@@ -163,12 +165,7 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
     if (at === version) return { version: at, come: [], gone: [] };
     const come = await pagesOf(
       (after) =>
-        bodiesAt(tx, tenantId, at)
-          .where('from_version', '>', version)
-          .where('name', '>', after)
-          .orderBy('name')
-          .limit(PAGE)
-          .execute(),
+        bodiesAt(tx, tenantId, at).where('from_version', '>', version).where('name', '>', after).orderBy('name').limit(PAGE).execute(),
       PAGE,
     );
     const gone = await pagesOf(
@@ -256,7 +253,7 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
         .where('to_version', 'is', null)
         .where(among(chunk))
         .execute();
-    for (const chunk of chunks(coming))
+    for (const chunk of chunks(coming, WRITTEN))
       await tablesOf(tx)
         .insertInto('policy')
         .values(

@@ -3,7 +3,7 @@ import { type Condition, parseCondition, type Schema } from '../condition/condit
 import { conditionsOf, type PolicyDocument } from './document.ts';
 import { type Position, type TextPosition, within } from './node.ts';
 import { readDocument } from './read.ts';
-import { readSource } from './source.yaml.ts';
+import { sourceSteps } from './source.yaml.ts';
 import { type Standing, standingOf } from './standing.ts';
 
 export interface PolicySource {
@@ -73,8 +73,9 @@ export function* readPolicies(
   const problems: PolicyProblem[] = [];
 
   for (const { name: source, content: text } of sources) {
-    for (const taken of readSource(text)) {
+    for (const taken of sourceSteps(text)) {
       yield;
+      if (taken === null) continue;
       if (problems.length >= PROBLEMS_SHOWN) return { policies, problems };
       if ('message' in taken) {
         const { document, line, column, message, next } = taken;
