@@ -16,11 +16,11 @@ it('holds what a Map holds after the same changes, and so does every map before'
   fc.assert(
     fc.property(changes, (batches) => {
       const keys = [...new Set(batches.flatMap((batch) => batch.map(([one]) => one))), 'missing'];
-      const seen: { readonly map: PartedMap<number>; readonly then: unknown }[] = [];
+      const seen: { readonly map: PartedMap<number>; readonly held: unknown }[] = [];
       const wanted = new Map<string, number>();
       let map = emptyPartedMap<number>();
       for (const batch of batches) {
-        seen.push({ map, then: contents(map, keys) });
+        seen.push({ map, held: contents(map, keys) });
         const change = map.change();
         for (const [one, value] of batch)
           if (value === null) {
@@ -34,7 +34,7 @@ it('holds what a Map holds after the same changes, and so does every map before'
         const values = [...wanted.values()].sort((a, b) => a - b);
         expect(contents(map, keys)).toEqual({ size: wanted.size, found: keys.map((one) => wanted.get(one)), values });
       }
-      for (const { map: before, then } of seen) expect(contents(before, keys)).toEqual(then);
+      for (const { map: before, held } of seen) expect(contents(before, keys)).toEqual(held);
     }),
   );
 });

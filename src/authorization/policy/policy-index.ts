@@ -106,7 +106,7 @@ const placeRequirements = (requirements: Requirements, origin: Origin): readonly
   return placed;
 };
 
-/** Yields between rules: a policy may have a thousand. */
+/** Yields between rules: a policy may have a hundred. */
 export function* compilePolicy(
   { name, version, document, conditions }: PolicySource,
   world: CompileWorld,

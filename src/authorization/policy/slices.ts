@@ -1,9 +1,9 @@
 // Long work in slices: nobody waits longer than a slice for his turn.
+import { nextTurn } from '../../base/turn.ts';
 
 /** Milliseconds: with the step that ends it a slice holds the event loop for 2 ms at most. */
 const SLICE = 1;
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const monotonic = (): number => performance.now();
 
 /** Rests at a yield of the work once a slice is used up. Its steps are short: the test of each such work measures them. */
