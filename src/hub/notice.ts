@@ -42,6 +42,9 @@ const SESSIONS = 20_000;
 const STRANGE: Millis = minutes(10);
 const ENDED = 10_000;
 
+const EVENT_TYPES = ['session.anomaly', 'session.excess', 'token.forged', 'token.refused', 'token.reused'] as const;
+type EventType = (typeof EVENT_TYPES)[number];
+
 const CHANGED = {
   address: { code: 'ADDRESS_CHANGED', message: 'the session is used from another network than before' },
   device: { code: 'DEVICE_CHANGED', message: 'the session is used from another device than before' },
@@ -64,8 +67,11 @@ export const createNotice = (ports: {
   const endedBefore = boundedMap<string, true>(ENDED);
   ports.metrics.gauge('securityhub_sessions_watched', 'Sessions whose places and rates this replica remembers.', {}, () => watch.size);
 
-  const raise = (source: Source, tenantId: string, type: string, resource: string, over: Partial<AuditEntry>): void => {
-    ports.metrics.counter('securityhub_security_events_total', 'Security events, by type.', { type }).inc();
+  const counter = (type: EventType) => ports.metrics.counter('securityhub_security_events_total', 'Security events, by type.', { type });
+  // There from the start: an alert on what was never counted is an alert on nothing.
+  for (const type of EVENT_TYPES) counter(type);
+  const raise = (source: Source, tenantId: string, type: EventType, resource: string, over: Partial<AuditEntry>): void => {
+    counter(type).inc();
     ports.audit.refused(eventOf(source, tenantId, type, resource, { result: 'failure', level: 'warning', ...over }));
   };
 

@@ -21,7 +21,9 @@ export interface Hub {
   outcome(method: string, request: JsonObject, credential?: string): Promise<string>;
   /** As `ask`, with bytes of one's own behind those of the request. */
   raw(method: string, request: JsonObject, more: Uint8Array): Promise<JsonObject>;
-  /** The sum of a metric's samples, as a scraper sees them. */
+  /** All metrics, as a scraper sees them. */
+  scrape(): Promise<string>;
+  /** The sum of a metric's samples. */
   metric(name: string): Promise<number>;
   ready(): Promise<{ readonly status: number; readonly text: string }>;
   stop(): Promise<void>;
@@ -73,6 +75,7 @@ export const openHub = async (environment: Environment, overrides: Overrides = {
   await firstStart(app, { out: () => {}, err: () => {}, env: {} });
   const bootstrap = JSON.parse(readFileSync(join(dataDir, 'bootstrap.json'), 'utf8')) as Bootstrap;
   const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${probe}${path}`);
+  const scrape = async (): Promise<string> => (await get('/metrics')).text();
   const ask: Hub['ask'] = (name, request, credential = bootstrap.access_token, headers = {}) =>
     method(app, name, request, credential, headers);
   return {
@@ -81,8 +84,9 @@ export const openHub = async (environment: Environment, overrides: Overrides = {
     ask,
     outcome: (...asked) => outcome(ask(...asked)),
     raw: (name, request, more) => method(app, name, request, bootstrap.access_token, {}, more),
+    scrape,
     async metric(name) {
-      const lines = (await (await get('/metrics')).text()).split('\n').filter((line) => line.startsWith(name) && !line.startsWith('#'));
+      const lines = (await scrape()).split('\n').filter((line) => line.startsWith(name) && !line.startsWith('#'));
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
     },
     async ready() {

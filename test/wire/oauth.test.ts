@@ -167,6 +167,23 @@ describe('introspection (RFC 7662)', () => {
     expect((await introspect(jwt(key, { ...claims, exp: at - 1, iat: at - 60 }))).json).toEqual({ active: false });
   });
 
+  it('of a token that counts at one address is told where it was shown, by whoever is believed', async () => {
+    await hub.ask('TenantService/UpdateTenant', { sessionPolicy: { bindAddressFrom: 'low' } });
+    const { tenant_id: tenantId, username, password, api_key: edge } = hub.bootstrap;
+    const asked = { tenantId, username, password, context: { ipAddress: '192.0.2.7' } };
+    const { accessToken } = (await hub.ask('AuthenticationService/Login', asked, edge))['tokens'] as unknown as Pair;
+    const plain = { tenantId: 'dev', username: 'petra', password: 'quite a Long passw0rd!' };
+    await hub.ask('UserService/CreateUser', { ...plain, roles: ['viewer'] });
+    await hub.ask('TenantService/UpdateTenant', { sessionPolicy: {} });
+    const petra = (await hub.ask('AuthenticationService/Login', plain, ''))['tokens'] as unknown as Pair;
+    const active = async (parameters: Record<string, string>, credential = edge) =>
+      (await form('/oauth2/introspect', { token: accessToken, ...parameters }, { authorization: `Bearer ${credential}` })).json['active'];
+    expect(await active({})).toBe(false);
+    expect(await active({ ip_address: '192.0.2.7' })).toBe(true);
+    expect(await active({ ip_address: '192.0.2.8' })).toBe(false);
+    expect(await active({ ip_address: '192.0.2.7' }, petra.accessToken)).toBe(false);
+  });
+
   it('of an API key says whose it is', async () => {
     expect((await introspect(hub.bootstrap.api_key)).json).toMatchObject({ active: true, tenant_id: 'dev', subject_type: 'api_key' });
   });

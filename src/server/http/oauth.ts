@@ -60,6 +60,16 @@ const credentialOf = (header: string): string => {
   return `Bearer ${secret}`;
 };
 
+type Form = ReadonlyMap<string, string>;
+
+/** Where the token was shown (RFC 7662 §2.1: further context to the query), for those whose word on it is believed. */
+const contextOf = (form: Form) => ({
+  ipAddress: form.get('ip_address') ?? '',
+  userAgent: form.get('user_agent') ?? '',
+  deviceId: form.get('device_id') ?? '',
+  deviceFingerprint: form.get('device_fingerprint') ?? '',
+});
+
 export interface OAuthDeps {
   readonly invoker: Pick<Invoker, 'invoke'>;
 }
@@ -73,7 +83,7 @@ export const oauthRoutes = ({ invoker }: OAuthDeps): readonly HttpRoute[] => {
     return invoker.invoke(path, bytes, { peer: request.peer, deadline: Number.POSITIVE_INFINITY, header, onCancel });
   };
 
-  const route = (path: string, answer: (token: string, request: HttpRequest) => Promise<Reply>): HttpRoute => ({
+  const route = (path: string, answer: (token: string, request: HttpRequest, form: Form) => Promise<Reply>): HttpRoute => ({
     method: 'POST',
     path,
     exposure: 'guarded',
@@ -85,7 +95,7 @@ export const oauthRoutes = ({ invoker }: OAuthDeps): readonly HttpRoute[] => {
         return refusal(400, 'invalid_request', 'the body must be a form (application/x-www-form-urlencoded), each parameter once');
       if (token === '') return refusal(400, 'invalid_request', 'the parameter token is missing');
       try {
-        return await answer(token, request);
+        return await answer(token, request, form);
       } catch (thrown) {
         return faultReply(toFault(thrown), /^basic/i.test(request.header('authorization')));
       }
@@ -101,8 +111,8 @@ export const oauthRoutes = ({ invoker }: OAuthDeps): readonly HttpRoute[] => {
   };
 
   return [
-    route(INTROSPECTION, async (token, request) => {
-      const bytes = ValidateTokenRequest.encode(ValidateTokenRequest.fromPartial({ token })).finish();
+    route(INTROSPECTION, async (token, request, form) => {
+      const bytes = ValidateTokenRequest.encode(ValidateTokenRequest.fromPartial({ token, context: contextOf(form) })).finish();
       return json(200, introspection(ValidateTokenResponse.decode(await call(VALIDATE, bytes, request))));
     }),
     route(REVOCATION, async (token, request) => {

@@ -1,0 +1,46 @@
+// The metrics that operators are told to watch: there from the start, and moved by what they count.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Hub, openHub } from '../config/app.ts';
+import { type FreshDatabase, freshDatabase } from '../harness.ts';
+
+let database: FreshDatabase;
+let hub: Hub;
+beforeAll(async () => {
+  database = await freshDatabase();
+  hub = await openHub({ POSTGRES_URI: database.uri });
+});
+afterAll(async () => {
+  await hub.stop();
+  await database.close();
+});
+
+const login = async (): Promise<string> => {
+  const { tenant_id: tenantId, username, password } = hub.bootstrap;
+  const { tokens } = await hub.ask('AuthenticationService/Login', { tenantId, username, password }, '');
+  return (tokens as { accessToken: string }).accessToken;
+};
+
+describe('metrics', () => {
+  it('that docs/operating.md names are there, before anything has happened', async () => {
+    const guide = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
+    // Roles of the database; and what is counted by tenant, once a minute.
+    const others = ['securityhub_app', 'securityhub_jobs', 'securityhub_active_sessions'];
+    const named = [...new Set(guide.match(/\b(?:securityhub|grpc_server)_[a-z_]+/g))].filter((name) => !others.includes(name));
+    const text = await hub.scrape();
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((name) => !text.includes(`# TYPE ${name} `))).toEqual([]);
+  });
+
+  it('tell how old the news are, and which verdicts came from memory', async () => {
+    const age = await hub.metric('securityhub_feed_age_seconds');
+    expect(age).toBeGreaterThan(0);
+    expect(age).toBeLessThan(10);
+    const count = (result: string) => hub.metric(`securityhub_cache_requests_total{cache="verified_token",result="${result}"`);
+    const token = await login();
+    const [hits, misses] = [await count('hit'), await count('miss')];
+    for (const _ of [1, 2, 3]) await hub.ask('SecurityHub/ValidateToken', { token }, hub.bootstrap.api_key);
+    expect([await count('hit'), await count('miss')]).toEqual([hits + 2, misses + 1]);
+  });
+});
