@@ -1,8 +1,6 @@
-// What tests stand on: a database of their own from a migrated template, a settable clock, callers, and a whole platform on real stores.
+// What tests stand on: a database of their own from a migrated template, a settable clock, and a whole platform on real stores.
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { Call } from '../src/base/call.ts';
-import type { Caller, WorkloadEntry } from '../src/base/caller.ts';
 import type { AuditEntry } from '../src/base/event.ts';
 import { Fault } from '../src/base/fault.ts';
 import { createPager } from '../src/base/page.ts';
@@ -143,62 +141,6 @@ export const outcome = async (work: Promise<unknown> | (() => unknown)): Promise
 export const cpuTime = (): Millis => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-};
-
-export const userCaller = (tenantId: string, userId = 'usr_test', over: Partial<Extract<Caller, { kind: 'user' }>> = {}): Caller => ({
-  kind: 'user',
-  tenantId,
-  userId,
-  sessionId: 'ses_test',
-  tokenId: 'tok_test',
-  clientId: '',
-  scopes: [],
-  mfaVerified: false,
-  expiresAt: Date.now() + 300_000,
-  ...over,
-});
-
-/** An entry that gives nothing but what `over` says. */
-export const workloadEntry = (over: Partial<WorkloadEntry> = {}): WorkloadEntry => ({
-  tenantId: 'acme',
-  namespace: 'shop',
-  name: 'orders',
-  audiences: [],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: [],
-  permissions: [],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-  ...over,
-});
-
-/** The workload of that entry. */
-export const workloadCaller = (entry: WorkloadEntry): Caller => {
-  const { tenantId, namespace, name } = entry;
-  return { kind: 'workload', tenantId, spiffeId: `spiffe://test/ns/${namespace}/sa/${name}`, namespace, name, entry };
-};
-
-/** A call by that caller over loopback, now, with a minute to go. */
-export const callAs = (caller: Caller, over: Partial<Call> = {}): Call => {
-  const now = over.now ?? systemClock.now();
-  return {
-    method: 'securityhub.v1.Test/Test',
-    caller,
-    peer: { transport: 'local', address: '127.0.0.1', loopback: true, certificate: null },
-    requestId: 'req_test',
-    traceparent: '',
-    userAgent: 'test',
-    dpop: '',
-    target: 'https://hub.test/securityhub.v1.Test/Test',
-    now,
-    deadline: now + 60_000,
-    signal: new AbortController().signal,
-    ...over,
-  };
 };
 
 export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };

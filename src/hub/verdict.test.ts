@@ -1,45 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
+import { userCaller, workloadCaller, workloadEntry } from '../../test/callers.ts';
 import type { Caller, WorkloadEntry } from '../base/caller.ts';
 import { NOTHING_SHOWN, type Shown } from '../base/possession.ts';
 import { audienceFits, audienceRule, type Credential, type Presenter, useProblems, type Wanted } from './verdict.ts';
 
-const workload = (over: Partial<WorkloadEntry> | null): Caller => ({
+const workload = (over: Partial<WorkloadEntry>): Caller => workloadCaller(workloadEntry({ audiences: ['orders', 'orders-v2'], ...over }));
+const unregistered: Caller = {
   kind: 'workload',
   tenantId: 'acme',
   spiffeId: 'spiffe://test/ns/shop/sa/orders',
   namespace: 'shop',
   name: 'orders',
-  entry:
-    over === null
-      ? null
-      : {
-          tenantId: 'acme',
-          namespace: 'shop',
-          name: 'orders',
-          audiences: ['orders', 'orders-v2'],
-          anyAudience: false,
-          tenants: [],
-          resourceTypes: [],
-          calls: [],
-          permissions: [],
-          keyNames: [],
-          dnsNames: [],
-          certificateTtlSeconds: 3600,
-          asserts: [],
-          ...over,
-        },
-});
-const user: Caller = {
-  kind: 'user',
-  tenantId: 'acme',
-  userId: 'usr_1',
-  sessionId: '',
-  tokenId: '',
-  clientId: '',
-  scopes: [],
-  mfaVerified: false,
-  expiresAt: 0,
+  entry: null,
 };
+const user = userCaller('acme', 'usr_1');
 
 describe('the audience rule', () => {
   it.each([
@@ -48,7 +22,7 @@ describe('the audience rule', () => {
     ['a workload that names one of its own', workload({}), 'orders-v2', ['orders-v2', 'billing'], true],
     ['a workload that names one of its own, for its other', workload({}), 'orders-v2', ['orders'], false],
     ['a workload with no audiences', workload({ audiences: [] }), '', ['orders'], false],
-    ['a workload that nobody registered', workload(null), '', ['orders'], false],
+    ['a workload that nobody registered', unregistered, '', ['orders'], false],
     ['a gateway that names nobody', workload({ anyAudience: true }), '', ['billing'], true],
     ['a gateway that names somebody', workload({ anyAudience: true }), 'billing', ['orders'], false],
     ['a user who names nobody', user, '', ['billing'], true],

@@ -6,7 +6,8 @@ import { createBudgets } from '../../src/server/rpc/budgets.ts';
 import type { Fault } from '../../src/base/fault.ts';
 import { type Hub, openHub } from '../config/app.ts';
 import { dpopKey } from '../dpop-key.ts';
-import { type FreshDatabase, freshDatabase, testClock, userCaller, waitFor } from '../harness.ts';
+import { userCaller } from '../callers.ts';
+import { type FreshDatabase, freshDatabase, testClock, waitFor } from '../harness.ts';
 import { type IssuerServer, issuerServer, keyPair } from '../rpc/issuers/issuer-server.ts';
 
 /** A budget holds ten seconds' worth. */

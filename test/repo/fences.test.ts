@@ -183,6 +183,11 @@ describe('the fences', () => {
     expect(report(imports.filter((one) => one.to === 'src/capabilities.wire.ts' && one.from !== 'src/app.ts'))).toEqual([]);
   });
 
+  it('keep stores out of the tests beside the sources', () => {
+    const beside = sources.filter((file) => file.endsWith('.test.ts')).flatMap(importsOf);
+    expect(report(beside.filter((one) => ['test/harness.ts', 'test/stores.ts', 'test/hub-process.ts'].includes(one.to)))).toEqual([]);
+  });
+
   it('have no rings of values', () => {
     const edges = new Map<string, string[]>();
     for (const one of values.filter(isLocal)) edges.set(one.from, [...(edges.get(one.from) ?? []), one.to]);

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventOf } from '../../src/base/event.ts';
 import type { Change } from '../../src/storage/storage.ts';
-import { callAs, createTestPlatform, type FreshDatabase, freshDatabase, type TestPlatform, userCaller } from '../harness.ts';
+import { callAs, userCaller } from '../callers.ts';
+import { createTestPlatform, type FreshDatabase, freshDatabase, type TestPlatform } from '../harness.ts';
 
 let database: FreshDatabase;
 let platform: TestPlatform;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { faultOf } from '../../src/server/grpc/status.ts';
-import { userCaller } from '../harness.ts';
+import { userCaller } from '../callers.ts';
 import { connect, failed, infoBytes, startToy, type Toy, type ToyClient, type ToyOptions, until, waitBytes } from './grpc-toy.ts';
 
 const open: { toy?: Toy; client?: ToyClient } = {};

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { userCaller, workloadEntry } from '../../../test/callers.ts';
 import type { Peer, PeerCertificate } from '../../base/call.ts';
 import type { Caller, WorkloadEntry } from '../../base/caller.ts';
 import { type AuditEntry, eventOf } from '../../base/event.ts';
@@ -50,35 +51,11 @@ const incoming = (over: Partial<Incoming> & { readonly headers?: Record<string, 
   ...over,
 });
 
-const entry = (over: Partial<WorkloadEntry>): WorkloadEntry => ({
-  tenantId: 'acme',
-  namespace: 'default',
-  name: 'billing',
-  audiences: [],
-  anyAudience: false,
-  tenants: [],
-  resourceTypes: [],
-  calls: ['DoIt'],
-  permissions: [],
-  keyNames: [],
-  dnsNames: [],
-  certificateTtlSeconds: 3600,
-  asserts: [],
-  ...over,
-});
+const entry = (over: Partial<WorkloadEntry>): WorkloadEntry =>
+  workloadEntry({ namespace: 'default', name: 'billing', calls: ['DoIt'], ...over });
 
 const anonymous: Caller = { kind: 'anonymous' };
-const user: Caller = {
-  kind: 'user',
-  tenantId: 'acme',
-  userId: 'usr_1',
-  sessionId: 'ses_1',
-  tokenId: 'tok_1',
-  clientId: '',
-  scopes: [],
-  mfaVerified: false,
-  expiresAt: 9e15,
-};
+const user = userCaller('acme', 'usr_1', { sessionId: 'ses_1' });
 const apiKey: Caller = { kind: 'api_key', tenantId: 'acme', keyId: 'key_1', ownerId: 'usr_1', permissions: [], scopes: [] };
 const workload = (registered: WorkloadEntry | null): Caller => ({
   kind: 'workload',

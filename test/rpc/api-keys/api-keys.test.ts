@@ -6,7 +6,8 @@ import { hashSecret, makeSecret } from '../../../src/api-keys/secret.ts';
 import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
 import { createWorld, newTenancy, newUser, type Tenancy, type World } from '../identity/world.ts';
 
 let database: FreshDatabase;

@@ -14,7 +14,8 @@ import { service } from '../../../src/server/rpc/define.ts';
 import { createInvoker, type Invoker } from '../../../src/server/rpc/invoke.ts';
 import { createValidator } from '../../../src/server/descriptors/validate.ts';
 import type { Database } from '../../../src/storage/storage.ts';
-import { createTestPlatform, type FreshDatabase, freshDatabase, type TestPlatform, userCaller, waitFor } from '../../harness.ts';
+import { userCaller } from '../../callers.ts';
+import { createTestPlatform, type FreshDatabase, freshDatabase, type TestPlatform, waitFor } from '../../harness.ts';
 
 /** A generated method, enough of it to call by bytes. */
 interface Rpc<Q, S> {

@@ -12,7 +12,8 @@ import type { Log } from '../../../src/server/platform.ts';
 import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import { createGroupCommit } from '../../../src/storage/group-commit.ts';
 import type { Database, Tx } from '../../../src/storage/storage.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, type TestClock, testClock } from '../../harness.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const everything: EventFilter = {

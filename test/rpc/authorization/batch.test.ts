@@ -6,7 +6,8 @@ import { systemRandom } from '../../../src/base/random.ts';
 import { BatchCheckRequest, BatchCheckResponse, PermissionCheck } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { createResultWriter } from '../../../src/hub/batch-check/answer.ts';
 import { createDecisionIds } from '../../../src/hub/check-permission/id.ts';
-import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, faultOf, resource, seed, subject, token, user, workload, type World } from './world.ts';
 
 let database: FreshDatabase;

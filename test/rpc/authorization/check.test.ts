@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import type { Caller } from '../../../src/base/caller.ts';
 import type { Resource } from '../../../src/gen/securityhub/v1/authorization.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, type TestClock, testClock } from '../../harness.ts';
 import { apiKey, createWorld, entryOf, faultOf, resource, seed, subject, token, user, workload, type World } from './world.ts';
 
 interface Case {

@@ -6,7 +6,8 @@ import { rowFilterSql } from '../../../src/client/row-filter.ts';
 import { Effect, type EnforceDataAccessRequest, EnforceDataAccessResponse } from '../../../src/gen/securityhub/v1/authorization.ts';
 import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
 import { MaskType } from '../../../src/gen/securityhub/v1/data_access.ts';
-import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, entryOf, faultOf, resource, seed, subject, token, user, workload, type World } from './world.ts';
 
 const POLICIES = `

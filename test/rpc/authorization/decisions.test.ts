@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as proto from '../../../src/gen/securityhub/v1/authorization.ts';
 import { PermissionCheck } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { ApplyPoliciesResponse } from '../../../src/gen/securityhub/v1/policy.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, type TestClock, testClock } from '../../harness.ts';
 import { createWorld, faultOf, resource, seed, subject, user, type World } from './world.ts';
 
 let database: FreshDatabase;

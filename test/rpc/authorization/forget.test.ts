@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/base/caller.ts';
 import type * as proto from '../../../src/gen/securityhub/v1/authorization.ts';
-import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, faultOf, seed, user, workload, type World } from './world.ts';
 
 let database: FreshDatabase;

@@ -6,7 +6,8 @@ import { readSource } from '../../../src/authorization/policy/source.yaml.ts';
 import { type PolicyTest, readSuite } from '../../../src/authorization/policy/suite.ts';
 import { Effect } from '../../../src/gen/securityhub/v1/authorization.ts';
 import type * as proto from '../../../src/gen/securityhub/v1/policy.ts';
-import { callAs, cpuTime, type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { cpuTime, type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
 import { createWorld, resource, seed, subject, token, user, type World } from './world.ts';
 
 const folder = new URL('../../cases/authorization/policies/', import.meta.url);

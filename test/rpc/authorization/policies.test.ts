@@ -1,7 +1,8 @@
 // Policies as documents on a real Postgres: all or nothing, versions, drafts, rollback, and who may.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as proto from '../../../src/gen/securityhub/v1/policy.ts';
-import { callAs, type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, faultOf, seed, user, type World } from './world.ts';
 
 let database: FreshDatabase;

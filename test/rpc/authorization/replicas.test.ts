@@ -1,7 +1,8 @@
 // Two replicas on one database: what one changes, the other feels; what is read is never put together from two moments.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as proto from '../../../src/gen/securityhub/v1/policy.ts';
-import { callAs, type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
 import { createWorld, faultOf, resource, seed, user, type World } from './world.ts';
 
 let database: FreshDatabase;

@@ -1,7 +1,8 @@
 // Roles, assignments, grants and types on a real Postgres: what is stored decides, and the guards hold.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as proto from '../../../src/gen/securityhub/v1/authorization.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { apiKey, createWorld, faultOf, seed, user, workload, type World } from './world.ts';
 
 let database: FreshDatabase;

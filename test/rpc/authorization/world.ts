@@ -17,7 +17,8 @@ import { createStanding } from '../../../src/hub/principal/standing.ts';
 import type { Presented } from '../../../src/hub/principal/principal.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Service } from '../../../src/server/rpc/define.ts';
-import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller, workloadEntry } from '../../harness.ts';
+import { callAs, userCaller, workloadEntry } from '../../callers.ts';
+import { createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
 
 const settings: Values<typeof authorizationConfig> = {
   rightsCacheEntries: 10_000,

@@ -6,7 +6,8 @@ import type { Caller } from '../../../src/base/caller.ts';
 import { days, hours, minutes, seconds } from '../../../src/base/time.ts';
 import { CertificateServiceService } from '../../../src/gen/securityhub/v1/certificate.ts';
 import type { IssueServiceCertResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
-import { callAs, type FreshDatabase, freshDatabase, outcome, type TestClock, testClock, waitFor } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome, type TestClock, testClock, waitFor } from '../../harness.ts';
 import {
   anonymous,
   createGround,

@@ -15,7 +15,8 @@ import { OID, pem } from '../../../src/certificates/x509.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
 import type { IssueServiceCertRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { describeCertificate } from '../../../src/base/peer-certificate.ts';
-import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, workloadEntry } from '../../harness.ts';
+import { callAs, workloadEntry } from '../../callers.ts';
+import { createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
 import { X509Certificate } from 'node:crypto';
 
 export const TRUST_DOMAIN = 'test.example';

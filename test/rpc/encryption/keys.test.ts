@@ -10,15 +10,14 @@ import { wireEncryption } from '../../../src/encryption/encryption.wire.ts';
 import { checkMasterKey } from '../../../src/encryption/master-key.postgres.ts';
 import { openMasterKey } from '../../../src/encryption/master-key.wire.ts';
 import { createSealer } from '../../../src/encryption/sealer.ts';
+import { callAs, userCaller } from '../../callers.ts';
 import {
-  callAs,
   createTestPlatform,
   type FreshDatabase,
   freshDatabase,
   type TestClock,
   type TestPlatform,
   testClock,
-  userCaller,
   waitFor,
 } from '../../harness.ts';
 

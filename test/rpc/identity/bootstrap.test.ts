@@ -1,6 +1,7 @@
 // First start and set-up tokens: once, whoever comes at the same time.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
 import { createWorld, from, logInAs, PASSWORD, type World } from './world.ts';
 
 let database: FreshDatabase;

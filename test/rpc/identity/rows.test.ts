@@ -7,7 +7,8 @@ import * as tenant from '../../../src/gen/securityhub/v1/tenant.ts';
 import * as user from '../../../src/gen/securityhub/v1/user.ts';
 import * as workload from '../../../src/gen/securityhub/v1/workload.ts';
 import type { AnyRow } from '../../../src/server/rpc/define.ts';
-import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome } from '../../harness.ts';
 import { createWorld, from, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;

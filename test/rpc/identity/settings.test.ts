@@ -1,6 +1,7 @@
 // What each setting of identity changes.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
 import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;

@@ -1,6 +1,7 @@
 // Tenants on a real Postgres: who owns which namespace, what a suspension does, what the caches know.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
 import { createWorld, from, logInAs, newTenancy, newUser, PASSWORD, type Tenancy, type World } from './world.ts';
 
 let database: FreshDatabase;

@@ -1,7 +1,8 @@
 // Workloads on a real Postgres: registered in namespaces the tenant owns, with no more than the caller may give.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/base/caller.ts';
-import { callAs, type FreshDatabase, freshDatabase, outcome, userCaller, waitFor } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome, waitFor } from '../../harness.ts';
 import type { NewWorkload } from '../../../src/identity/identity.ts';
 import { createWorld, newTenancy, newUser, type Tenancy, type World } from './world.ts';
 

@@ -17,7 +17,8 @@ import type { ApiKeys } from '../../../src/api-keys/api-keys.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { TokensDoor } from '../../../src/tokens/tokens.ts';
 import { wireTokens } from '../../../src/tokens/tokens.wire.ts';
-import { callAs, createTestPlatform, type FreshDatabase, type TestPlatform, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { createTestPlatform, type FreshDatabase, type TestPlatform } from '../../harness.ts';
 
 const defaultsOf = <S extends Slice>(slice: S): Values<S> =>
   Object.fromEntries(

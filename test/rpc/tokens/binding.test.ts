@@ -6,7 +6,8 @@ import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/se
 import { RequestContext } from '../../../src/gen/securityhub/v1/token.ts';
 import type { Claims, Tokens } from '../../../src/tokens/tokens.ts';
 import { type DpopKey, dpopKey } from '../../dpop-key.ts';
-import { callAs, type FreshDatabase, freshDatabase, redisUrl, userCaller, waitFor, workloadCaller, workloadEntry } from '../../harness.ts';
+import { callAs, userCaller, workloadCaller, workloadEntry } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, redisUrl, waitFor } from '../../harness.ts';
 import { tcpProxy } from '../../storage/tcp-proxy.ts';
 import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub, validating } from './hub.ts';
 

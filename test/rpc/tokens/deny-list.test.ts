@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callAs, type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
 import { ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 let database: FreshDatabase;

@@ -5,18 +5,8 @@ import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/se
 import { RequestContext } from '../../../src/gen/securityhub/v1/token.ts';
 import type { Claims, Tokens, TokensDoor } from '../../../src/tokens/tokens.ts';
 import { dpopKey } from '../../dpop-key.ts';
-import {
-  callAs,
-  type FreshDatabase,
-  freshDatabase,
-  outcome,
-  type TestClock,
-  testClock,
-  userCaller,
-  waitFor,
-  workloadCaller,
-  workloadEntry,
-} from '../../harness.ts';
+import { callAs, userCaller, workloadCaller, workloadEntry } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, outcome, type TestClock, testClock, waitFor } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub, validating } from './hub.ts';
 
 type Asked = Parameters<TokensDoor['exchange']>[0];

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../../src/base/call.ts';
 import { createFamilies } from '../../../src/tokens/families.postgres.ts';
 import type { Claims, Tokens } from '../../../src/tokens/tokens.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, type TestClock, testClock } from '../../harness.ts';
 import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 let database: FreshDatabase;

@@ -3,7 +3,8 @@ import type { Call } from '../../../src/base/call.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import type { Claims, Revocation, Tokens } from '../../../src/tokens/tokens.ts';
 import { days } from '../../../src/base/time.ts';
-import { callAs, type FreshDatabase, freshDatabase, type TestClock, testClock, userCaller, waitFor } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
 import { ANNA, ANONYMOUS, OTHER_TENANT, people, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 let database: FreshDatabase;

@@ -13,7 +13,8 @@ import {
 import type { UnaryRow } from '../../../src/server/rpc/define.ts';
 import { tokenService } from '../../../src/tokens/tokens.rpc.ts';
 import { createFamilies } from '../../../src/tokens/families.postgres.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 let database: FreshDatabase;

@@ -3,7 +3,8 @@ import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import { createActivity } from '../../../src/tokens/activity.ts';
 import { sessionStore } from '../../../src/tokens/sessions.postgres.ts';
 import type { Session, Tokens } from '../../../src/tokens/tokens.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller } from '../../harness.ts';
+import { callAs, userCaller } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 let database: FreshDatabase;

@@ -4,17 +4,8 @@ import { ValidateTokenRequest, ValidateTokenResponse } from '../../../src/gen/se
 import { Verdict } from '../../../src/gen/securityhub/v1/token.ts';
 import { DEFAULT_POLICY } from '../../../src/identity/policy.ts';
 import type { LiveRights } from '../../../src/hub/verdict.ts';
-import {
-  callAs,
-  type FreshDatabase,
-  freshDatabase,
-  type TestClock,
-  testClock,
-  userCaller,
-  waitFor,
-  workloadCaller,
-  workloadEntry,
-} from '../../harness.ts';
+import { callAs, userCaller, workloadCaller, workloadEntry } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, type TestClock, testClock, waitFor } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub, validating } from './hub.ts';
 
 type Asked = Partial<ValidateTokenRequest>;

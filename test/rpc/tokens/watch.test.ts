@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import { GetChangeHeadResponse } from '../../../src/gen/securityhub/v1/token.ts';
 import type { Claims } from '../../../src/tokens/tokens.ts';
-import { callAs, type FreshDatabase, freshDatabase, userCaller, waitFor, workloadCaller, workloadEntry } from '../../harness.ts';
+import { callAs, userCaller, workloadCaller, workloadEntry } from '../../callers.ts';
+import { type FreshDatabase, freshDatabase, waitFor } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
 import { streamRow, type WatcherClient, watchAs } from './watcher.ts';
 

@@ -12,7 +12,7 @@ import type { Method, StreamRow } from '../../../src/server/rpc/define.ts';
 import { createMirror, isWatermarkKind, type Mirror } from '../../../src/tokens/mirror.ts';
 import { tokenService } from '../../../src/tokens/tokens.rpc.ts';
 import type { TokensDoor } from '../../../src/tokens/tokens.ts';
-import { callAs } from '../../harness.ts';
+import { callAs } from '../../callers.ts';
 
 export interface WatcherClient {
   readonly mirror: Mirror;
