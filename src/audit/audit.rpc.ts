@@ -17,9 +17,7 @@ import type { Audit, AuditEvent, EventFilter } from './audit.ts';
 /** The name under which the operator (`installation:tenants`) finds events that belong to no tenant. No tenant can have it. */
 const INSTALLATION = 'installation';
 
-// Years 1 to 9999 (google.protobuf.Timestamp); beyond them nothing happened.
-const instantOf = (at: Timestamp | undefined): Instant | null =>
-  at === undefined ? null : Math.min(Math.max(millisOf(at), -62_135_596_800_000), 253_402_300_799_999);
+const instantOf = (at: Timestamp | undefined): Instant | null => (at === undefined ? null : millisOf(at));
 
 /** `usr_1` or `user:usr_1`. */
 const actorOf = (actor: string): { readonly actorType: string; readonly actorId: string } => {
