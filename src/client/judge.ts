@@ -11,7 +11,7 @@ import { MAX_TOKEN, type Refusal } from '../tokens/jws.ts';
 import type { Keyring } from '../tokens/keyring.ts';
 import type { Mirror } from '../tokens/mirror.ts';
 import { isPlain } from '../tokens/plain.ts';
-import type { ReadClaims } from '../tokens/read-claims.ts';
+import type { KeptClaims } from '../tokens/kept-claims.ts';
 import { type Entry, type Examiner, examine, judged, MAX_GRACE } from '../tokens/verify.ts';
 
 /** What the hub says this caller may judge. */
@@ -124,7 +124,7 @@ export const createJudge = (deps: JudgeDeps): Judge & { readonly size: number } 
     return said;
   };
 
-  const remember = (token: string, claims: ReadClaims, now: Instant): Known => {
+  const remember = (token: string, claims: KeptClaims, now: Instant): Known => {
     const shown = frozen(accessClaims(claims));
     const score = claims.riskScore || riskScore(claims.riskLevel);
     const subject: LiveSubject = {

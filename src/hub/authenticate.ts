@@ -8,7 +8,7 @@ import { andThen } from '../base/maybe.ts';
 import type { Instant } from '../base/time.ts';
 import type { Presented } from '../server/rpc/onion.ts';
 import type { Feed } from '../storage/storage.ts';
-import type { ReadClaims, TokensDoor } from '../tokens/tokens.ts';
+import type { KeptClaims, TokensDoor } from '../tokens/tokens.ts';
 import { guardsOf, hours, lackingFactor, type Limited, OUTSIDE, provedUntil } from './guards.ts';
 import type { Notice } from './notice.ts';
 import { shownByPeer } from './presenter.ts';
@@ -52,7 +52,7 @@ interface Shown {
   readonly authorization: string;
   readonly token: string;
   readonly digest: string;
-  claims: ReadClaims | null;
+  claims: KeptClaims | null;
   caller: UserCaller | null;
   /** The caller as it is by so many changes, and until then. */
   applied: number;
@@ -61,7 +61,7 @@ interface Shown {
 
 type UserCaller = Extract<Caller, { kind: 'user' }>;
 
-const callerOf = (claims: ReadClaims, factor: SecondFactor | null): UserCaller => ({
+const callerOf = (claims: KeptClaims, factor: SecondFactor | null): UserCaller => ({
   kind: 'user',
   tenantId: claims.tenantId,
   userId: claims.subject,
@@ -102,7 +102,7 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     return shown;
   };
 
-  const checkBinding = (claims: ReadClaims, peer: Peer, jkt: string): void => {
+  const checkBinding = (claims: KeptClaims, peer: Peer, jkt: string): void => {
     if (claims.ipAddress !== '' && !isSameAddress(claims.ipAddress, peer.address))
       throw refused('IP_MISMATCH', 'the token is bound to another address');
     if (claims.confirmation === null) return;
@@ -111,7 +111,7 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   };
 
   /** The caller under the limits of its tenant, roles and account as they are now, and until when it is that. */
-  const limited = (claims: ReadClaims, known: UserCaller | null, now: Instant): MaybePromise<Limits> => {
+  const limited = (claims: KeptClaims, known: UserCaller | null, now: Instant): MaybePromise<Limits> => {
     const { tenantId, subject } = claims;
     const applied = feed.applied();
     return andThen(ports.tenant(tenantId), (tenant) =>
@@ -138,7 +138,7 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
   };
 
   /** RFC 9449 §7.1: a token bound to a DPoP key comes with the scheme DPoP and a proof for this very call. */
-  const byProof = async (token: string, claims: ReadClaims, presented: Presented): Promise<Caller> => {
+  const byProof = async (token: string, claims: KeptClaims, presented: Presented): Promise<Caller> => {
     const { authorization, dpop, peer, now } = presented;
     if (dpop === '' || !DPOP.test(authorization))
       throw refused('BINDING_MISSING', 'the token is bound to a DPoP key: send "authorization: DPoP <token>" and a proof as "dpop"');

@@ -11,7 +11,7 @@ import type { Claims } from './claims.ts';
 import { type Actor, narrowLife, narrowScopes } from './delegation.ts';
 import { FIRST_PARTY, generationOfTokenId, tokenIdOf } from './family.ts';
 import { issue, type Tokens } from './issue.ts';
-import { type ReadClaims, spreadable } from './read-claims.ts';
+import { type KeptClaims, spreadable } from './kept-claims.ts';
 import type { RefreshDeps } from './refresh.ts';
 import type { Verifier } from './verify.ts';
 
@@ -49,7 +49,7 @@ const assertMay = async (deps: ExchangeDeps, caller: KnownCaller): Promise<void>
 };
 
 /** Good now: signature, time, revocation, tenant and user. INVALID_ARGUMENT with the token's own reason, the field named. */
-const assertGood = async (deps: ExchangeDeps, field: string, text: string, call: Call): Promise<ReadClaims> => {
+const assertGood = async (deps: ExchangeDeps, field: string, text: string, call: Call): Promise<KeptClaims> => {
   const verified = deps.verifier.verify(text, call.now, 0, undefined, call);
   if (!verified.ok) throw badField(field, verified.message, verified.reason);
   const { claims } = verified;

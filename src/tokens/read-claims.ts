@@ -1,160 +1,104 @@
-// Claims as they were read, kept for as long as a token is warm: a hundred thousand of them. What most tokens share is one object for all,
-// and so is what most tokens lack; times are the whole seconds that tokens name, because V8 keeps a small whole number in place and anything
-// larger as an object of its own.
-import type { Instant, Seconds } from '../base/time.ts';
-import type { Claims } from './claims.ts';
+// Believes the claims of a payload whose signature held, or says which one is wrong (RFC 9068 §4).
+import type { Confirmation } from '../base/possession.ts';
+import type { Restrictions } from '../base/constraints.ts';
+import type { Millis } from '../base/time.ts';
+import { claimReader, invalid } from './claim-reader.ts';
+import { readConfirmation } from './confirmation.ts';
+import { type Delegation, MAX_ACTORS, readActors } from './delegation.ts';
+import type { Refusal } from './jws.ts';
+import { KeptClaims, type Profile } from './kept-claims.ts';
+import { readRestrictions } from './restrictions.ts';
+import { type JsonObject, member } from './strict-json.ts';
 
-/** What tokens of one tenant, role and way of login say alike. */
-export type Profile = Omit<Claims, Own | Tie | Time>;
-type Own = 'subject' | 'tokenId' | 'sessionId' | 'familyId' | 'rsq' | 'limitsSeq';
-type Tie = 'deviceId' | 'fingerprint' | 'ipAddress' | 'confirmation' | 'delegation';
-type Time = 'expiresAt' | 'notBefore' | 'issuedAt' | 'authTime';
+const EMPTY: readonly never[] = [];
 
-/** What ties a token to a device, an address, a key or those who act for its subject. */
-type Ties = Pick<Claims, Tie>;
-const UNTIED: Ties = { deviceId: '', fingerprint: '', ipAddress: '', confirmation: null, delegation: null };
+/** What many tokens share, kept once instead of once a token. */
+const SHARED = 4096;
+const profiles = new Map<string, Profile>();
+const sharedRestrictions = new Map<string, Restrictions>();
 
-const tiesOf = ({ deviceId, fingerprint, ipAddress, confirmation, delegation }: Ties): Ties =>
-  deviceId === '' && fingerprint === '' && ipAddress === '' && confirmation === null && delegation === null
-    ? UNTIED
-    : { deviceId, fingerprint, ipAddress, confirmation, delegation };
+const kept = <T>(of: Map<string, T>, value: T): T => {
+  const key = JSON.stringify(value);
+  const known = of.get(key);
+  if (known !== undefined) return known;
+  if (of.size >= SHARED) of.clear();
+  of.set(key, value);
+  return value;
+};
+
+/** Of `cnf`: null where there is none, undefined where it is no object. */
+const confirmationOf = (payload: JsonObject): Confirmation | null | undefined => {
+  const value = member(payload, 'cnf');
+  if (value === undefined) return null;
+  return value === null || typeof value !== 'object' || Array.isArray(value) ? undefined : readConfirmation(value as JsonObject);
+};
+
+const isIds = (value: unknown, longest: number): value is string[] =>
+  Array.isArray(value) && value.length <= MAX_ACTORS && value.every((id) => typeof id === 'string' && id.length <= longest);
+
+/** Of `act`, and of `prt` and `prc` which go with it; undefined when they are not well-formed. Tokens of before have no `prc`. */
+const delegationOf = (payload: JsonObject): Delegation | null | undefined => {
+  const [act, parents, clients = []] = ['act', 'prt', 'prc'].map((name) => member(payload, name));
+  if (act === undefined && parents === undefined) return null;
+  const actors = readActors(act);
+  if (actors === null || !isIds(parents, 256) || parents.length !== actors.length || !isIds(clients, 320)) return undefined;
+  return { actors, parents, clients };
+};
+
+const split = (scope: string): readonly string[] => (scope === '' ? EMPTY : scope.split(' ').filter((part) => part !== ''));
 
 /**
- * A class, because there is one for every token: its accessors cost nothing, neither memory nor, once compiled, time. A spread would leave
- * behind what is behind them, and does not compile where claims are wanted: whoever hands these on says ReadClaims, not Claims.
+ * Claims from a payload whose signature held, or why not. Nothing here depends on the time of the call.
+ * @param longest the longest life that is ever accepted: a token that claims more was not made by our rules.
  */
-export class ReadClaims implements Claims {
-  readonly profile: Profile;
-  readonly #ties: Ties;
-  readonly subject: Claims['subject'];
-  readonly tokenId: Claims['tokenId'];
-  readonly sessionId: Claims['sessionId'];
-  readonly familyId: Claims['familyId'];
-  readonly rsq: Claims['rsq'];
-  readonly limitsSeq: Claims['limitsSeq'];
-  readonly #expiresAt: Seconds;
-  readonly #notBefore: Seconds;
-  readonly #issuedAt: Seconds;
-  readonly #authTime: Seconds;
-
-  constructor(profile: Profile, own: Pick<Claims, Own | Tie | Time>) {
-    this.profile = profile;
-    this.#ties = tiesOf(own);
-    this.subject = own.subject;
-    this.tokenId = own.tokenId;
-    this.sessionId = own.sessionId;
-    this.familyId = own.familyId;
-    this.rsq = own.rsq;
-    this.limitsSeq = own.limitsSeq;
-    this.#expiresAt = own.expiresAt / 1000;
-    this.#notBefore = own.notBefore / 1000;
-    this.#issuedAt = own.issuedAt / 1000;
-    this.#authTime = own.authTime / 1000;
-  }
-  get expiresAt(): Instant {
-    return this.#expiresAt * 1000;
-  }
-  get notBefore(): Instant {
-    return this.#notBefore * 1000;
-  }
-  get issuedAt(): Instant {
-    return this.#issuedAt * 1000;
-  }
-  get authTime(): Instant {
-    return this.#authTime * 1000;
-  }
-  get deviceId(): Ties['deviceId'] {
-    return this.#ties.deviceId;
-  }
-  get fingerprint(): Ties['fingerprint'] {
-    return this.#ties.fingerprint;
-  }
-  get ipAddress(): Ties['ipAddress'] {
-    return this.#ties.ipAddress;
-  }
-  get confirmation(): Ties['confirmation'] {
-    return this.#ties.confirmation;
-  }
-  get delegation(): Ties['delegation'] {
-    return this.#ties.delegation;
-  }
-  get issuer(): Profile['issuer'] {
-    return this.profile.issuer;
-  }
-  get audience(): Profile['audience'] {
-    return this.profile.audience;
-  }
-  get clientId(): Profile['clientId'] {
-    return this.profile.clientId;
-  }
-  get tenantId(): Profile['tenantId'] {
-    return this.profile.tenantId;
-  }
-  get role(): Profile['role'] {
-    return this.profile.role;
-  }
-  get permissions(): Profile['permissions'] {
-    return this.profile.permissions;
-  }
-  get scopes(): Profile['scopes'] {
-    return this.profile.scopes;
-  }
-  get mfaVerified(): Profile['mfaVerified'] {
-    return this.profile.mfaVerified;
-  }
-  get riskLevel(): Profile['riskLevel'] {
-    return this.profile.riskLevel;
-  }
-  get riskScore(): Profile['riskScore'] {
-    return this.profile.riskScore;
-  }
-  get riskIndicators(): Profile['riskIndicators'] {
-    return this.profile.riskIndicators;
-  }
-  get authMethod(): Profile['authMethod'] {
-    return this.profile.authMethod;
-  }
-  get acr(): Profile['acr'] {
-    return this.profile.acr;
-  }
-  get amr(): Profile['amr'] {
-    return this.profile.amr;
-  }
-  get restrictions(): Profile['restrictions'] {
-    return this.profile.restrictions;
-  }
-}
-
-/** All of them as members of their own, for whoever makes other claims from them. */
-export const spreadable = (claims: Claims): Claims => ({
-  issuer: claims.issuer,
-  audience: claims.audience,
-  clientId: claims.clientId,
-  tenantId: claims.tenantId,
-  role: claims.role,
-  permissions: claims.permissions,
-  scopes: claims.scopes,
-  mfaVerified: claims.mfaVerified,
-  riskLevel: claims.riskLevel,
-  riskScore: claims.riskScore,
-  riskIndicators: claims.riskIndicators,
-  authMethod: claims.authMethod,
-  acr: claims.acr,
-  amr: claims.amr,
-  restrictions: claims.restrictions,
-  subject: claims.subject,
-  tokenId: claims.tokenId,
-  sessionId: claims.sessionId,
-  familyId: claims.familyId,
-  deviceId: claims.deviceId,
-  fingerprint: claims.fingerprint,
-  ipAddress: claims.ipAddress,
-  confirmation: claims.confirmation,
-  delegation: claims.delegation,
-  rsq: claims.rsq,
-  limitsSeq: claims.limitsSeq,
-  expiresAt: claims.expiresAt,
-  notBefore: claims.notBefore,
-  issuedAt: claims.issuedAt,
-  authTime: claims.authTime,
-});
+export const readClaims = (payload: JsonObject, issuer: string, longest: Millis): KeptClaims | Refusal => {
+  const read = claimReader(payload);
+  const iss = read.required('iss');
+  if (read.problem() === null && iss !== issuer) return { reason: 'ISSUER_MISMATCH', message: 'the token comes from another issuer' };
+  const issuedAt = read.date('iat');
+  const confirmation = confirmationOf(payload);
+  if (confirmation === undefined) read.wrong('cnf', 'an object', null);
+  const delegation = delegationOf(payload);
+  if (delegation === undefined) read.wrong('act', `a chain of at most ${MAX_ACTORS} actors, with "prt" naming as many tokens`, null);
+  const restrictions = readRestrictions(payload);
+  if (typeof restrictions === 'string') read.wrong(restrictions, 'as we write it', null);
+  const profile: Profile = {
+    issuer,
+    audience: read.audience(),
+    clientId: read.required('client_id'),
+    tenantId: read.required('tenant_id'),
+    role: read.optional('role'),
+    permissions: read.list('permissions'),
+    scopes: split(read.optional('scope')),
+    mfaVerified: read.flag('mfa'),
+    riskLevel: read.optional('risk_level'),
+    riskScore: read.share('risk_score'),
+    riskIndicators: read.list('risk_indicators'),
+    authMethod: read.optional('auth_method'),
+    acr: read.optional('acr'),
+    amr: read.list('amr'),
+    restrictions: restrictions === null || typeof restrictions === 'string' ? null : kept(sharedRestrictions, restrictions),
+  };
+  const claims = new KeptClaims(kept(profiles, profile), {
+    subject: read.required('sub'),
+    expiresAt: read.date('exp'),
+    notBefore: read.date('nbf', issuedAt),
+    issuedAt,
+    tokenId: read.required('jti'),
+    sessionId: read.required('sid'),
+    familyId: read.required('fam'),
+    deviceId: read.optional('device_id'),
+    fingerprint: read.optional('dfp'),
+    ipAddress: read.optional('ip_address'),
+    authTime: read.date('auth_time', issuedAt),
+    confirmation: confirmation ?? null,
+    delegation: delegation ?? null,
+    rsq: read.count('rsq'),
+    limitsSeq: member(payload, 'lsq') === undefined ? 0 : read.count('lsq'),
+  });
+  const problem = read.problem();
+  if (problem !== null) return problem;
+  const life = claims.expiresAt - claims.issuedAt;
+  if (life <= 0 || life > longest) return invalid('exp', 'after "iat", and no later than the longest life of a token');
+  return claims;
+};

@@ -37,7 +37,7 @@ export type { StoredKey } from './key-life.ts';
 export type { Jwks, PublicJwk } from './keyring.ts';
 export type { Marked } from './mirror.ts';
 export type { Opening, SessionTerms } from './open.ts';
-export type { ReadClaims } from './read-claims.ts';
+export type { KeptClaims } from './kept-claims.ts';
 export type { BindingAsked, Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Rotation, RotationWanted } from './rotate-keys.ts';

@@ -4,22 +4,23 @@ import { type Bounded, boundedEntries, boundedMap } from '../base/bounded.ts';
 import type { Payer } from '../base/call.ts';
 import { type Instant, type Millis, minutes, type Seconds, seconds } from '../base/time.ts';
 import { ACTIVITY_STEP } from './activity.ts';
-import { ACCESS_TOKEN_TYPE, readClaims, timing } from './claims.ts';
+import { ACCESS_TOKEN_TYPE, timing } from './claims.ts';
 import { MAX_TOKEN, parseJws, type Refusal } from './jws.ts';
 import type { Keyring } from './keyring.ts';
-import { ReadClaims } from './read-claims.ts';
+import { KeptClaims } from './kept-claims.ts';
+import { readClaims } from './read-claims.ts';
 import { signatureHolds } from './signature.ts';
 import { strictJsonObject } from './strict-json.ts';
 
 /** A token whose signature held; the answer while it is valid, made once so that the warm path allocates nothing. */
 export interface Entry {
   readonly ok: true;
-  readonly claims: ReadClaims;
+  readonly claims: KeptClaims;
   readonly inGrace: boolean;
 }
 
 /** `claims` are there when the signature held and only time is against the token. */
-export type Rejected = { readonly ok: false; readonly claims: ReadClaims | null } & Refusal;
+export type Rejected = { readonly ok: false; readonly claims: KeptClaims | null } & Refusal;
 
 /** Room for what somebody makes of a token and keeps as long as it is kept here: half of what a WeakMap takes, and nothing to search. */
 export interface Slot {
@@ -42,7 +43,7 @@ export interface VerifierOptions extends Examiner {
   /** Verdicts kept in memory. */
   readonly capacity: number;
   /** A token that is valid now was shown; once a step of ACTIVITY_STEP a token. */
-  readonly onSeen?: (claims: ReadClaims, now: Instant) => void;
+  readonly onSeen?: (claims: KeptClaims, now: Instant) => void;
   /** Asked for before a signature is checked for somebody; throws where that somebody has used its part up. */
   readonly pay: (payer: Payer) => void;
   /** Tokens known as good, known as bad, and looked at. */
@@ -58,7 +59,7 @@ export interface Verifier {
   readonly size: number;
 }
 
-const refused = (refusal: Refusal, claims: ReadClaims | null = null): Rejected => ({ ok: false, ...refusal, claims });
+const refused = (refusal: Refusal, claims: KeptClaims | null = null): Rejected => ({ ok: false, ...refusal, claims });
 
 /** What a token is examined by: the hub's rules, and those of whoever judges in its place. */
 export interface Examiner {
@@ -72,7 +73,7 @@ export interface Examiner {
  * Strictly in this order, each step with its own reason; nothing of the payload is read before the signature held. Remembers nothing.
  * `beforeCheck` is called once all is done but what costs.
  */
-export const examine = (token: string, { keyring, issuer, longest }: Examiner, beforeCheck = (): void => {}): ReadClaims | Refusal => {
+export const examine = (token: string, { keyring, issuer, longest }: Examiner, beforeCheck = (): void => {}): KeptClaims | Refusal => {
   const jws = parseJws(token, ACCESS_TOKEN_TYPE);
   if ('reason' in jws) return jws;
   const key = keyring.get(jws.kid);
@@ -107,16 +108,16 @@ export const judged = <E extends Entry>(entry: E, now: Instant, grace: Millis, g
 export const digestOf = (token: string): string => hash('sha256', token, 'latin1');
 
 /** Kept: the claims, the verdict, the room beside it, and its place in the cache as one object. */
-class Remembered extends ReadClaims implements Entry, Slot, Bounded {
+class Remembered extends KeptClaims implements Entry, Slot, Bounded {
   made: unknown = null;
   used = false;
   /** The second in which it was last said to have been seen. */
   seen: Seconds = 0;
 
-  constructor(claims: ReadClaims) {
+  constructor(claims: KeptClaims) {
     super(claims.profile, claims);
   }
-  get claims(): ReadClaims {
+  get claims(): KeptClaims {
     return this;
   }
   get ok(): true {

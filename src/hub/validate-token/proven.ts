@@ -4,7 +4,7 @@ import { timestampOf } from '../../base/proto-time.ts';
 import type { CertificateIdentity } from '../../certificates/certificates.ts';
 import { type Claims as ClaimsMessage, TokenType } from '../../gen/securityhub/v1/token.ts';
 import type { Marked as ForeignClaims } from '../../issuers/issuers.ts';
-import type { Marked, ReadClaims, Slot } from '../../tokens/tokens.ts';
+import type { Marked, KeptClaims, Slot } from '../../tokens/tokens.ts';
 import { accessClaims, foreignClaims, someClaims } from './claims.ts';
 import type { Own } from './said.ts';
 import type { Credential } from '../verdict.ts';
@@ -27,7 +27,7 @@ export interface Proven {
   readonly session: SessionToken | null;
   /** Roles that a foreign subject brings; absent for whoever is registered here. */
   readonly roles?: readonly string[];
-  readonly source: ReadClaims | ForeignClaims | ApiKeyProof | CertificateProof;
+  readonly source: KeptClaims | ForeignClaims | ApiKeyProof | CertificateProof;
   /** What sets it apart from others of its kind, where there are many of them; null = all of it is said as one. */
   readonly own: Own | null;
   /** Lives as long as its own capability keeps the credential: what is made from it is kept there. */
@@ -36,7 +36,7 @@ export interface Proven {
 
 const UNBOUND = { audience: null, confirmation: null, ipAddress: '', deviceId: '', fingerprint: '', riskLevel: 'low' };
 
-export const ofAccessToken = (claims: ReadClaims, slot: Slot): Proven => ({
+export const ofAccessToken = (claims: KeptClaims, slot: Slot): Proven => ({
   credential: claims,
   subjectType: 'user',
   tokenType: TokenType.TOKEN_TYPE_ACCESS,
