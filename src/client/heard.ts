@@ -13,9 +13,9 @@ import type {
   WatchRevocationsResponse,
 } from '../gen/securityhub/v1/token.ts';
 import type { Freshness, Moment } from '../storage/freshness.ts';
-import { fits } from '../tokens/fits.ts';
+import { fits } from '../tokens/keys/fits.ts';
 import { ALGORITHMS } from '../tokens/jws.ts';
-import type { Keyring, PublicJwk, VerificationKey } from '../tokens/keyring.ts';
+import type { Keyring, PublicJwk, VerificationKey } from '../tokens/keys/keyring.ts';
 import { isWatermarkKind, type Mirror } from '../tokens/mirror.ts';
 import { MAX_GRACE } from '../tokens/verify.ts';
 import type { Rules } from './judge.ts';

@@ -8,7 +8,7 @@ import { accessClaims } from '../hub/validate-token/claims.ts';
 import { riskScore } from '../hub/verdict.ts';
 import type { Freshness } from '../storage/freshness.ts';
 import { MAX_TOKEN, type Refusal } from '../tokens/jws.ts';
-import type { Keyring } from '../tokens/keyring.ts';
+import type { Keyring } from '../tokens/keys/keyring.ts';
 import type { Mirror } from '../tokens/mirror.ts';
 import { isPlain } from '../tokens/plain.ts';
 import type { KeptClaims } from '../tokens/kept-claims.ts';

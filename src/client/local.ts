@@ -3,7 +3,7 @@ import { Fault } from '../base/fault.ts';
 import { type Millis, minutes, systemClock } from '../base/time.ts';
 import type { DeepPartial, ValidateTokenRequest, ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import { createFreshness } from '../storage/freshness.ts';
-import { createKeyring } from '../tokens/keyring.ts';
+import { createKeyring } from '../tokens/keys/keyring.ts';
 import { createMirror } from '../tokens/mirror.ts';
 import { createJudge } from './judge.ts';
 import { followNews, type NewsDeps } from './news.ts';

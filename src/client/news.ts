@@ -3,7 +3,7 @@ import { Fault } from '../base/fault.ts';
 import { type Clock, type Millis, seconds } from '../base/time.ts';
 import type { TokenServiceService } from '../gen/securityhub/v1/token.ts';
 import type { Freshness } from '../storage/freshness.ts';
-import type { Keyring } from '../tokens/keyring.ts';
+import type { Keyring } from '../tokens/keys/keyring.ts';
 import type { Mirror } from '../tokens/mirror.ts';
 import type { Calls } from './calls.ts';
 import { createHeard, type Heard } from './heard.ts';

@@ -2,7 +2,7 @@
 import { boundedMap } from '../base/bounded.ts';
 import { Fault } from '../base/fault.ts';
 import { type Instant, type Millis, seconds } from '../base/time.ts';
-import type { Keyring } from './keyring.ts';
+import type { Keyring } from './keys/keyring.ts';
 
 /** Of its own (RFC 8725 §3.11): whoever takes access tokens refuses it, and the other way round. */
 const STATEMENT_TYPE = 'subject+jwt';

@@ -2,8 +2,8 @@
 import type { Call } from '../base/call.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { type Confirmation, NOTHING_SHOWN, type Shown } from '../base/possession.ts';
-import type { CheckProof } from './check-proof.ts';
-import type { ProvenRequest } from './proof.ts';
+import type { CheckProof } from './proof/check-proof.ts';
+import type { ProvenRequest } from './proof/proof.ts';
 
 /** What the caller says of its own inbound peer (RequestContext); believed from workloads on mTLS. */
 export interface PeerContext {

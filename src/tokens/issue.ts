@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { Instant, Millis, Seconds } from '../base/time.ts';
 import { ACCESS_TOKEN_TYPE, type Claims, MAX_SHOWN_PERMISSIONS, payloadOf } from './claims.ts';
 import { type Access, type SessionContext, tokenIdOf } from './family.ts';
-import type { Keyring } from './keyring.ts';
+import type { Keyring } from './keys/keyring.ts';
 
 /** What a login, a refresh or an exchange hands out. */
 export interface Tokens {

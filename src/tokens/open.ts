@@ -10,7 +10,7 @@ import type { ReadHead, Tx } from '../storage/storage.ts';
 import type { Families } from './families.ts';
 import { type Access, type Device, FIRST_PARTY, fingerprintOf, type SessionContext } from './family.ts';
 import { claimsOf, issue, lifeFrom, type Tokens } from './issue.ts';
-import type { Keyring } from './keyring.ts';
+import type { Keyring } from './keys/keyring.ts';
 import { hashOf, printRefreshToken, type RefreshKeys } from './refresh-token.ts';
 
 /** A proven identity that gets tokens. */

@@ -10,10 +10,10 @@ import {
   type Tokens as TokensMessage,
 } from '../gen/securityhub/v1/token.ts';
 import { type Service, service } from '../server/rpc/define.ts';
-import { jwkMessage } from './jwk.rpc.ts';
-import { keyRows } from './keys.rpc.ts';
+import { jwkMessage } from './keys/jwk.rpc.ts';
+import { keyRows } from './keys/keys.rpc.ts';
 import type { RevocationScope, Revoked, Session, Tokens, TokensDoor } from './tokens.ts';
-import { watchRows } from './watch.rpc.ts';
+import { watchRows } from './watch/watch.rpc.ts';
 
 /** How a pair is printed; identity's login prints it alike. */
 const tokensMessage = (tokens: Tokens): TokensMessage => ({

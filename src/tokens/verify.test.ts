@@ -6,8 +6,8 @@ import { createLocalJWKSet, jwtVerify } from 'jose';
 import { type Misuse, misuses, tokenMaker } from '../../test/misuse.ts';
 import { type Claims, payloadOf } from './claims.ts';
 import { ALGORITHMS } from './jws.ts';
-import { createKeyring, type Keyring, type PublicJwk } from './keyring.ts';
-import { makePrivateKey, signingKey } from './signer.jose.ts';
+import { createKeyring, type Keyring, type PublicJwk } from './keys/keyring.ts';
+import { makePrivateKey, signingKey } from './keys/signer.jose.ts';
 import { createVerifier, type Verifier } from './verify.ts';
 
 const NOW = 1_800_000_000_000;

@@ -6,7 +6,7 @@ import { type Instant, type Millis, minutes, type Seconds, seconds } from '../ba
 import { ACTIVITY_STEP } from './activity.ts';
 import { ACCESS_TOKEN_TYPE, timing } from './claims.ts';
 import { MAX_TOKEN, parseJws, type Refusal } from './jws.ts';
-import type { Keyring } from './keyring.ts';
+import type { Keyring } from './keys/keyring.ts';
 import { KeptClaims } from './kept-claims.ts';
 import { readClaims } from './read-claims.ts';
 import { signatureHolds } from './signature.ts';

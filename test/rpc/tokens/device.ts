@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
-import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
+import type { SigningDevice } from '../../../src/tokens/keys/signing-device.ts';
 
 export interface SoftwareDevice extends SigningDevice {
   readonly pid: number;

@@ -10,7 +10,7 @@ import { createNotice } from '../../../src/hub/notice.ts';
 import { createValidateToken, type ValidateTokenPorts } from '../../../src/hub/validate-token/validate-token.ts';
 import type { Values } from '../../../src/server/config/field.ts';
 import type { Metrics } from '../../../src/server/platform.ts';
-import type { SigningDevice } from '../../../src/tokens/signing-device.ts';
+import type { SigningDevice } from '../../../src/tokens/keys/signing-device.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
 import type { Opening, SessionTerms, Standing, TokenPorts, Tokens } from '../../../src/tokens/tokens.ts';
 import { wireTokens } from '../../../src/tokens/tokens.wire.ts';

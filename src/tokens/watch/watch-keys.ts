@@ -1,6 +1,6 @@
 // Watching the keys that verify: all of them at the start and whenever they change, heartbeats in between.
-import type { Call } from '../base/call.ts';
-import type { Jwks, Keyring } from './keyring.ts';
+import type { Call } from '../../base/call.ts';
+import type { Jwks, Keyring } from '../keys/keyring.ts';
 import { changeHead, type ChangeHead, type WatchRevocationsDeps } from './watch-revocations.ts';
 
 export type KeysMessage = { readonly kind: 'keys'; readonly jwks: Jwks } | ({ readonly kind: 'heartbeat' } & ChangeHead);

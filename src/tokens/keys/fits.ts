@@ -1,6 +1,6 @@
 // Which key may be used with which algorithm: one algorithm a key, and none that is too weak.
 import type { KeyObject } from 'node:crypto';
-import type { Algorithm } from './jws.ts';
+import type { Algorithm } from '../jws.ts';
 
 /** RSA keys below this are refused (RFC 7518 §3.3 asks for it); ours are larger. */
 export const MIN_RSA_BITS = 2048;

@@ -1,10 +1,10 @@
 // A device that signs with a key it never shows: a hardware module, a process of its own. When it fails, another key signs instead.
 import type { KeyObject } from 'node:crypto';
-import { type Fault, unavailable } from '../base/fault.ts';
-import type { Clock, Millis } from '../base/time.ts';
-import type { Algorithm } from './jws.ts';
+import { type Fault, unavailable } from '../../base/fault.ts';
+import type { Clock, Millis } from '../../base/time.ts';
+import type { Algorithm } from '../jws.ts';
 import type { Signer, VerificationKey } from './keyring.ts';
-import { signatureHolds } from './signature.ts';
+import { signatureHolds } from '../signature.ts';
 
 /** Port: one private key. It may answer slowly, wrongly or never. */
 export interface SigningDevice {

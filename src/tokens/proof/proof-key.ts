@@ -1,9 +1,9 @@
 // The public key inside a DPoP proof (RFC 9449 §4.2): strictly public, strictly asymmetric, known by its thumbprint.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { base64url, sha256 } from '../base/bytes.ts';
-import { canonicalJson } from '../base/canonical.ts';
-import type { Algorithm } from './jws.ts';
-import { type JsonObject, member } from './strict-json.ts';
+import { base64url, sha256 } from '../../base/bytes.ts';
+import { canonicalJson } from '../../base/canonical.ts';
+import type { Algorithm } from '../jws.ts';
+import { type JsonObject, member } from '../strict-json.ts';
 
 /** The members that make a key (RFC 7638 §3.2), by key type. */
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {

@@ -1,8 +1,8 @@
 // Rotating signing keys: what is due by schedule, the next one by hand, and revoking one whose private half is no longer private.
-import type { Call } from '../base/call.ts';
-import { type AuditEntry, eventOf } from '../base/event.ts';
-import { Fault } from '../base/fault.ts';
-import { days, type Instant, type Millis } from '../base/time.ts';
+import type { Call } from '../../base/call.ts';
+import { type AuditEntry, eventOf } from '../../base/event.ts';
+import { Fault } from '../../base/fault.ts';
+import { days, type Instant, type Millis } from '../../base/time.ts';
 import {
   activated,
   activeOf,
@@ -18,7 +18,7 @@ import {
   type StoredKey,
   wantsKey,
 } from './key-life.ts';
-import { type Revoked, type ToldDeps, told } from './revoke.ts';
+import { type Revoked, type ToldDeps, told } from '../revoke.ts';
 import { type Decision, makeKey, type SigningKeysDeps } from './signing-keys.ts';
 
 export type RotateDeps = Pick<SigningKeysDeps, 'clock' | 'keys' | 'jose' | 'sealer' | 'algorithm' | 'policy' | 'event'> &

@@ -1,11 +1,11 @@
 // Signing keys in use: made once at the first start, loaded by every replica, believed until retired, revoked for good.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { equalBytes } from '../base/bytes.ts';
-import type { AuditEntry } from '../base/event.ts';
-import { Fault } from '../base/fault.ts';
-import type { Sealer } from '../base/sealer.ts';
-import type { Clock, Instant } from '../base/time.ts';
-import type { Algorithm } from './jws.ts';
+import { equalBytes } from '../../base/bytes.ts';
+import type { AuditEntry } from '../../base/event.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Sealer } from '../../base/sealer.ts';
+import type { Clock, Instant } from '../../base/time.ts';
+import type { Algorithm } from '../jws.ts';
 import {
   activeOf,
   type FreshKey,

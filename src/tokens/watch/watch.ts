@@ -1,9 +1,9 @@
 // Those who watch: woken together, ended when their own rights may have changed, let go when they have watched long enough.
-import type { Call } from '../base/call.ts';
-import type { Caller, TenantId } from '../base/caller.ts';
-import { Fault, unavailable } from '../base/fault.ts';
-import { type Clock, type Instant, type Millis, minutes } from '../base/time.ts';
-import type { AppliedChange, ChangeKind, Feed } from '../storage/storage.ts';
+import type { Call } from '../../base/call.ts';
+import type { Caller, TenantId } from '../../base/caller.ts';
+import { Fault, unavailable } from '../../base/fault.ts';
+import { type Clock, type Instant, type Millis, minutes } from '../../base/time.ts';
+import type { AppliedChange, ChangeKind, Feed } from '../../storage/storage.ts';
 
 /** Changes that may take a watcher its right to watch. */
 export const CONCERNING: readonly ChangeKind[] = [

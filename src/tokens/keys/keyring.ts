@@ -1,7 +1,7 @@
 // The keys that verify, and the one that signs: a bounded map in memory, replaced as a whole.
 import type { KeyObject } from 'node:crypto';
-import type { Instant } from '../base/time.ts';
-import type { Algorithm } from './jws.ts';
+import type { Instant } from '../../base/time.ts';
+import type { Algorithm } from '../jws.ts';
 
 /** pending → published → active → retiring → retired. Every state but the first and the last is believed; one key is active. */
 export type KeyState = 'pending' | 'published' | 'active' | 'retiring' | 'retired';

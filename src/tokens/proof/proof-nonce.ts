@@ -1,6 +1,6 @@
 // Nonces of DPoP proofs (RFC 9449 §8): a word for some minutes, the same on every replica, so that no proof is made long before it is used.
-import { base64url, equalBytes, hmacSha256 } from '../base/bytes.ts';
-import { CLOCK_SKEW, type Instant, type Millis, minutes } from '../base/time.ts';
+import { base64url, equalBytes, hmacSha256 } from '../../base/bytes.ts';
+import { CLOCK_SKEW, type Instant, type Millis, minutes } from '../../base/time.ts';
 
 /** For so long a nonce is given out; it counts for as long again. */
 export const NONCE_TURN: Millis = minutes(5);

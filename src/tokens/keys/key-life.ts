@@ -1,6 +1,6 @@
 // The life of signing keys as rules: pending → published → active → retiring → retired. Nobody signs with a key before verifiers know it.
-import type { Instant, Millis } from '../base/time.ts';
-import type { Algorithm } from './jws.ts';
+import type { Instant, Millis } from '../../base/time.ts';
+import type { Algorithm } from '../jws.ts';
 import type { KeyState, PublicJwk } from './keyring.ts';
 
 export interface StoredKey {

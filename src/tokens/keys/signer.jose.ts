@@ -2,9 +2,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPair as generate, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, SignJWT } from 'jose';
-import { Fault } from '../base/fault.ts';
+import { Fault } from '../../base/fault.ts';
 import { fits, MIN_RSA_BITS } from './fits.ts';
-import type { Algorithm } from './jws.ts';
+import type { Algorithm } from '../jws.ts';
 import type { PublicJwk, Signer, VerificationKey } from './keyring.ts';
 
 const generateKeyPair = promisify(generate);

@@ -1,8 +1,8 @@
 // All live revocations, encoded once for all who begin to watch: made in slices, kept while the log still continues it.
-import type { TenantId } from '../base/caller.ts';
-import type { Instant, Millis } from '../base/time.ts';
-import { nextTurn } from '../base/turn.ts';
-import type { LiveMark } from './mirror.ts';
+import type { TenantId } from '../../base/caller.ts';
+import type { Instant, Millis } from '../../base/time.ts';
+import { nextTurn } from '../../base/turn.ts';
+import type { LiveMark } from '../mirror.ts';
 
 /** Live revocations of one kind and detail in one tenant, in columns. */
 export interface Block {

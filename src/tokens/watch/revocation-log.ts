@@ -1,7 +1,7 @@
 // The newest revocations in the order they were heard: one ring for all who watch, each with a position of its own.
-import type { TenantId } from '../base/caller.ts';
-import type { Instant } from '../base/time.ts';
-import type { AppliedChange, ChangeKind } from '../storage/storage.ts';
+import type { TenantId } from '../../base/caller.ts';
+import type { Instant } from '../../base/time.ts';
+import type { AppliedChange, ChangeKind } from '../../storage/storage.ts';
 
 /** Under no tenant: everybody hears of it. */
 export const INSTALLATION: TenantId = '';

@@ -1,9 +1,9 @@
 // Window of the signing keys: list, rotate, revoke.
-import { millisOf, optionalTimestamp } from '../base/proto-time.ts';
-import { seconds } from '../base/time.ts';
-import type { SigningKey, TokenServiceService } from '../gen/securityhub/v1/token.ts';
-import type { Rows } from '../server/rpc/define.ts';
-import type { StoredKey, TokensDoor } from './tokens.ts';
+import { millisOf, optionalTimestamp } from '../../base/proto-time.ts';
+import { seconds } from '../../base/time.ts';
+import type { SigningKey, TokenServiceService } from '../../gen/securityhub/v1/token.ts';
+import type { Rows } from '../../server/rpc/define.ts';
+import type { StoredKey, TokensDoor } from '../tokens.ts';
 
 const keyMessage = (key: StoredKey): SigningKey => ({
   kid: key.kid,

@@ -1,8 +1,8 @@
 // Window of those who watch: revocations and keys as streams, and the head of the feed.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import type { Call } from '../base/call.ts';
-import { durationOf, timestampOf } from '../base/proto-time.ts';
-import { type Millis, minutes, seconds } from '../base/time.ts';
+import type { Call } from '../../base/call.ts';
+import { durationOf, timestampOf } from '../../base/proto-time.ts';
+import { type Millis, minutes, seconds } from '../../base/time.ts';
 import {
   type GetChangeHeadResponse,
   type Heartbeat,
@@ -11,10 +11,10 @@ import {
   type TokenServiceService,
   type WatchKeysResponse,
   type WatchRevocationsResponse,
-} from '../gen/securityhub/v1/token.ts';
-import type { Rows } from '../server/rpc/define.ts';
-import { jwkMessage } from './jwk.rpc.ts';
-import type { ChangeHead, KeysMessage, RevocationsMessage, TokensDoor, WatchEncoding } from './tokens.ts';
+} from '../../gen/securityhub/v1/token.ts';
+import type { Rows } from '../../server/rpc/define.ts';
+import { jwkMessage } from '../keys/jwk.rpc.ts';
+import type { ChangeHead, KeysMessage, RevocationsMessage, TokensDoor, WatchEncoding } from '../tokens.ts';
 
 /** A protobuf Duration ends at 10,000 years; whoever never heard of anything is as old as that. */
 const OLDEST: Millis = 315_576_000_000_000;

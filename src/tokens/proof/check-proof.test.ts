@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
-import { type Fault, unavailable } from '../base/fault.ts';
-import { createMemoryCache } from '../storage/cache.memory.ts';
+import { type Fault, unavailable } from '../../base/fault.ts';
+import { createMemoryCache } from '../../storage/cache.memory.ts';
 import { createCheckProof, type ProofUse } from './check-proof.ts';
 import { createProofNonces, NONCE_TURN } from './proof-nonce.ts';
 import { plainUri } from './proof.ts';
@@ -21,7 +21,7 @@ interface Case {
   readonly expect?: string;
 }
 
-const { cases, good } = JSON.parse(readFileSync(join(import.meta.dirname, '../../test/cases/tokens/dpop.json'), 'utf8')) as {
+const { cases, good } = JSON.parse(readFileSync(join(import.meta.dirname, '../../../test/cases/tokens/dpop.json'), 'utf8')) as {
   readonly cases: readonly Case[];
   readonly good: readonly Case[];
 };

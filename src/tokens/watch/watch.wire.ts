@@ -1,8 +1,8 @@
 // Joins what is watched: the log of revocations, their snapshot, those who watch, to the change feed.
-import { minutes, type Millis } from '../base/time.ts';
-import type { Platform } from '../server/platform.ts';
-import type { Keyring } from './keyring.ts';
-import { type Mirror, WATERMARK_KINDS } from './mirror.ts';
+import { minutes, type Millis } from '../../base/time.ts';
+import type { Platform } from '../../server/platform.ts';
+import type { Keyring } from '../keys/keyring.ts';
+import { type Mirror, WATERMARK_KINDS } from '../mirror.ts';
 import { createRevocationLog } from './revocation-log.ts';
 import { createSnapshots, type SnapshotMark } from './revocation-snapshot.ts';
 import { CONCERNING, createWatchers } from './watch.ts';

@@ -1,17 +1,17 @@
 // Checking a DPoP proof: its signature, the request it was made for, and that it is seen for the first time.
 import type { KeyObject } from 'node:crypto';
-import { boundedMap } from '../base/bounded.ts';
-import type { Payer } from '../base/call.ts';
-import { base64url, sha256 } from '../base/bytes.ts';
-import { lengthPrefixed } from '../base/canonical.ts';
-import { Fault, unavailable } from '../base/fault.ts';
-import { CLOCK_SKEW, type Instant, minutes } from '../base/time.ts';
-import type { Cache } from '../storage/storage.ts';
-import type { Refusal } from './jws.ts';
+import { boundedMap } from '../../base/bounded.ts';
+import type { Payer } from '../../base/call.ts';
+import { base64url, sha256 } from '../../base/bytes.ts';
+import { lengthPrefixed } from '../../base/canonical.ts';
+import { Fault, unavailable } from '../../base/fault.ts';
+import { CLOCK_SKEW, type Instant, minutes } from '../../base/time.ts';
+import type { Cache } from '../../storage/storage.ts';
+import type { Refusal } from '../jws.ts';
 import { importProofKey } from './proof-key.ts';
 import type { ProofNonces } from './proof-nonce.ts';
 import { type Proof, PROOF_LIFE, proofProblem, type ProvenRequest, readProof } from './proof.ts';
-import { signatureHolds } from './signature.ts';
+import { signatureHolds } from '../signature.ts';
 
 /**
  * What a proof is used for. Each use counts once: whoever answers one inbound request may ask for a verdict, a decision and an exchange with

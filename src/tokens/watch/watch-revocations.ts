@@ -1,9 +1,9 @@
 // Watching revocations: a snapshot or what is missing since a number, then everything as it comes, with heartbeats in between.
-import type { Call, MaybePromise } from '../base/call.ts';
-import { type Caller, known, type TenantId } from '../base/caller.ts';
-import { Fault, unavailable } from '../base/fault.ts';
-import type { Clock, Instant, Millis } from '../base/time.ts';
-import type { AppliedChange, Feed } from '../storage/storage.ts';
+import type { Call, MaybePromise } from '../../base/call.ts';
+import { type Caller, known, type TenantId } from '../../base/caller.ts';
+import { Fault, unavailable } from '../../base/fault.ts';
+import type { Clock, Instant, Millis } from '../../base/time.ts';
+import type { AppliedChange, Feed } from '../../storage/storage.ts';
 import { INSTALLATION, type RevocationLog, type Tenants } from './revocation-log.ts';
 import type { Block, Snapshot, Snapshots } from './revocation-snapshot.ts';
 import { behind, HEARTBEAT, type Watcher, type Watchers } from './watch.ts';

@@ -1,9 +1,9 @@
 // A DPoP proof (RFC 9449 §4): what it says, and the rules that make it count. Time, keys and memory are others' affairs.
-import { base64url, sha256 } from '../base/bytes.ts';
-import { CLOCK_SKEW, type Instant, type Millis, seconds } from '../base/time.ts';
-import { type Algorithm, isAlgorithm, parseSegments, type Refusal } from './jws.ts';
+import { base64url, sha256 } from '../../base/bytes.ts';
+import { CLOCK_SKEW, type Instant, type Millis, seconds } from '../../base/time.ts';
+import { type Algorithm, isAlgorithm, parseSegments, type Refusal } from '../jws.ts';
 import { readProofKey } from './proof-key.ts';
-import { type JsonObject, member, strictJsonObject } from './strict-json.ts';
+import { type JsonObject, member, strictJsonObject } from '../strict-json.ts';
 
 /** RFC 9449 §4.2. */
 const PROOF_TYPE = 'dpop+jwt';

@@ -1,6 +1,6 @@
 // A public key as the messages print it.
-import type { Jwk } from '../gen/securityhub/v1/token.ts';
-import type { PublicJwk } from './tokens.ts';
+import type { Jwk } from '../../gen/securityhub/v1/token.ts';
+import type { PublicJwk } from '../tokens.ts';
 
 export const jwkMessage = (jwk: PublicJwk): Jwk => ({
   kty: jwk['kty'] ?? '',

@@ -1,8 +1,8 @@
 // Signing keys in Postgres: public halves in the clear, private halves sealed. One at a time decides what becomes of them.
 import { sql } from 'kysely';
-import { date, instant } from '../storage/instants.ts';
-import type { Database, Tx, WriteInstallation } from '../storage/storage.ts';
-import type { Algorithm } from './jws.ts';
+import { date, instant } from '../../storage/instants.ts';
+import type { Database, Tx, WriteInstallation } from '../../storage/storage.ts';
+import type { Algorithm } from '../jws.ts';
 import type { StoredKey } from './key-life.ts';
 import type { KeyState, PublicJwk } from './keyring.ts';
 import type { SigningKeys } from './signing-keys.ts';

@@ -1,8 +1,8 @@
 // The signing key from files: readable by nobody but its owner, or not used at all.
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { Fault } from '../base/fault.ts';
-import { openToOthers } from '../base/private-file.ts';
+import { Fault } from '../../base/fault.ts';
+import { openToOthers } from '../../base/private-file.ts';
 import type { KeyFiles } from './signing-keys.ts';
 
 const unusable = (name: string, path: string, what: string, cause?: unknown): Fault =>
