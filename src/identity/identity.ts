@@ -13,7 +13,7 @@ import { bootstrap, createSetupToken, redeemSetupToken } from './bootstrap.ts';
 import { createTenant } from './create-tenant.ts';
 import { createUser } from './create-user.ts';
 import { listTenants, listUsers, listWorkloads, subjectIds } from './list.ts';
-import { login } from './login.ts';
+import { login, type LoginPorts } from './login.ts';
 import { createLookUps } from './look-up.ts';
 import type { PasswordPolicy, Passwords } from './password.ts';
 import { deleteWorkload, type EndService, putWorkload } from './put-workload.ts';
@@ -57,6 +57,7 @@ export interface IdentityDeps extends IdentityPorts {
   readonly random: Random;
   readonly clock: Pick<Clock, 'now'>;
   readonly claim: ClaimIdempotency;
+  readonly loginEnded: LoginPorts['loginEnded'];
   readonly refused: (entry: AuditEntry) => void;
   readonly accountSecret: Uint8Array;
   readonly passwords: Passwords;

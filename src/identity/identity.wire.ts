@@ -40,7 +40,7 @@ export const wireIdentity = (
   settings: IdentitySettings,
   ports: IdentityPorts,
 ): IdentityWire => {
-  const { db, random, clock, sealer } = platform;
+  const { db, random, clock, sealer, metrics } = platform;
   const passwords = createPasswordThreads({
     parameters: { memory: config.hashMemory, passes: config.hashPasses, lanes: config.hashLanes },
     threads: config.hashThreads,
@@ -50,9 +50,12 @@ export const wireIdentity = (
   });
   const attempts = createAttempts(db);
   const places = createLoginPlaces(db);
+  const logins = (result: 'success' | 'failure') => metrics.counter('securityhub_logins_total', 'Logins, by how they ended.', { result });
+  const ends = { success: logins('success'), failure: logins('failure') };
   const door = createIdentity({
     ...platform,
     ...ports,
+    loginEnded: (result) => ends[result].inc(),
     refused: (entry) => platform.audit.refused(entry),
     claim: createClaimIdempotency(sealer.derive('idempotency')),
     accountSecret: sealer.derive('login-account'),

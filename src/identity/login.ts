@@ -43,6 +43,8 @@ export interface LoginPorts extends CandidatePorts, AssessPorts {
   readonly openSession: TokensDoor['open'];
   readonly bind: TokensDoor['bind'];
   readonly sessionTerms: TokensDoor['terms'];
+  /** Counts logins that came to their end; an outage is none. */
+  readonly loginEnded: (result: 'success' | 'failure') => void;
   /** Counts a refused login; aggregated, never dropped. */
   readonly refused: (entry: AuditEntry) => void;
 }
@@ -78,6 +80,7 @@ const sourceOf = async (ports: LoginPorts, request: LoginRequest, call: Call): P
 const refuse = (ports: LoginPorts, candidate: Candidate, counted: Counted, address: string, call: Call): Fault => {
   const { account, guess, tenantId, tenantStatus } = candidate;
   const reason = whyNot(candidate, counted);
+  ports.loginEnded('failure');
   ports.refused(
     eventOf(
       call,
@@ -152,6 +155,7 @@ const attempt = (ports: LoginPorts) => {
       };
     });
     if (result === null) throw refuse(ports, candidate, counted, address, call);
+    ports.loginEnded('success');
     return result;
   };
 };

@@ -44,6 +44,12 @@ describe('the log', () => {
     expect(lines.join('')).not.toContain(CANARY);
   });
 
+  it('says nothing of an error that there is not', () => {
+    const { log, lines } = capture();
+    log.warn({ cause: undefined }, 'late');
+    expect(lines.join('')).not.toContain('error');
+  });
+
   it('keeps of an error its name, code, message and frames', () => {
     const { log, last } = capture();
     log.error({ error: Object.assign(new TypeError('no such thing'), { code: 'ENOENT', rows: [CANARY] }) }, 'failed');

@@ -62,7 +62,7 @@ const plain = (value: unknown): unknown => {
 export const scrubFields = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    if (ERRORS.has(name)) out['error'] = errorFields(value);
+    if (ERRORS.has(name)) out['error'] = value === undefined ? undefined : errorFields(value);
     else out[name] = ALLOWED.has(name) ? plain(value) : '[omitted]';
   }
   return out;

@@ -59,6 +59,17 @@ describe('a login', () => {
     ]);
   });
 
+  it('is counted by how it ended', async () => {
+    await newUser(world, home, { username: 'counted' });
+    const ended = async (result: string): Promise<number> =>
+      Number(new RegExp(`^securityhub_logins_total\\{result="${result}"[^}]*\\} (\\d+)$`, 'm').exec(await world.metrics())?.[1] ?? '0');
+    const before = [await ended('success'), await ended('failure')];
+    await login('counted', PASSWORD);
+    await outcome(login('counted', 'wrong'));
+    await outcome(login('nobody at all', 'wrong'));
+    expect([await ended('success'), await ended('failure')]).toEqual([(before[0] ?? 0) + 1, (before[1] ?? 0) + 2]);
+  });
+
   it.each([['ANN'], ['ａｎｎ'], ['ann@example.com'], ['ANN@EXAMPLE.COM']])('finds the account by %s', async (name) => {
     expect(await outcome(login(name, PASSWORD))).toBe('OK');
   });

@@ -12,6 +12,7 @@ import { identityConfig } from '../../../src/identity/identity.config.ts';
 import type { AskedUser, Identity } from '../../../src/identity/identity.ts';
 import { wireIdentity } from '../../../src/identity/identity.wire.ts';
 import type { Field, Slice, Values } from '../../../src/server/config/field.ts';
+import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import type { Service } from '../../../src/server/rpc/define.ts';
 import type { ApiKeys } from '../../../src/api-keys/api-keys.ts';
 import { tokensConfig } from '../../../src/tokens/tokens.config.ts';
@@ -35,6 +36,8 @@ export const PASSWORD = 'correct horse battery';
 
 export interface World {
   readonly platform: TestPlatform;
+  /** What a scraper reads. */
+  readonly metrics: () => Promise<string>;
   readonly identity: Identity;
   readonly apiKeys: ApiKeys;
   readonly authorization: Authorization;
@@ -49,7 +52,8 @@ type Over = Partial<Values<typeof identityConfig>> & { readonly maxLife?: number
 
 /** `like`: a replica of that one, under the same master key. */
 export const createWorld = async (database: FreshDatabase, over: Over = {}, like?: World): Promise<World> => {
-  const own = await createTestPlatform({ database });
+  const metrics = createMetrics('test');
+  const own = await createTestPlatform({ database, metrics });
   const platform: TestPlatform = like === undefined ? own : { ...own, sealer: like.platform.sealer, pager: like.platform.pager };
   const late: { identity?: Identity } = {};
   const identityDoor = (): Identity => late.identity as Identity;
@@ -107,6 +111,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
   await tokens.start();
   return {
     platform,
+    metrics: () => metrics.text(),
     identity: identity.door,
     apiKeys: keys.door,
     authorization,
@@ -116,6 +121,7 @@ export const createWorld = async (database: FreshDatabase, over: Over = {}, like
     async close() {
       await identity.close();
       await platform.stop();
+      metrics.close();
     },
   };
 };

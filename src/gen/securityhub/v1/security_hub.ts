@@ -2987,7 +2987,7 @@ export const SecurityHubService = {
   },
   /**
    * May this subject do this to that? Decided on live rights, capped by the token's scopes and delegation.
-   * Callers: anyone known about itself; authz:check about others.
+   * Callers: anyone known about itself; workloads about anyone, on the resource types of their entry; authz:check about others.
    * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's),
    * SUBJECT_SUSPENDED, TENANT_SUSPENDED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token
    * ValidateToken's reasons.
@@ -3009,7 +3009,7 @@ export const SecurityHubService = {
   },
   /**
    * Many checks on one snapshot and one instant, answered in order. A bad check fails alone; a bad request fails whole.
-   * Callers: anyone known about itself; authz:check about others.
+   * Callers: anyone known about itself; workloads about anyone, on the resource types of their entry; authz:check about others.
    * Reasons: CheckPermission's; those about one check stand in its result, SUBJECT_REQUIRED and RESOURCE_TYPE_UNKNOWN too.
    * Retry: safe.
    */
@@ -3024,7 +3024,7 @@ export const SecurityHubService = {
   },
   /**
    * Encrypts with a key of the tenant. The ciphertext names its key and version; context and associated data are authenticated, not stored.
-   * Callers: encryption_key:encrypt on the key; workloads, the keys of their entry.
+   * Callers: encryption_key:encrypt on the key; a workload needs it in its entry, and the key as well.
    * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN,
    * QUOTA_EXCEEDED (the default key would be one too many), KEY_ROTATING (UNAVAILABLE, try again).
    * Retry: safe; each call answers another ciphertext.
@@ -3040,7 +3040,7 @@ export const SecurityHubService = {
   },
   /**
    * Decrypts what Encrypt answered, given the same context and associated data. Every call is audited before it is answered.
-   * Callers: encryption_key:decrypt on the key; workloads, the keys of their entry.
+   * Callers: encryption_key:decrypt on the key; a workload needs it in its entry, and the key as well.
    * Reasons: DECRYPTION_FAILED (anything that does not open, one answer for all), KEY_NOT_USABLE (the own tenant's key is disabled or
    * destroyed), KEY_FORBIDDEN (a workload's entry does not list the key), AUDIT_UNAVAILABLE.
    * Retry: safe.
@@ -3093,7 +3093,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
   validateToken: handleUnaryCall<ValidateTokenRequest, ValidateTokenResponse>;
   /**
    * May this subject do this to that? Decided on live rights, capped by the token's scopes and delegation.
-   * Callers: anyone known about itself; authz:check about others.
+   * Callers: anyone known about itself; workloads about anyone, on the resource types of their entry; authz:check about others.
    * Reasons, in the answer: ALLOWED, DENIED_EXPLICIT, DENIED_TENANT, DENIED_DEFAULT, SUBJECT_UNKNOWN (also for a foreign tenant's),
    * SUBJECT_SUSPENDED, TENANT_SUSPENDED, SCOPE_MISSING, PERMISSION_MISSING (beyond an API key's own list), and for a token
    * ValidateToken's reasons.
@@ -3105,14 +3105,14 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
   checkPermission: handleUnaryCall<CheckPermissionRequest, CheckPermissionResponse>;
   /**
    * Many checks on one snapshot and one instant, answered in order. A bad check fails alone; a bad request fails whole.
-   * Callers: anyone known about itself; authz:check about others.
+   * Callers: anyone known about itself; workloads about anyone, on the resource types of their entry; authz:check about others.
    * Reasons: CheckPermission's; those about one check stand in its result, SUBJECT_REQUIRED and RESOURCE_TYPE_UNKNOWN too.
    * Retry: safe.
    */
   batchCheck: handleUnaryCall<BatchCheckRequest, BatchCheckResponse>;
   /**
    * Encrypts with a key of the tenant. The ciphertext names its key and version; context and associated data are authenticated, not stored.
-   * Callers: encryption_key:encrypt on the key; workloads, the keys of their entry.
+   * Callers: encryption_key:encrypt on the key; a workload needs it in its entry, and the key as well.
    * Reasons: KEY_NOT_FOUND, KEY_NOT_USABLE, KEY_FORBIDDEN (a workload's entry does not list the key), ALGORITHM_UNKNOWN,
    * QUOTA_EXCEEDED (the default key would be one too many), KEY_ROTATING (UNAVAILABLE, try again).
    * Retry: safe; each call answers another ciphertext.
@@ -3120,7 +3120,7 @@ export interface SecurityHubServer extends UntypedServiceImplementation {
   encrypt: handleUnaryCall<EncryptRequest, EncryptResponse>;
   /**
    * Decrypts what Encrypt answered, given the same context and associated data. Every call is audited before it is answered.
-   * Callers: encryption_key:decrypt on the key; workloads, the keys of their entry.
+   * Callers: encryption_key:decrypt on the key; a workload needs it in its entry, and the key as well.
    * Reasons: DECRYPTION_FAILED (anything that does not open, one answer for all), KEY_NOT_USABLE (the own tenant's key is disabled or
    * destroyed), KEY_FORBIDDEN (a workload's entry does not list the key), AUDIT_UNAVAILABLE.
    * Retry: safe.
