@@ -18,6 +18,7 @@ import { createProofNonces } from './proof/proof-nonce.ts';
 import type { RefreshKeys } from './refresh-token.ts';
 import { keepKeys, listKeys, revokeKey, type RotateDeps, rotateKey } from './keys/rotate-keys.ts';
 import { sessionStore } from './sessions.postgres.ts';
+import type { SessionPlace } from './sessions.ts';
 import { signatureHolds } from './signature.ts';
 import * as jose from './keys/signer.jose.ts';
 import type { SigningDevice } from './keys/signing-device.ts';
@@ -202,7 +203,11 @@ export const wireTokens = (
     async () => {
       while ((await db.jobs((tx) => families.sweep(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
       // Not before their last access token is over: who ends a session that has ended writes no watermark.
-      while ((await db.jobs((tx) => sessionStore.endIdle(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
+      const idleBefore = clock.now() - longest;
+      for (let at: SessionPlace | null = { tenantId: '', sessionId: '' }; at !== null; ) {
+        const after: SessionPlace = at;
+        at = await db.jobs((tx) => sessionStore.endIdle(tx, idleBefore, after, SWEEP_ROWS));
+      }
     },
     true,
   );
