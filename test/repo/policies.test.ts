@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { KINDS } from '../../src/authorization/policy/document.ts';
 import { readPolicies } from '../../src/authorization/policy/read-policies.ts';
+import { runSuite } from '../../src/authorization/policy/run-suite.ts';
 import { atOnce } from '../../src/authorization/policy/slices.ts';
+import { readSource } from '../../src/authorization/policy/source.yaml.ts';
+import { readSuite, type Suite } from '../../src/authorization/policy/suite.ts';
 import { buildSnapshot } from '../../src/authorization/snapshot.ts';
 import { readType } from '../../src/authorization/put-resource-type.ts';
 
@@ -19,5 +22,16 @@ describe('docs/policies.md', () => {
     const { policies, problems } = atOnce(readPolicies(sources, { installation: false, ...snapshot }));
     expect(problems).toEqual([]);
     expect(new Set(policies.map(({ document }) => document.kind))).toEqual(new Set(KINDS));
+  });
+
+  it('shows tests that this very set passes', () => {
+    const [, text = ''] = /```\n(apiVersion: [^`]*\nkind: PolicyTests\n[^`]*)```/.exec(page) ?? [];
+    const [document] = readSource(text);
+    if (document === undefined || 'message' in document) throw new Error('no suite');
+    const { suite, problems } = readSuite(document.node, 0);
+    expect(problems).toEqual([]);
+    const run = runSuite(suite as Suite, [{ name: 'invoices.yaml', content: examples.join('\n---\n') }]);
+    expect([run.problems, run.results.flatMap(({ differences }) => differences)]).toEqual([[], []]);
+    expect(run.results.length).toBeGreaterThan(3);
   });
 });
