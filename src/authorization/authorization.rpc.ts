@@ -113,7 +113,7 @@ export const authorizationServices = (
           const role = required('role', request.role);
           const draft = { ...role, constraints: constraintsFrom('role.constraints', role.constraints) };
           const { result, revision } = await door.putRole(tenantId, draft, call);
-          return { role: printRole(result), revision };
+          return { role: printRole(result.role), revision, undeclaredTypes: [...result.undeclared] };
         },
       },
       listRoles: {

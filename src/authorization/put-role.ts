@@ -9,10 +9,18 @@ import { requireLift, requireRolesHeld } from './escalation.ts';
 import { requireExclusive, requireRoom } from './exclusive.ts';
 import { keepingAnOwner } from './owners.ts';
 import { type RoleDraft, readRole } from './read-role.ts';
+import { parsePermission } from './permission.ts';
+import type { ResourceType } from './resource-type.ts';
 import { constraintsOf, type Role, ringOf } from './role.ts';
-import { isBuiltInRole, roleLookup } from './snapshot.ts';
+import { isBuiltInRole, roleLookup, typeLookup } from './snapshot.ts';
 
 export type { RoleDraft } from './read-role.ts';
+
+export interface PutRole {
+  readonly role: Role;
+  /** Types that its permissions name and nobody has declared: a slip, or declared later. */
+  readonly undeclared: readonly string[];
+}
 
 export interface RoleChanges {
   /**
@@ -20,13 +28,19 @@ export interface RoleChanges {
    * hold it already; INVALID_ARGUMENT / ROLE_NOT_FOUND (inherited, excluded), ROLE_CYCLE;
    * PERMISSION_DENIED / ESCALATION when the old or the new role holds more than the caller.
    */
-  putRole(tenantId: TenantId, role: RoleDraft, call: Call): Promise<Changed<Role>>;
+  putRole(tenantId: TenantId, role: RoleDraft, call: Call): Promise<Changed<PutRole>>;
   /** With its assignments. NOT_FOUND / ROLE_NOT_FOUND; FAILED_PRECONDITION / ROLE_BUILT_IN, ROLE_IN_USE when others inherit it. */
   deleteRole(tenantId: TenantId, name: string, call: Call): Promise<Changed<null>>;
 }
 
 /** A snapshot is read whole: this bounds it. */
 const ROLES_MAX = 1000;
+
+const undeclaredIn = ({ permissions }: Role, types: readonly ResourceType[]): readonly string[] => {
+  const known = typeLookup(types);
+  const named = new Set(permissions.flatMap((text) => parsePermission(text)?.type ?? []));
+  return [...named].filter((type) => type !== '*' && known(type) === undefined).sort();
+};
 
 const builtIn = (name: string): Fault =>
   new Fault('FAILED_PRECONDITION', 'ROLE_BUILT_IN', 'built-in roles cannot be changed', { meta: { role: name } });
@@ -63,7 +77,7 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
       const limited = same ? [] : limitsOf({ watermarkUntil }, tenantId, { type: 'group', id: '' }, [role.name], after);
       const { name: _name, description: _description, builtIn: _builtIn, ...details } = role;
       return {
-        result: role,
+        result: { role, undeclared: undeclaredIn(role, types) },
         changes: [changeOf('role', tenantId, role.name), ...limited],
         events: [eventOf(call, tenantId, 'role.put', `role:${role.name}`, { details })],
       };

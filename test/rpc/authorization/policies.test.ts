@@ -108,6 +108,31 @@ describe('applying policies', () => {
     });
   });
 
+  it('lists them by kind and by category, and says of each its layer', async () => {
+    await wipe();
+    const document = (kind: string, name: string, category: string, spec: object) =>
+      JSON.stringify({ apiVersion: 'securityhub/v1', kind, metadata: { name, category }, spec });
+    const rules = [{ name: 'r', effect: 'deny', actions: ['shred'] }];
+    await apply(
+      files(
+        document('ResourcePolicy', 'ledger', 'finance', { resource: 'invoices', rules }),
+        document('SecurityPolicy', 'baseline', 'finance', { rules }),
+        document('SecurityPolicy', 'people', 'hr', { rules }),
+      ),
+    );
+    const listed = async (over: object) =>
+      (await world.call<proto.ListPoliciesResponse>('ListPolicies', named('', over), owner)).policies.map(
+        ({ name, kind, category, layer }) => [name, kind, category, layer].join(' '),
+      );
+    expect(await listed({ category: 'finance' })).toEqual([
+      'baseline SecurityPolicy finance tenant',
+      'ledger ResourcePolicy finance resource_type',
+    ]);
+    expect(await listed({ kind: 'SecurityPolicy' })).toEqual(['baseline SecurityPolicy finance tenant', 'people SecurityPolicy hr tenant']);
+    expect(await listed({ kind: 'SecurityPolicy', category: 'hr' })).toEqual(['people SecurityPolicy hr tenant']);
+    expect(await listed({ category: 'none' })).toEqual([]);
+  });
+
   it('keeps what it does not name, and with prune deletes it', async () => {
     await wipe();
     await apply(files(policy('one'), policy('two')));

@@ -71,6 +71,14 @@ describe('a role', () => {
     expect(stored?.permissions).toEqual(['*:*', 'a:x', 'b:x']);
   });
 
+  it('may speak of types that nobody has declared yet, and is told which', async () => {
+    const put = (...permissions: string[]) =>
+      world.call<proto.PutRoleResponse>('PutRole', role('early', ['*:read', 'users:read', ...permissions]), owner);
+    expect((await put('shipmnts:read', 'parcels:*')).undeclaredTypes).toEqual(['parcels', 'shipmnts']);
+    await world.call('PutResourceType', typeOf('parcels'), owner);
+    expect((await put('parcels:*')).undeclaredTypes).toEqual([]);
+  });
+
   it('takes its assignments with it', async () => {
     await world.call('PutRole', role('passing', ['audit:read']), owner);
     await world.call('AssignRole', assignment('usr_plain', 'passing'), owner);

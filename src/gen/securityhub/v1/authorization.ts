@@ -291,6 +291,11 @@ export interface PutRoleResponse {
     | undefined;
   /** Number of this change. */
   revision: number;
+  /**
+   * Resource types that its permissions name and nobody has declared, built-in ones aside: a slip of the pen, or to be declared. Checks of
+   * them answer RESOURCE_TYPE_UNKNOWN until then.
+   */
+  undeclaredTypes: string[];
 }
 
 /** Asks for a page of roles. */
@@ -2765,7 +2770,7 @@ export const PutRoleRequest: MessageFns<PutRoleRequest> = {
 };
 
 function createBasePutRoleResponse(): PutRoleResponse {
-  return { role: undefined, revision: 0 };
+  return { role: undefined, revision: 0, undeclaredTypes: [] };
 }
 
 export const PutRoleResponse: MessageFns<PutRoleResponse> = {
@@ -2775,6 +2780,9 @@ export const PutRoleResponse: MessageFns<PutRoleResponse> = {
     }
     if (message.revision !== 0) {
       writer.uint32(16).uint64(message.revision);
+    }
+    for (const v of message.undeclaredTypes) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -2808,6 +2816,14 @@ export const PutRoleResponse: MessageFns<PutRoleResponse> = {
             message.revision = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.undeclaredTypes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2827,6 +2843,7 @@ export const PutRoleResponse: MessageFns<PutRoleResponse> = {
     const message = createBasePutRoleResponse();
     message.role = (object.role !== undefined && object.role !== null) ? Role.fromPartial(object.role) : undefined;
     message.revision = object.revision ?? 0;
+    message.undeclaredTypes = object.undeclaredTypes?.map((e) => e) || [];
     return message;
   },
 };
