@@ -106,6 +106,10 @@ export const authorizationServices = (
           return { resourceTypes: items.map(printType), nextPageToken };
         },
       },
+      getAuthorizationStatistics: {
+        ...reading('authz:read'),
+        handle: (request, call) => door.statistics(tenantOf(call.caller, request.tenantId, ACROSS), call.now),
+      },
       putRole: {
         ...changing('users:roles'),
         async handle(request, call) {

@@ -36,6 +36,7 @@ import type { Subject } from './subject.ts';
 import type { Ruling } from './ruling.ts';
 import { NOWHERE, type Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { StatisticsStore } from './statistics.ts';
 
 export type { KeyedMask } from './access/access.ts';
 export type { RowQuestion } from './access/row.ts';
@@ -65,6 +66,7 @@ export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
   readonly groups: Groups;
   readonly delegations: Delegations;
   readonly candidates: Candidates;
+  readonly counts: StatisticsStore;
   readonly resources: ResourceStore;
   readonly subjectsKnown: Subjects;
   readonly write: Write;
@@ -131,6 +133,8 @@ export interface Authorization
   mayGive(caller: Caller, tenantId: TenantId, roles: readonly string[]): MaybePromise<void>;
   /** Was anything given to a subject whose id begins so, by rows or by policies? */
   someoneUnder(tenantId: TenantId, prefix: string): Promise<boolean>;
+  /** From the database. */
+  statistics: StatisticsStore['count'];
   /** Roles given directly and in force, from the database; users without any are left out. */
   rolesOf(tenantId: TenantId, userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
@@ -217,6 +221,7 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     ...createClearanceChanges(changing),
     ...createForgetting(changing),
     ...createLists(deps),
+    statistics: (tenantId, now) => deps.counts.count(tenantId, now),
     ...createResources({ ...deps, store: deps.resources, snapshot: settled }),
     ...createWhoCan({ ...deps, resolve, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
     permissionsOf: async (tenantId, subject, resourceType, now) => {

@@ -19,6 +19,7 @@ import { createPolicySet } from './policy/policy-set.ts';
 import { createPolicies } from './policy/policy.ts';
 import { policyRows } from './policy/policy.rpc.ts';
 import { postgresCandidates } from './candidates.postgres.ts';
+import { postgresStatistics } from './statistics.postgres.ts';
 import { listingRows } from './listing.rpc.ts';
 import { postgresDelegations } from './delegations.postgres.ts';
 import { postgresGroups } from './groups.postgres.ts';
@@ -137,6 +138,7 @@ export const wireAuthorization = (
     groups: postgresGroups(db),
     delegations: postgresDelegations(db),
     candidates: postgresCandidates(db),
+    counts: postgresStatistics(db),
     resources: postgresResources(db),
     snapshots,
     subjects,

@@ -42,6 +42,7 @@ export const IDEMPOTENT: readonly string[] = [
   'securityhub.v1.AuthorizationService/PutResources',
   'securityhub.v1.AuthorizationService/DeleteResources',
   'securityhub.v1.AuthorizationService/ListResources',
+  'securityhub.v1.AuthorizationService/GetAuthorizationStatistics',
   'securityhub.v1.CertificateService/RevokeCertificate',
   'securityhub.v1.CertificateService/ListCertificates',
   'securityhub.v1.CertificateService/GetTrustBundle',

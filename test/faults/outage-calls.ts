@@ -335,6 +335,7 @@ export const outageCalls = ({ caller, workloads, world, supplies, cold, probes, 
   plain(Authorization.listResourceTypes, {});
   plain(Authorization.putRole, { role: Role.fromPartial({ name: 'clerk', permissions: ['conversations:read'] }) });
   plain(Authorization.listRoles, {});
+  plain(Authorization.getAuthorizationStatistics, {});
   plain(Authorization.deleteRole, { name: `gone-${run}` });
   plain(Authorization.assignRole, { subject, role: 'developer' });
   plain(Authorization.unassignRole, { subject, role: 'manager' });

@@ -231,6 +231,7 @@ export const REQUESTS: Readonly<Record<string, Build>> = {
     role: { name: unique, permissions: ['conversations:read'] },
   }),
   [`${V1}.AuthorizationService/ListRoles`]: ofTenant,
+  [`${V1}.AuthorizationService/GetAuthorizationStatistics`]: ofTenant,
   [`${V1}.AuthorizationService/DeleteRole`]: async (given) => ({ ...given.tenant, name: await newRole(given) }),
   [`${V1}.AuthorizationService/AssignRole`]: async (given) => ({ ...given.tenant, subject: await subject(given), role: 'viewer' }),
   [`${V1}.AuthorizationService/UnassignRole`]: async (given) => ({ ...given.tenant, subject: await subject(given), role: 'viewer' }),

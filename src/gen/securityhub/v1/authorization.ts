@@ -1230,6 +1230,50 @@ export interface EnforceDataAccessResponse {
   staleness: Duration | undefined;
 }
 
+/** Names a tenant. */
+export interface GetAuthorizationStatisticsRequest {
+  /** Tenant; empty = the caller's. */
+  tenantId: string;
+}
+
+/** How much there is of everything. What has ended or is built in is not counted. */
+export interface GetAuthorizationStatisticsResponse {
+  /** Roles of the tenant's own. */
+  roles: number;
+  /** Resource types of the tenant's own. */
+  resourceTypes: number;
+  /** Registered resources. */
+  resources: number;
+  /** Groups. */
+  groups: number;
+  /** Memberships in them. */
+  memberships: number;
+  /** Roles given to users, services and groups. */
+  assignments: number;
+  /** Permissions granted one by one. */
+  grants: number;
+  /** Permissions denied. */
+  denies: number;
+  /** Delegations. */
+  delegations: number;
+  /** Policies of the active set. */
+  policies: number;
+  /** Direct holders of each role, a group counted as one; at most a hundred roles, those of the most holders. */
+  holders: { [key: string]: number };
+  /** Recorded decisions of the last 24 hours, by reason code. */
+  decisions: { [key: string]: number };
+}
+
+export interface GetAuthorizationStatisticsResponse_HoldersEntry {
+  key: string;
+  value: number;
+}
+
+export interface GetAuthorizationStatisticsResponse_DecisionsEntry {
+  key: string;
+  value: number;
+}
+
 function createBaseSubjectRef(): SubjectRef {
   return { type: "", id: "" };
 }
@@ -9201,6 +9245,445 @@ export const EnforceDataAccessResponse: MessageFns<EnforceDataAccessResponse> = 
   },
 };
 
+function createBaseGetAuthorizationStatisticsRequest(): GetAuthorizationStatisticsRequest {
+  return { tenantId: "" };
+}
+
+export const GetAuthorizationStatisticsRequest: MessageFns<GetAuthorizationStatisticsRequest> = {
+  encode(message: GetAuthorizationStatisticsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAuthorizationStatisticsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAuthorizationStatisticsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetAuthorizationStatisticsRequest>, I>>(
+    base?: I,
+  ): GetAuthorizationStatisticsRequest {
+    return GetAuthorizationStatisticsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetAuthorizationStatisticsRequest>, I>>(
+    object: I,
+  ): GetAuthorizationStatisticsRequest {
+    const message = createBaseGetAuthorizationStatisticsRequest();
+    message.tenantId = object.tenantId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetAuthorizationStatisticsResponse(): GetAuthorizationStatisticsResponse {
+  return {
+    roles: 0,
+    resourceTypes: 0,
+    resources: 0,
+    groups: 0,
+    memberships: 0,
+    assignments: 0,
+    grants: 0,
+    denies: 0,
+    delegations: 0,
+    policies: 0,
+    holders: {},
+    decisions: {},
+  };
+}
+
+export const GetAuthorizationStatisticsResponse: MessageFns<GetAuthorizationStatisticsResponse> = {
+  encode(message: GetAuthorizationStatisticsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.roles !== 0) {
+      writer.uint32(8).uint64(message.roles);
+    }
+    if (message.resourceTypes !== 0) {
+      writer.uint32(16).uint64(message.resourceTypes);
+    }
+    if (message.resources !== 0) {
+      writer.uint32(24).uint64(message.resources);
+    }
+    if (message.groups !== 0) {
+      writer.uint32(32).uint64(message.groups);
+    }
+    if (message.memberships !== 0) {
+      writer.uint32(40).uint64(message.memberships);
+    }
+    if (message.assignments !== 0) {
+      writer.uint32(48).uint64(message.assignments);
+    }
+    if (message.grants !== 0) {
+      writer.uint32(56).uint64(message.grants);
+    }
+    if (message.denies !== 0) {
+      writer.uint32(64).uint64(message.denies);
+    }
+    if (message.delegations !== 0) {
+      writer.uint32(72).uint64(message.delegations);
+    }
+    if (message.policies !== 0) {
+      writer.uint32(80).uint64(message.policies);
+    }
+    globalThis.Object.entries(message.holders).forEach(([key, value]: [string, number]) => {
+      GetAuthorizationStatisticsResponse_HoldersEntry.encode({ key: key as any, value }, writer.uint32(90).fork())
+        .join();
+    });
+    globalThis.Object.entries(message.decisions).forEach(([key, value]: [string, number]) => {
+      GetAuthorizationStatisticsResponse_DecisionsEntry.encode({ key: key as any, value }, writer.uint32(98).fork())
+        .join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAuthorizationStatisticsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAuthorizationStatisticsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.roles = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.resourceTypes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.resources = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.groups = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.memberships = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.assignments = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.grants = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.denies = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.delegations = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.policies = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = GetAuthorizationStatisticsResponse_HoldersEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.holders[entry11.key] = entry11.value;
+            }
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            const entry12 = GetAuthorizationStatisticsResponse_DecisionsEntry.decode(reader, reader.uint32());
+            if (entry12.value !== undefined) {
+              message.decisions[entry12.key] = entry12.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetAuthorizationStatisticsResponse>, I>>(
+    base?: I,
+  ): GetAuthorizationStatisticsResponse {
+    return GetAuthorizationStatisticsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetAuthorizationStatisticsResponse>, I>>(
+    object: I,
+  ): GetAuthorizationStatisticsResponse {
+    const message = createBaseGetAuthorizationStatisticsResponse();
+    message.roles = object.roles ?? 0;
+    message.resourceTypes = object.resourceTypes ?? 0;
+    message.resources = object.resources ?? 0;
+    message.groups = object.groups ?? 0;
+    message.memberships = object.memberships ?? 0;
+    message.assignments = object.assignments ?? 0;
+    message.grants = object.grants ?? 0;
+    message.denies = object.denies ?? 0;
+    message.delegations = object.delegations ?? 0;
+    message.policies = object.policies ?? 0;
+    message.holders = (globalThis.Object.entries(object.holders ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.decisions = (globalThis.Object.entries(object.decisions ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseGetAuthorizationStatisticsResponse_HoldersEntry(): GetAuthorizationStatisticsResponse_HoldersEntry {
+  return { key: "", value: 0 };
+}
+
+export const GetAuthorizationStatisticsResponse_HoldersEntry: MessageFns<
+  GetAuthorizationStatisticsResponse_HoldersEntry
+> = {
+  encode(
+    message: GetAuthorizationStatisticsResponse_HoldersEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAuthorizationStatisticsResponse_HoldersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAuthorizationStatisticsResponse_HoldersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetAuthorizationStatisticsResponse_HoldersEntry>, I>>(
+    base?: I,
+  ): GetAuthorizationStatisticsResponse_HoldersEntry {
+    return GetAuthorizationStatisticsResponse_HoldersEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetAuthorizationStatisticsResponse_HoldersEntry>, I>>(
+    object: I,
+  ): GetAuthorizationStatisticsResponse_HoldersEntry {
+    const message = createBaseGetAuthorizationStatisticsResponse_HoldersEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetAuthorizationStatisticsResponse_DecisionsEntry(): GetAuthorizationStatisticsResponse_DecisionsEntry {
+  return { key: "", value: 0 };
+}
+
+export const GetAuthorizationStatisticsResponse_DecisionsEntry: MessageFns<
+  GetAuthorizationStatisticsResponse_DecisionsEntry
+> = {
+  encode(
+    message: GetAuthorizationStatisticsResponse_DecisionsEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAuthorizationStatisticsResponse_DecisionsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAuthorizationStatisticsResponse_DecisionsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetAuthorizationStatisticsResponse_DecisionsEntry>, I>>(
+    base?: I,
+  ): GetAuthorizationStatisticsResponse_DecisionsEntry {
+    return GetAuthorizationStatisticsResponse_DecisionsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetAuthorizationStatisticsResponse_DecisionsEntry>, I>>(
+    object: I,
+  ): GetAuthorizationStatisticsResponse_DecisionsEntry {
+    const message = createBaseGetAuthorizationStatisticsResponse_DecisionsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
 /**
  * Administers rights. Every change is felt by all replicas within two seconds; pass its revision as min_policy_revision to be sure.
  *
@@ -9813,6 +10296,25 @@ export const AuthorizationServiceService = {
       Buffer.from(ListResourcesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListResourcesResponse => ListResourcesResponse.decode(value),
   },
+  /**
+   * Counts what a tenant has: roles, types, groups, assignments, grants, denies, loans, policies; and what was decided lately.
+   * Callers: authz:read.
+   * Reasons: PERMISSION_MISSING.
+   * Retry: safe.
+   */
+  getAuthorizationStatistics: {
+    path: "/securityhub.v1.AuthorizationService/GetAuthorizationStatistics" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetAuthorizationStatisticsRequest): Buffer =>
+      Buffer.from(GetAuthorizationStatisticsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetAuthorizationStatisticsRequest =>
+      GetAuthorizationStatisticsRequest.decode(value),
+    responseSerialize: (value: GetAuthorizationStatisticsResponse): Buffer =>
+      Buffer.from(GetAuthorizationStatisticsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetAuthorizationStatisticsResponse =>
+      GetAuthorizationStatisticsResponse.decode(value),
+  },
 } as const;
 
 export interface AuthorizationServiceServer extends UntypedServiceImplementation {
@@ -10088,6 +10590,13 @@ export interface AuthorizationServiceServer extends UntypedServiceImplementation
    * Retry: safe.
    */
   listResources: handleUnaryCall<ListResourcesRequest, ListResourcesResponse>;
+  /**
+   * Counts what a tenant has: roles, types, groups, assignments, grants, denies, loans, policies; and what was decided lately.
+   * Callers: authz:read.
+   * Reasons: PERMISSION_MISSING.
+   * Retry: safe.
+   */
+  getAuthorizationStatistics: handleUnaryCall<GetAuthorizationStatisticsRequest, GetAuthorizationStatisticsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
