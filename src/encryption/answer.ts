@@ -1,28 +1,21 @@
 // Answers of Encrypt and Decrypt as bytes: their content is copied once, and what they say of the key is encoded once a key.
+import { sizeOfVarint, tagOf, varint } from '../base/wire-bytes.ts';
 import { DecryptResponse, EncryptResponse } from '../gen/securityhub/v1/security_hub.ts';
 import type { Decrypted, Encrypted } from './encryption.ts';
 import type { EncryptionKey } from './key.ts';
 
-/** Field 1 of both, length-delimited. */
-const CONTENT = 0x0a;
+/** Field 1 of both. */
+const CONTENT = tagOf(1, 2);
 const NOTHING = Buffer.alloc(0);
-
-const sizeOfLength = (length: number): number => {
-  let size = 1;
-  for (let rest = length; rest > 0x7f; rest >>>= 7) size += 1;
-  return size;
-};
 
 /** Content first, then the other fields: as they would be encoded together. */
 const withContent = (content: Buffer, others: Uint8Array): Buffer => {
   const { length } = content;
   // An empty field is left out (proto3).
   if (length === 0) return Buffer.from(others);
-  const out = Buffer.allocUnsafe(1 + sizeOfLength(length) + length + others.length);
-  let at = out.writeUInt8(CONTENT, 0);
-  let rest = length;
-  for (; rest > 0x7f; rest >>>= 7) at = out.writeUInt8((rest & 0x7f) | 0x80, at);
-  at = out.writeUInt8(rest, at);
+  const out = Buffer.allocUnsafe(1 + sizeOfVarint(length) + length + others.length);
+  out[0] = CONTENT;
+  const at = varint(out, length, 1);
   out.set(content, at);
   out.set(others, at + length);
   return out;

@@ -5,7 +5,7 @@ import type { Ruling } from '../../authorization/authorization.ts';
 import type { Instant, Millis } from '../../base/time.ts';
 import type { DecisionIds } from '../check-permission/id.ts';
 import { effectOf } from '../check-permission/answer.ts';
-import { instant, tagOf, varint } from '../wire-bytes.ts';
+import { instant, sizeOfVarint, tagOf, varint } from '../../base/wire-bytes.ts';
 
 const RESULTS = (1 << 3) | 2;
 const ID = (1 << 3) | 2;
@@ -33,8 +33,6 @@ const bytesOf = (ruling: Ruling): Uint8Array => {
   encoded.set(ruling, bytes);
   return bytes;
 };
-
-const varintLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4);
 
 export interface ResultWriter {
   add(id: string, ruling: Ruling): void;
@@ -88,7 +86,7 @@ export const createResultWriter = (count: number, decisionIds: DecisionIds): Res
     add(id, ruling) {
       const middle = bytesOf(ruling);
       const idLength = Buffer.byteLength(id);
-      const size = (idLength === 0 ? 0 : 1 + varintLength(idLength) + idLength) + middle.length + 2 + decisionIds.length;
+      const size = (idLength === 0 ? 0 : 1 + sizeOfVarint(idLength) + idLength) + middle.length + 2 + decisionIds.length;
       const end = at + 6 + size;
       if (end > buffer.length) buffer = Buffer.concat([buffer.subarray(0, at)], Math.max(end, buffer.length * 2));
       buffer[at++] = RESULTS;

@@ -5,7 +5,7 @@ import type { Ruling } from '../../authorization/authorization.ts';
 import type { Instant, Millis } from '../../base/time.ts';
 import { Effect } from '../../gen/securityhub/v1/authorization.ts';
 import type { DecisionIds } from './id.ts';
-import { instant, tagOf, text, varint } from '../wire-bytes.ts';
+import { instant, tagOf, text, varint } from '../../base/wire-bytes.ts';
 
 export const effectOf = ({ allowed, stepUp }: Ruling): Effect =>
   allowed ? Effect.EFFECT_ALLOW : stepUp === true ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;

@@ -2,7 +2,7 @@
 import { ValidateTokenResponse } from '../../gen/securityhub/v1/security_hub.ts';
 import type { Moment } from './moment.ts';
 import type { Reason } from '../verdict.ts';
-import { instant, tagOf, varint } from '../wire-bytes.ts';
+import { instant, tagOf, varint } from '../../base/wire-bytes.ts';
 
 /** A response with nothing in it. */
 export const emptyResponse = (): ValidateTokenResponse => ({

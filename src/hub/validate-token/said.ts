@@ -4,7 +4,7 @@ import type { ValidateTokenResponse } from '../../gen/securityhub/v1/security_hu
 import { Claims, LiveSubject } from '../../gen/securityhub/v1/token.ts';
 import { encodeStill, MOMENT_BYTES, type Still, stillOf, writeMoment } from './answer.ts';
 import type { Moment } from './moment.ts';
-import { instant, tagOf, text, varint } from '../wire-bytes.ts';
+import { instant, tagOf, text, varint } from '../../base/wire-bytes.ts';
 
 /** What sets a token apart from others of which otherwise the same is said: never encoded twice, never kept encoded. */
 export interface Own {

@@ -3,6 +3,10 @@
 /** Tag of a field: wire type 0 is a varint, 2 is bytes with a length. */
 export const tagOf = (field: number, wire: 0 | 2): number => (field << 3) | wire;
 
+/** How many bytes a varint takes. */
+export const sizeOfVarint = (value: number): number =>
+  value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 3 + sizeOfVarint(Math.floor(value / 0x200000));
+
 /** A varint of up to 2^53 at `at`; the position after it. */
 export const varint = (bytes: Buffer, value: number, at: number): number => {
   let rest = value;
