@@ -99,6 +99,10 @@ export const lacks = (caller: Caller, permission: string): Fault =>
       })
     : new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', `this call needs the permission ${permission}`, { meta: { permission } });
 
+/** Is it this user, himself or through somebody who acts for him by an exchanged token? */
+export const isUser = (caller: Caller, tenantId: TenantId, userId: string): boolean =>
+  caller.kind === 'user' && caller.tenantId === tenantId && caller.userId === userId;
+
 /** PERMISSION_DENIED / IN_PERSON_ONLY for whoever acts for a user by an exchanged token. */
 export const refuseDelegated = (caller: Caller): void => {
   if (caller.kind !== 'user' || caller.delegated !== true) return;

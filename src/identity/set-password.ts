@@ -1,6 +1,6 @@
 // Sets a password and ends the user's sessions. One's own takes the current one, whose guesses count like logins.
 import type { Call, MaybePromise } from '../base/call.ts';
-import { subjectOf, type TenantId } from '../base/caller.ts';
+import { isUser, subjectOf, type TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { Fault } from '../base/fault.ts';
 import type { ReadHead, Write } from '../storage/storage.ts';
@@ -31,9 +31,6 @@ interface Asked {
   readonly newPassword: string;
 }
 
-const isOwn = ({ tenantId, userId }: Asked, { caller }: Call): boolean =>
-  caller.kind === 'user' && caller.tenantId === tenantId && caller.userId === userId;
-
 /** UNAUTHENTICATED / CREDENTIALS_INVALID unless the current password is right; answers its record. */
 const proveCurrent = async (ports: Ports, { tenantId, userId, currentPassword }: Asked, call: Call): Promise<string> => {
   const { db, attempts, users } = ports;
@@ -52,7 +49,7 @@ export const setPassword =
   async (asked: Asked, call: Call): Promise<{ readonly revision: number }> => {
     const { db, write, readHead, policy, passwords, users, attempts } = ports;
     const { tenantId, userId } = asked;
-    const own = isOwn(asked, call);
+    const own = isUser(call.caller, tenantId, userId);
     if (!own && !(await ports.holds(call, 'users:write')))
       throw new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', "setting somebody else's password needs users:write", {
         meta: { permission: 'users:write' },

@@ -1,6 +1,6 @@
 // Window of users.
 import type { Call } from '../base/call.ts';
-import { tenantOf } from '../base/caller.ts';
+import { isUser, tenantOf } from '../base/caller.ts';
 import { constraintsFrom, printConstraints } from '../base/constraints.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { optionalTimestamp, timestampOf } from '../base/proto-time.ts';
@@ -49,9 +49,6 @@ const userNamed = (userId: string, { caller }: Call): string => {
   throw badField('user_id', 'is needed: this caller is no user');
 };
 
-const isSelf = (tenantId: string, userId: string, { caller }: Call): boolean =>
-  caller.kind === 'user' && caller.tenantId === tenantId && caller.userId === userId;
-
 const WRITE = { permission: 'users:write', across: true } as const;
 const CHANGE = { audit: 'in-transaction', limit: 'manage', deadline: seconds(10) } as const;
 const READ = { audit: 'none', limit: 'manage', deadline: seconds(10), idempotency: 'safe' } as const;
@@ -82,7 +79,7 @@ export const userService = (identity: Door): Service => {
       async handle(request, call): Promise<GetUserResponse> {
         const tenantId = await tenantNamed(request.tenantId, call);
         const userId = userNamed(request.userId, call);
-        if (!isSelf(tenantId, userId, call) && !(await identity.holds(call, 'users:read')))
+        if (!isUser(call.caller, tenantId, userId) && !(await identity.holds(call, 'users:read')))
           throw new Fault('PERMISSION_DENIED', 'PERMISSION_MISSING', 'looking at others needs users:read', {
             meta: { permission: 'users:read' },
           });

@@ -1,6 +1,6 @@
 // Refreshing: one token, one successor, whoever asks how often. Read from top to bottom: read, refuse early, decide in the database, sign.
 import type { Call, MaybePromise } from '../base/call.ts';
-import { subjectOf, type TenantId } from '../base/caller.ts';
+import { isUser, subjectOf, type TenantId } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
 import type { Feed } from '../storage/storage.ts';
 import { type BindDeps, confirmationFor, type PeerContext, shownBy } from './bind.ts';
@@ -37,8 +37,7 @@ const fault = (reason: string, message: string): Fault => new Fault('UNAUTHENTIC
  * is no other sender than none at all: it may have expired between a request and its retry.
  */
 const senderOf = ({ caller }: Call, token: RefreshToken): string => {
-  const own = caller.kind === 'user' && caller.tenantId === token.tenantId && caller.userId === token.userId;
-  if (caller.kind === 'anonymous' || own) return 'anonymous';
+  if (caller.kind === 'anonymous' || isUser(caller, token.tenantId, token.userId)) return 'anonymous';
   const { type, id } = subjectOf(caller);
   return `${type}:${caller.tenantId}:${id}`;
 };
