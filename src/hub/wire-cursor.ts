@@ -33,18 +33,44 @@ export const skip = (cursor: Cursor, tag: number, end: number): void => {
   else throw ODD;
 };
 
+const decoded = (bytes: Buffer, start: number, end: number): string => {
+  const read = bytes.toString('utf8', start, end);
+  // Only text with a replacement character can have come from bytes that are no UTF-8.
+  if (read.includes('\ufffd')) throw ODD;
+  return read;
+};
+
+/** Below so many bytes the platform's decoder costs more to call than all that it does. */
+const SHORT = 24;
+
+const textAt = (bytes: Buffer, start: number, end: number): string => {
+  const length = end - start;
+  if (length > SHORT) return decoded(bytes, start, end);
+  const codes: number[] = [];
+  for (let i = 0; i < length; i += 1) {
+    const byte = bytes[start + i] as number;
+    if (byte > 0x7f) return decoded(bytes, start, end);
+    codes.push(byte);
+  }
+  return String.fromCharCode.apply(null, codes);
+};
+
+/** A string field. */
+export const text = (cursor: Cursor, end: number): string => {
+  const stop = fieldEnd(cursor, end);
+  const start = cursor.at;
+  cursor.at = stop;
+  return start === stop ? '' : textAt(cursor.bytes, start, stop);
+};
+
 const SLOTS = 2048;
-/** As long as a UUID; tokens and the like are longer. */
 const LONGEST = 36;
 
-/**
- * Short texts as they were read last, and their bytes. Names of types, actions and attributes come again and again: the same string
- * object costs neither a copy nor another hash where it is looked up. One that shares a slot takes it over. All of them are ASCII.
- */
+/** Words as they were read last, and their bytes; all of them ASCII. One that shares a slot takes it over. */
 const known: string[] = Array.from({ length: SLOTS }, () => '');
 const knownBytes = Buffer.alloc(SLOTS * LONGEST);
 
-/** By what tells names apart most often: length, beginning, middle and end. A tag and a length stand before each text. */
+/** By what tells words apart most often: length, beginning, middle and end. A tag and a length stand before each text. */
 const slotOf = (bytes: Buffer, start: number, length: number): number => {
   const end = start + length;
   const head = (bytes[start] as number) * 31 + (bytes[start + 1] as number);
@@ -53,35 +79,31 @@ const slotOf = (bytes: Buffer, start: number, length: number): number => {
   return (head * 37 + middle + tail * 7 + length) & (SLOTS - 1);
 };
 
-const isKnown = (slot: number, bytes: Buffer, start: number, length: number): boolean => {
-  const own = slot * LONGEST;
-  for (let i = 0; i < length; i += 1) if (knownBytes[own + i] !== bytes[start + i]) return false;
-  return true;
-};
-
-const decoded = (bytes: Buffer, start: number, end: number): string => {
-  const text = bytes.toString('utf8', start, end);
-  // Only text with a replacement character can have come from bytes that are no UTF-8.
-  if (text.includes('\ufffd')) throw ODD;
-  return text;
-};
-
-/** A string field. Not for secrets: short ones are kept. */
-export const text = (cursor: Cursor, end: number): string => {
+/**
+ * A string field that holds a name of a type, an action or an attribute, or an attribute's value. These come again and again, and the
+ * same string object costs neither a copy nor another hash where it is looked up. Not for secrets, nor for what is new each time.
+ */
+export const word = (cursor: Cursor, end: number): string => {
   const { bytes } = cursor;
   const stop = fieldEnd(cursor, end);
   const start = cursor.at;
   cursor.at = stop;
   const length = stop - start;
   if (length === 0) return '';
-  if (length > LONGEST) return decoded(bytes, start, stop);
+  if (length > LONGEST) return textAt(bytes, start, stop);
   const slot = slotOf(bytes, start, length);
   const found = known[slot] as string;
-  if (found.length === length && isKnown(slot, bytes, start, length)) return found;
-  const fresh = decoded(bytes, start, stop);
+  if (found.length === length && isSame(knownBytes, slot * LONGEST, bytes, start, length)) return found;
+  const fresh = textAt(bytes, start, stop);
   if (fresh.length === length) {
     known[slot] = fresh;
-    bytes.copy(knownBytes, slot * LONGEST, start, stop);
+    for (let i = 0; i < length; i += 1) knownBytes[slot * LONGEST + i] = bytes[start + i] as number;
   }
   return fresh;
+};
+
+/** From the end, where what has the same length differs first. For a few bytes: calling the platform costs as much as all of it. */
+export const isSame = (a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean => {
+  for (let i = length - 1; i >= 0; i -= 1) if (a[aAt + i] !== b[bAt + i]) return false;
+  return true;
 };

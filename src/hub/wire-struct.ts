@@ -1,6 +1,6 @@
 // google.protobuf.Struct → a plain object, read in one go: the generated decoder makes three objects for each value.
 import { LOST } from '../server/rpc/decode.ts';
-import { type Cursor, fieldEnd, ODD, text, varint } from './wire-cursor.ts';
+import { type Cursor, fieldEnd, ODD, varint, word } from './wire-cursor.ts';
 
 /** Deeper ones are for the generated decoder, and for the rule that refuses them. */
 const DEEPEST = 16;
@@ -35,7 +35,7 @@ const value = (cursor: Cursor, end: number, depth: number): unknown => {
         read = number(cursor, end);
         break;
       case TEXT:
-        read = text(cursor, end);
+        read = word(cursor, end);
         break;
       case BOOL:
         read = varint(cursor, end) !== 0;
@@ -68,7 +68,7 @@ const member = (cursor: Cursor, end: number, depth: number, into: Record<string,
   let read: unknown;
   while (cursor.at < end) {
     const tag = varint(cursor, end);
-    if (tag === KEY) key = text(cursor, end);
+    if (tag === KEY) key = word(cursor, end);
     else if (tag === VALUE) read = value(cursor, fieldEnd(cursor, end), depth);
     else throw ODD;
   }

@@ -2,7 +2,7 @@
 // Tags are those of the protos; a test holds what is read here against what the generated decoder reads.
 import type { Resource, Subject } from '../../gen/securityhub/v1/authorization.ts';
 import { BatchCheckRequest, type PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
-import { type Cursor, fieldEnd, ODD, skip, text, varint } from '../wire-cursor.ts';
+import { type Cursor, fieldEnd, isSame, ODD, skip, text, varint, word } from '../wire-cursor.ts';
 import { struct } from '../wire-struct.ts';
 
 const NO_OTHERS = BatchCheckRequest.fromPartial({});
@@ -19,19 +19,19 @@ const readResource = (cursor: Cursor, end: number): Resource => {
   while (cursor.at < end)
     switch (varint(cursor, end)) {
       case 10:
-        read.type = text(cursor, end);
+        read.type = word(cursor, end);
         break;
       case 18:
         read.id = text(cursor, end);
         break;
       case 26:
-        read.tenantId = text(cursor, end);
+        read.tenantId = word(cursor, end);
         break;
       case 34:
         read.ownerId = text(cursor, end);
         break;
       case 42:
-        read.classification = text(cursor, end);
+        read.classification = word(cursor, end);
         break;
       case 50:
         read.attributes = struct(cursor, fieldEnd(cursor, end));
@@ -49,7 +49,7 @@ const readParent = (cursor: Cursor, end: number): Resource['parents'][number] =>
   const read = { type: '', id: '' };
   while (cursor.at < end) {
     const tag = varint(cursor, end);
-    if (tag === 10) read.type = text(cursor, end);
+    if (tag === 10) read.type = word(cursor, end);
     else if (tag === 18) read.id = text(cursor, end);
     else throw ODD;
   }
@@ -59,7 +59,7 @@ const readParent = (cursor: Cursor, end: number): Resource['parents'][number] =>
 const sameResource = (cursor: Cursor, end: number, seen: Seen): Resource => {
   const { bytes, at: start } = cursor;
   const length = end - start;
-  if (seen.resource !== undefined && seen.end - seen.start === length && bytes.compare(bytes, seen.start, seen.end, start, end) === 0) {
+  if (seen.resource !== undefined && seen.end - seen.start === length && isSame(bytes, seen.start, bytes, start, length)) {
     cursor.at = end;
     return seen.resource;
   }
@@ -84,8 +84,8 @@ const readSubject = (cursor: Cursor, end: number): Subject => {
   };
   while (cursor.at < end) {
     const tag = varint(cursor, end);
-    if (tag === 10) read.tenantId = text(cursor, end);
-    else if (tag === 18) read.type = text(cursor, end);
+    if (tag === 10) read.tenantId = word(cursor, end);
+    else if (tag === 18) read.type = word(cursor, end);
     else if (tag === 26) read.id = text(cursor, end);
     else throw ODD;
   }
@@ -110,7 +110,7 @@ const readCheck = (cursor: Cursor, end: number, seen: Seen): PermissionCheck => 
         read.id = text(cursor, end);
         break;
       case 18:
-        read.action = text(cursor, end);
+        read.action = word(cursor, end);
         break;
       case 26:
         read.resource = sameResource(cursor, fieldEnd(cursor, end), seen);
@@ -122,10 +122,10 @@ const readCheck = (cursor: Cursor, end: number, seen: Seen): PermissionCheck => 
         read.context = struct(cursor, fieldEnd(cursor, end));
         break;
       case 66:
-        read.workload = text(cursor, end);
+        read.workload = word(cursor, end);
         break;
       case 74:
-        read.environment = text(cursor, end);
+        read.environment = word(cursor, end);
         break;
       default:
         throw ODD;
