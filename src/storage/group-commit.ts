@@ -1,6 +1,7 @@
 // Group commit: many small writes become one, each caller waits for its own.
 import { Fault } from '../base/fault.ts';
 import type { Millis } from '../base/time.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { Flush, GroupCommit, GroupCommitOptions } from './storage.ts';
 
 interface Waiting<T, R> {
@@ -38,7 +39,7 @@ export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: Grou
 
   const answer = async (taken: readonly Waiting<T, R>[], results: readonly R[] | undefined): Promise<void> => {
     for (const [at, entry] of taken.entries()) {
-      if (at > 0 && at % ANSWERED_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (at > 0 && at % ANSWERED_AT_ONCE === 0) await nextTurn();
       entry.resolve(results?.[at] as R);
     }
   };
@@ -57,7 +58,7 @@ export const createGroupCommit = <T, R = void>(flush: Flush<T, R>, options: Grou
 
   const run = async (name: string, lane: Lane<T, R>): Promise<void> => {
     for (;;) {
-      if (lane.waiting.length < batch) await new Promise((resolve) => (delay === 0 ? setImmediate(resolve) : setTimeout(resolve, delay)));
+      if (lane.waiting.length < batch) await (delay === 0 ? nextTurn() : new Promise((resolve) => setTimeout(resolve, delay)));
       if (lane.waiting.length === 0) break;
       const writing = writeBatch(lane).finally(() => underWay.delete(writing));
       underWay.add(writing);

@@ -1,5 +1,6 @@
 // Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
 import { CLOCK_SKEW, hours, minutes, type Millis, seconds } from '../base/time.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { Values } from '../server/config/field.ts';
 import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -195,7 +196,7 @@ export const wireTokens = (
   platform.every('tokens.keys', minutes(1), reload);
   platform.every('tokens.key_life', minutes(1), keepKeys(rotation), true);
   platform.every('tokens.mirror', minutes(1), async () => {
-    while (mirror.sweep(feed.past(), SWEEP_SLICE)) await new Promise((resolve) => setImmediate(resolve));
+    while (mirror.sweep(feed.past(), SWEEP_SLICE)) await nextTurn();
   });
   platform.every(
     'tokens.sweep',

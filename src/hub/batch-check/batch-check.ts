@@ -3,6 +3,7 @@ import type { Question, Rights, Ruling, Situation, Snapshot, Wanted } from '../.
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { andThen, isPromise } from '../../base/maybe.ts';
 import { boundOf } from '../../base/proto-time.ts';
+import { nextTurn } from '../../base/turn.ts';
 import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { note } from '../../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './answer.ts';
@@ -44,8 +45,6 @@ const saysTheSame = (a: PermissionCheck, b: PermissionCheck): boolean =>
   a.workload === b.workload &&
   a.context === b.context &&
   a.tokenContext === b.tokenContext;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const newest = (request: BatchCheckRequest): number =>
   request.checks.reduce((most, check) => Math.max(most, check.minPolicyRevision), request.minPolicyRevision);
