@@ -10,9 +10,9 @@ import { type HubProcess, hubHome, startHub } from '../hub-process.ts';
 import { type TcpProxy, tcpProxy, through } from '../storage/tcp-proxy.ts';
 
 const PASSWORD = 'correct-horse-battery-1';
-const CALLS = 1000;
-/** Polls and jobs that fall into one window and not into the other: far below one for every call, or for every hundredth. */
-const ODDS = 20;
+const CALLS = 3000;
+/** Polls and jobs that fall into one window and not into the other: far below one for every call, less than one for every hundredth. */
+const ODDS = 30;
 
 interface Counts {
   readonly sql: number;
