@@ -19,9 +19,10 @@ import { createGroupChanges, type GroupChanges, type Groups } from './group.ts';
 import { type Holding, holdingOf as holdingFrom, NOTHING, rightsHolder } from './holding.ts';
 import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
-import { type HeldPermission, keyOf, permissionTree } from './permission-tree.ts';
+import { type HeldPermission, permissionPage } from './permission-tree.ts';
 import { permits } from './permits.ts';
 import { keysOf } from './policy/policy-set.ts';
+import { inSlices } from './policy/slices.ts';
 import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createResources, type ResourceStore, type Resources } from './resource/resource.ts';
@@ -30,7 +31,7 @@ import { requireKnown } from './recipient.ts';
 import { createResolve, type ResolveDeps, type Wanted } from './resolve.ts';
 import type { DecisionRecorder } from './decision/record.ts';
 import type { Question } from './question.ts';
-import type { Rules, Subjects } from './stores.ts';
+import type { Page, Rules, Subjects } from './stores.ts';
 import type { Rights } from './rights.ts';
 import type { Subject } from './subject.ts';
 import type { Ruling } from './ruling.ts';
@@ -81,7 +82,7 @@ export interface AuthorizationDeps extends Omit<ResolveDeps, 'acts'> {
 
 export interface HeldPermissions {
   readonly rights: Rights;
-  readonly tree: readonly HeldPermission[];
+  readonly page: Page<HeldPermission>;
 }
 
 export interface Authorization
@@ -112,10 +113,14 @@ export interface Authorization
   access: Access;
   /** Keeps decisions for later, as many as there is room for. */
   readonly recorder: Pick<DecisionRecorder, 'wants' | 'add'>;
-  /** All that a subject may do, each with where it comes from, sorted. `resourceType`: '' = all. NOT_FOUND / SUBJECT_UNKNOWN. */
-  permissionsOf(tenantId: TenantId, subject: Subject, resourceType: string, now: Instant): Promise<HeldPermissions>;
-  /** Where it stands in that order. */
-  placeOf(one: HeldPermission): string;
+  /** A page of all that a subject may do, each with where it comes from, sorted. `resourceType`: '' = all. NOT_FOUND / SUBJECT_UNKNOWN. */
+  permissionsOf(
+    tenantId: TenantId,
+    subject: Subject,
+    resourceType: string,
+    page: { readonly after: string; readonly size: number },
+    now: Instant,
+  ): Promise<HeldPermissions>;
   clearanceName(rights: Rights): string;
   /** Rights behind an API key's list or a workload's entry; the same object as long as nothing changed. */
   limited(rights: Rights, limits: Limits): LimitedRights;
@@ -224,13 +229,12 @@ export const createAuthorization = (deps: AuthorizationDeps): Omit<Authorization
     statistics: (tenantId, now) => deps.counts.count(tenantId, now),
     ...createResources({ ...deps, store: deps.resources, snapshot: settled }),
     ...createWhoCan({ ...deps, resolve, snapshot: (tenantId) => deps.snapshots.get(tenantId, '') }),
-    permissionsOf: async (tenantId, subject, resourceType, now) => {
+    permissionsOf: async (tenantId, subject, resourceType, page, now) => {
       await requireKnown(deps.subjectsKnown, tenantId, subject);
       const rights = await one(tenantId, subject, now);
       const { also } = await deps.subjectsKnown.limits(tenantId, subject);
-      return { rights, tree: permissionTree(rights, also, resourceType, now) };
+      return { rights, page: await inSlices(permissionPage(rights, also, resourceType, page, now)) };
     },
-    placeOf: keyOf,
     clearanceName: ({ index }) => levelName(index.clearance),
   };
 };

@@ -8,7 +8,7 @@ import type { Rows } from '../server/rpc/define.ts';
 import type { Authorization, HeldPermission, PermissionSource, Question, Situation, Subject } from './authorization.ts';
 import { PARENTS_MAX } from './question.ts';
 import { NAME } from './resource-type.ts';
-import { pages, reading, required, subjectFrom } from './rows.rpc.ts';
+import { reading, required, subjectFrom } from './rows.rpc.ts';
 
 type Named = 'getUserPermissions' | 'listSubjects';
 export type ListingRows = Pick<Rows<typeof proto.AuthorizationServiceService>, Named>;
@@ -70,22 +70,17 @@ export const listingRows = (door: Omit<Authorization, 'recorder'>, pager: Pager,
       const own =
         call.caller.kind !== 'anonymous' && tenantId === call.caller.tenantId && subject.type === self.type && subject.id === self.id;
       if (!own && !(await door.holds(call.caller, 'authz:read'))) throw lacks(call.caller, 'authz:read');
-      const { rights, tree } = await door.permissionsOf(tenantId, subject, request.resourceType, call.now);
       const query = ['permissions', tenantId, subject, request.resourceType];
-      const { items, nextPageToken } = await pages(pager, query, request, async (after, size) => {
-        const rest = after === '' ? tree : tree.filter((one) => door.placeOf(one) > after);
-        const shown = rest.slice(0, size);
-        const last = shown.at(-1);
-        return { items: shown, after: rest.length > size && last !== undefined ? door.placeOf(last) : '' };
-      });
+      const from = { after: pager.open(query, request.pageToken), size: pageSize(request.pageSize) };
+      const { rights, page } = await door.permissionsOf(tenantId, subject, request.resourceType, from, call.now);
       return {
-        permissions: items.map(printHeld),
+        permissions: page.items.map(printHeld),
         roles: [...rights.roles],
         groups: [...rights.groups],
         clearance: door.clearanceName(rights),
         validUntil: optionalTimestamp(rights.validUntil),
         policyRevision: cursor(),
-        nextPageToken,
+        nextPageToken: page.after === '' ? '' : pager.seal(query, page.after),
       };
     },
   },

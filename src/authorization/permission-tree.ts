@@ -1,11 +1,13 @@
 // All that a subject may do, with where each permission comes from and when it ends: roles with the way there, groups, grants, denies,
-// what others lend, what owners may, what policies say. Complete: whatever a check allows is covered by an entry.
+// what others lend, what owners may, what policies say. Complete: whatever a check allows is covered by an entry. Told in pages, and worked
+// out in short steps: 10,000 policies may speak of one subject, and all of them of one permission.
 import type { Instant } from '../base/time.ts';
 import { hoursGate } from './gate.ts';
 import { intersect, meets, parsePermission, type Permission, printPermission, RESERVED_TYPE } from './permission.ts';
 import type { Rights } from './rights.ts';
 import { type Delegation, hasBegun, hasEnded, inForce, type Subject, type SubjectRows, type Window } from './subject.ts';
 import { flatten } from './role.ts';
+import { type Page, PAGE_TEXT } from './stores.ts';
 
 export interface PermissionSource extends Window {
   readonly kind: 'role' | 'grant' | 'deny' | 'delegation' | 'owner' | 'workload' | 'policy';
@@ -106,34 +108,39 @@ const inside = (rights: Rights, lent: Permission, { permission, resourceId }: En
   return both === null ? null : { type: lent.type, action: both.action };
 };
 
+/** Places to rest stand between the entries. */
+type Steps = Generator<Entry | null>;
+
 /** What the grantor holds, as far as it is lent. His denies take away where the question is asked; here they would say too much. */
-const ofLent = (rights: Rights, now: Instant): readonly Entry[] =>
-  (rights.index.lent ?? []).flatMap(({ delegation, grantor }) => {
-    const held = entriesOf(grantor, now).filter(({ effect, source }) => effect === 'allow' && source.active);
-    return delegation.permissions.flatMap((text) => {
-      const lent = parsePermission(text);
-      if (lent === null) return [];
-      if (delegation.resourceId !== '') return [onOne(delegation, grantor, lent)];
-      return held.flatMap((entry): Entry[] => {
-        const { permission, resourceId, source } = entry;
-        const same = intersect(lent, permission);
-        const both = same ?? inside(rights, lent, entry);
-        if (both === null) return [];
+function* ofLent(rights: Rights, now: Instant): Steps {
+  for (const { delegation, grantor } of rights.index.lent ?? []) {
+    const lent = delegation.permissions.flatMap((text) => parsePermission(text) ?? []);
+    if (delegation.resourceId !== '') {
+      yield* lent.map((permission) => onOne(delegation, grantor, permission));
+      continue;
+    }
+    for (const entry of entriesOf(grantor, now)) {
+      yield null;
+      if (entry === null || entry.effect !== 'allow' || !entry.source.active) continue;
+      const { permission, resourceId, source } = entry;
+      for (const one of lent) {
+        const same = intersect(one, permission);
+        const both = same ?? inside(rights, one, entry);
+        if (both === null) continue;
         const expiresAt = sooner(delegation.expiresAt, source.expiresAt);
         const rule = `delegation:${delegation.id}`;
         const within = same === null ? [`it lies in ${permission.type}:${resourceId}`] : [];
         const conditions = [...source.conditions, ...within];
-        return [
-          {
-            permission: both,
-            resourceId,
-            effect: 'allow',
-            source: { ...NO_SOURCE, kind: 'delegation', rule, path: source.path, grantor: grantor.subject, conditions, expiresAt },
-          },
-        ];
-      });
-    });
-  });
+        yield {
+          permission: both,
+          resourceId,
+          effect: 'allow',
+          source: { ...NO_SOURCE, kind: 'delegation', rule, path: source.path, grantor: grantor.subject, conditions, expiresAt },
+        };
+      }
+    }
+  }
+}
 
 const ofOwner = ({ snapshot }: Rights): readonly Entry[] =>
   snapshot.types.flatMap(({ name, ownerActions }) =>
@@ -144,48 +151,130 @@ const ofOwner = ({ snapshot }: Rights): readonly Entry[] =>
   );
 
 /** What policies allow and deny it; what they only ask for besides narrows these and is no entry. */
-const ofPolicies = (rights: Rights, now: Instant): readonly Entry[] =>
-  (rights.snapshot.policies?.told(rights) ?? []).flatMap(({ type, action, effect, name, rule }): Entry[] => {
+function* ofPolicies(rights: Rights, now: Instant): Steps {
+  for (const told of rights.snapshot.policies?.told(rights) ?? []) {
+    yield null;
+    if (told === null) continue;
+    const { type, action, effect, name, rule } = told;
     const window = rule.window();
-    if (hasEnded(window, now)) return [];
+    if (hasEnded(window, now)) continue;
     const [group, conditions, active] = [rule.group(rights), rule.asks(), hasBegun(window, now)];
     const source = { ...NO_SOURCE, ...window, kind: 'policy', rule: name, group, conditions, active } as const;
-    return [{ permission: { type, action }, resourceId: '', effect, source }];
-  });
+    yield { permission: { type, action }, resourceId: '', effect, source };
+  }
+}
 
-const entriesOf = (rights: Rights, now: Instant): readonly Entry[] => {
+function* entriesOf(rights: Rights, now: Instant): Steps {
   const { rows, groups } = rights.sources;
-  return [
-    ...ofRows(rows, rights, '', now),
-    ...groups.flatMap((group) => ofRows(group, rights, group.subject.id, now)),
-    ...ofLent(rights, now),
-    ...ofOwner(rights),
-    ...ofPolicies(rights, now),
-  ];
-};
+  yield* ofRows(rows, rights, '', now);
+  for (const group of groups) yield* ofRows(group, rights, group.subject.id, now);
+  yield* ofLent(rights, now);
+  yield* ofOwner(rights);
+  yield* ofPolicies(rights, now);
+}
+
+/** `also`: a workload entry's permissions. */
+function* allEntriesOf(rights: Rights, also: readonly string[], now: Instant): Steps {
+  yield* entriesOf(rights, now);
+  for (const text of also) {
+    const permission = parsePermission(text);
+    const source = { ...NO_SOURCE, kind: 'workload', rule: 'workload' } as const;
+    if (permission !== null) yield { permission, resourceId: '', effect: 'allow', source };
+  }
+}
 
 const fits = ({ type }: Permission, wanted: string): boolean =>
   wanted === '' || type === wanted || (wanted !== RESERVED_TYPE && meets({ type, action: '*' }, { type: wanted, action: '*' }));
 
-/** Sorts by permission, then resource, then effect: what a page token stands for. */
-export const keyOf = ({ permission, resourceId, effect }: Omit<HeldPermission, 'sources'>): string =>
-  `${permission}\0${resourceId}\0${effect}`;
+/** Sorts by permission, then resource, then effect. */
+const keyOf = ({ permission, resourceId, effect }: Omit<HeldPermission, 'sources'>): string => `${permission}\0${resourceId}\0${effect}`;
 
-/** `resourceType`: '' = all. `also`: a workload entry's permissions. */
-export const permissionTree = (rights: Rights, also: readonly string[], resourceType: string, now: Instant): readonly HeldPermission[] => {
-  const ofEntry = also.flatMap((text): Entry[] => {
-    const permission = parsePermission(text);
-    const source = { ...NO_SOURCE, kind: 'workload', rule: 'workload' } as const;
-    return permission === null ? [] : [{ permission, resourceId: '', effect: 'allow', source }];
-  });
-  const held = new Map<string, { readonly entry: Omit<HeldPermission, 'sources'>; readonly sources: PermissionSource[] }>();
-  for (const { permission, resourceId, effect, source } of [...entriesOf(rights, now), ...ofEntry]) {
-    if (!fits(permission, resourceType)) continue;
+/** Where a page begins: with that source of the permission with that key, or what follows it. */
+interface Place {
+  readonly key: string;
+  readonly source: number;
+}
+
+const START: Place = { key: '', source: 0 };
+const placeOf = (after: string): Place => {
+  const at = after.lastIndexOf('\0');
+  return at === -1 ? START : { key: after.slice(0, at), source: Number(after.slice(at + 1)) };
+};
+
+interface Held {
+  readonly entry: Omit<HeldPermission, 'sources'>;
+  readonly sources: PermissionSource[];
+}
+
+/** Those from a key on, by their keys. */
+function* heldFrom(entries: Steps, from: string, resourceType: string): Generator<void, Map<string, Held>> {
+  const held = new Map<string, Held>();
+  for (const one of entries) {
+    yield;
+    if (one === null || !fits(one.permission, resourceType)) continue;
+    const { permission, resourceId, effect, source } = one;
     const entry = { permission: printPermission(permission), resourceId, effect };
     const key = keyOf(entry);
+    if (key < from) continue;
     const known = held.get(key);
     if (known === undefined) held.set(key, { entry, sources: [source] });
     else known.sources.push(source);
   }
-  return [...held].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { entry, sources }]) => ({ ...entry, sources }));
-};
+  return held;
+}
+
+const SORTED_AT_ONCE = 256;
+
+/** The least of the keys, so many, in their order. */
+function* leastOf(keys: Iterable<string>, count: number): Generator<void, readonly string[]> {
+  let least: string[] = [];
+  let some: string[] = [];
+  const merge = (): void => {
+    least = [...least, ...some].sort().slice(0, count);
+    some = [];
+  };
+  for (const key of keys) {
+    const most = least.at(-1);
+    if (least.length === count && most !== undefined && key > most) continue;
+    if (some.push(key) < SORTED_AT_ONCE) continue;
+    merge();
+    yield;
+  }
+  merge();
+  return least;
+}
+
+const lengthOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + text.length, 0);
+const weightOf = ({ rule, path, group, conditions }: PermissionSource): number =>
+  64 + rule.length + group.length + lengthOf(path) + lengthOf(conditions);
+
+/**
+ * A page of it. `resourceType`: '' = all; `also`: a workload entry's permissions. Where one permission has more sources than there is room for,
+ * the others follow on the next page, under the permission again. `after` of the answer: '' = this was the last.
+ */
+export function* permissionPage(
+  rights: Rights,
+  also: readonly string[],
+  resourceType: string,
+  { after, size }: { readonly after: string; readonly size: number },
+  now: Instant,
+): Generator<void, Page<HeldPermission>> {
+  const from = placeOf(after);
+  const held = yield* heldFrom(allEntriesOf(rights, also, now), from.key, resourceType);
+  const keys = yield* leastOf(held.keys(), size + 1);
+  const items: HeldPermission[] = [];
+  let room = PAGE_TEXT;
+  for (const key of keys) {
+    if (items.length === size) return { items, after: `${key}\0${0}` };
+    const { entry, sources } = held.get(key) as Held;
+    const begin = key === from.key ? from.source : 0;
+    let end = begin;
+    for (; end < sources.length && (room > 0 || (items.length === 0 && end === begin)); end += 1) {
+      room -= weightOf(sources[end] as PermissionSource);
+      yield;
+    }
+    if (end > begin) items.push({ ...entry, sources: sources.slice(begin, end) });
+    if (end < sources.length) return { items, after: `${key}\0${end}` };
+  }
+  return { items, after: '' };
+}

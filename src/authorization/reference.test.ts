@@ -11,7 +11,8 @@ import { conditionSchema, parseCondition } from './condition/condition.ts';
 import { evaluate } from './evaluate.ts';
 import { explain } from './explain.ts';
 import { covers, parsePermission } from './permission.ts';
-import { permissionTree } from './permission-tree.ts';
+import { permissionPage } from './permission-tree.ts';
+import { atOnce } from './policy/slices.ts';
 import type { Question } from './question.ts';
 import { createResolve, subjectKey } from './resolve.ts';
 import { type ResourceType, UNDECLARED } from './resource-type.ts';
@@ -251,7 +252,8 @@ describe('the tree of permissions', () => {
         fc.pre(evaluate(rights, asked, where).allowed);
         const scopes = ['', asked.resourceId, ...asked.parents.map(({ id }) => id)];
         const types = [asked.type, ...asked.parents.map((parent) => parent.type)];
-        const found = permissionTree(rights, [], '', NOW).some(
+        const { items } = atOnce(permissionPage(rights, [], '', { after: '', size: 1000 }, NOW));
+        const found = items.some(
           ({ permission, resourceId, effect, sources }) =>
             effect === 'allow' &&
             scopes.includes(resourceId) &&

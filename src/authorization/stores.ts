@@ -25,6 +25,9 @@ export interface StoredGrant extends Grant {
   readonly createdBy: string;
 }
 
+/** UTF-16 units of the texts of a page: with three bytes for each it stays below the 4 MiB that a client takes. */
+export const PAGE_TEXT = 524_288;
+
 export interface Page<T> {
   readonly items: readonly T[];
   /** '' after the last page. */

@@ -13,7 +13,7 @@ import { flatten } from './role.ts';
 import type { Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Page, Subjects } from './stores.ts';
+import { type Page, PAGE_TEXT, type Subjects } from './stores.ts';
 
 export interface CandidateFilter {
   /** Roles that give it. */
@@ -47,7 +47,7 @@ export interface WhoCanDeps {
 export interface WhoCan {
   /**
    * Users first, then services, each in the order of their ids; those a second factor would let through are among them. A page looks at a
-   * bounded number of candidates: it may hold fewer than `size`, and none, and still not be the last.
+   * bounded number of candidates and of words: it may hold fewer than `size`, and none, and still not be the last.
    */
   listSubjects(
     tenantId: TenantId,
@@ -84,6 +84,17 @@ const placeOf = (after: string, kind: string): Place => {
   if (after === '') return { kind: kind === 'service' ? 'service' : 'user', id: '' };
   const [at, id] = JSON.parse(after) as [Place['kind'], string];
   return { kind: at, id };
+};
+
+const weightOf = ({ subject, username, ruling: { rules, conditions = [] } }: AbleSubject): number =>
+  [subject.id, username, ...rules, ...conditions].reduce((sum, text) => sum + text.length, 64);
+
+/** As many as a page has room for, one at least where it has none yet. */
+const fitting = (found: readonly AbleSubject[], most: number, text: number): readonly AbleSubject[] => {
+  let count = 0;
+  for (let left = text; count < Math.min(most, found.length) && (left > 0 || left === PAGE_TEXT); count += 1)
+    left -= weightOf(found[count] as AbleSubject);
+  return found.slice(0, count);
 };
 
 export const createWhoCan = ({ candidates, subjectsKnown, resolve, snapshot }: WhoCanDeps): WhoCan => {
@@ -136,6 +147,7 @@ export const createWhoCan = ({ candidates, subjectsKnown, resolve, snapshot }: W
       const known = await snapshot(tenantId);
       if (known.type(question.type) === undefined) throw typeNotFound(question.type);
       const items: AbleSubject[] = [];
+      let text = PAGE_TEXT;
       let place = placeOf(after, kind);
       for (let left = LOOKED_AT; left > 0; ) {
         const limit = Math.min(left, size);
@@ -147,15 +159,17 @@ export const createWhoCan = ({ candidates, subjectsKnown, resolve, snapshot }: W
           question,
           situation,
         );
-        const room = size - items.length;
-        items.push(...found.slice(0, room));
-        const last = found.length > room ? found[room - 1]?.subject.id : ids.at(-1);
-        if (found.length <= room && ids.length < limit) {
+        const shown = fitting(found, size - items.length, text);
+        items.push(...shown);
+        text -= shown.reduce((sum, one) => sum + weightOf(one), 0);
+        const whole = shown.length === found.length;
+        const last = whole ? ids.at(-1) : shown.at(-1)?.subject.id;
+        if (whole && ids.length < limit) {
           // This kind is through.
           if (place.kind === 'service' || kind === 'user') return { items, after: '' };
           place = { kind: 'service', id: '' };
         } else place = { ...place, id: last ?? place.id };
-        if (items.length >= size) break;
+        if (!whole || items.length >= size) break;
       }
       return { items, after: JSON.stringify([place.kind, place.id]) };
     },

@@ -4,11 +4,10 @@ import { ApplyPoliciesRequest } from '../../src/gen/securityhub/v1/policy.ts';
 import { BatchCheckRequest, BatchCheckResponse } from '../../src/gen/securityhub/v1/security_hub.ts';
 import { openCaller } from './driver.ts';
 import { measure, type Result } from './measure.ts';
-import { login, type Setting } from './rows.ts';
+import { BATCH, login, type Setting } from './rows.ts';
 
 const bytes = (message: { finish(): Uint8Array }): Buffer => Buffer.from(message.finish());
 const AUTHORIZATION = '/securityhub.v1.AuthorizationService';
-const BATCH = '/securityhub.v1.SecurityHub/BatchCheck';
 const CHECKS = 1000;
 
 const POLICY = `apiVersion: securityhub/v1
@@ -37,6 +36,9 @@ const request = BatchCheckRequest.fromPartial({
   })),
 });
 
+/** Answered where `conditionRow` was measured before. */
+export const conditionBatch = bytes(BatchCheckRequest.encode(request));
+
 export const conditionRow = async (setting: Setting, hub: { readonly pid: number; readonly grpc: string }): Promise<Result> => {
   const caller = await openCaller(hub.grpc);
   const { accessToken } = await login(caller, { ...setting, grpc: hub.grpc });
@@ -52,8 +54,7 @@ export const conditionRow = async (setting: Setting, hub: { readonly pid: number
     bytes(ApplyPoliciesRequest.encode(ApplyPoliciesRequest.fromPartial({ sources, acknowledgeRisk: true }))),
     accessToken,
   );
-  const asked = bytes(BatchCheckRequest.encode(request));
-  const { results } = BatchCheckResponse.decode(await caller.call(BATCH, asked, accessToken));
+  const { results } = BatchCheckResponse.decode(await caller.call(BATCH, conditionBatch, accessToken));
   const denied = results.filter(({ reasonCode }) => reasonCode === 'DENIED_EXPLICIT').length;
   if (denied !== CHECKS / 4) throw new Error(`${denied} of ${CHECKS} checks were denied: ${results[0]?.reasonCode}`);
   caller.close();
@@ -61,7 +62,7 @@ export const conditionRow = async (setting: Setting, hub: { readonly pid: number
     {
       name: 'BatchCheck of 1,000, a condition each (decisions)',
       path: BATCH,
-      requests: [asked],
+      requests: [conditionBatch],
       headers: { authorization: `Bearer ${accessToken}` },
       rate: 300_000,
       per: CHECKS,

@@ -2,6 +2,7 @@
 import type { LocalResult } from './local.ts';
 import type { Result } from './measure.ts';
 import type { RefreshRate } from './refresh.ts';
+import type { SliceResult } from './slices.ts';
 
 export interface Whole {
   readonly idle: number;
@@ -10,6 +11,7 @@ export interface Whole {
   readonly refresh: RefreshRate;
   readonly machine: string;
   readonly local: readonly LocalResult[];
+  readonly slices: readonly SliceResult[];
 }
 
 export const number = (value: number, digits = 0): string =>
@@ -23,6 +25,9 @@ const line = ({ row, perSecond, perCpuSecond, cpuMicros, p50, p99, ratio, failed
 
 const localLine = ({ tokens, perCpuSecond, budget, perToken }: LocalResult): string =>
   `| client's local mode, ${number(tokens)} tokens (${number(perToken)} bytes each) | ${number(perCpuSecond)}/s of the service's CPU | ≥ ${number(budget)}/s | ${mark(perCpuSecond >= budget)} |\n`;
+
+const sliceLine = ({ name, batches, held: { longest, p99, over } }: SliceResult): string =>
+  `| event loop held at once, ${name}: p99 of its turns ${number(p99, 2)} ms, over 2 ms ${number(over)} times in ${number(batches)} batches | ${number(longest, 1)} ms, the longest, with the garbage collector's | ≤ 2 ms | ${mark(longest <= 2)} |\n`;
 
 export const report = (results: readonly Result[], whole: Whole): string =>
   `# Benchmarks
@@ -41,5 +46,5 @@ ${results.map(line).join('\n')}
 | refresh rotation, ${number(whole.refresh.perSecond)}/s on the wall, p50 ${whole.refresh.p50.toFixed(1)} ms, p99 ${whole.refresh.p99.toFixed(1)} ms | ${number(whole.refresh.perCpuSecond)}/s of the hub's CPU | ≥ 2,000/s | ${mark(whole.refresh.perCpuSecond >= 2000)} |
 | start to ready on real stores | ${number(whole.startedIn)} ms | ≤ 1,000 ms | ${mark(whole.startedIn <= 1000)} |
 | memory idle (RSS) | ${number(whole.idle)} MiB | ≤ 130 MB | ${mark(whole.idle <= 130)} |
-${whole.local.map(localLine).join('')}| memory after the rows (RSS) | ${number(whole.peak)} MiB | ≤ 350 MB | ${mark(whole.peak <= 350)} |
+${whole.local.map(localLine).join('')}${whole.slices.map(sliceLine).join('')}| memory after the rows (RSS) | ${number(whole.peak)} MiB | ≤ 350 MB | ${mark(whole.peak <= 350)} |
 `;

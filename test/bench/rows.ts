@@ -26,6 +26,7 @@ export interface Setting {
 }
 
 const HUB = '/securityhub.v1.SecurityHub';
+export const BATCH = `${HUB}/BatchCheck`;
 const bytes = (message: { finish(): Uint8Array }): Buffer => Buffer.from(message.finish());
 
 /** Logs the administrator in. */
@@ -75,6 +76,10 @@ const check = (id: number): object => ({
   resource: { type: ['conversations', 'users', 'config', 'analytics'][id % 4] ?? '', id: `r${id}` },
 });
 
+export const roleBatch = bytes(
+  BatchCheckRequest.encode(BatchCheckRequest.fromPartial({ checks: Array.from({ length: 1000 }, (_, id) => check(id)) })),
+);
+
 /** Rows of callers with a bearer token. */
 export const bearerRows = async (setting: Setting): Promise<readonly Row[]> => {
   const caller = await openCaller(setting.grpc);
@@ -103,10 +108,8 @@ export const bearerRows = async (setting: Setting): Promise<readonly Row[]> => {
     },
     {
       name: 'BatchCheck of 1,000 (decisions)',
-      path: `${HUB}/BatchCheck`,
-      requests: [
-        bytes(BatchCheckRequest.encode(BatchCheckRequest.fromPartial({ checks: Array.from({ length: 1000 }, (_, id) => check(id)) }))),
-      ],
+      path: BATCH,
+      requests: [roleBatch],
       headers,
       rate: 600_000,
       per: 1000,

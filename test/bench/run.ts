@@ -10,6 +10,7 @@ import { mtlsRow } from './mtls.ts';
 import { conditionRow } from './conditions.ts';
 import { localRates } from './local.ts';
 import { refreshRate } from './refresh.ts';
+import { sliceRows } from './slices.ts';
 
 const root = join(import.meta.dirname, '../..');
 const only = process.argv[2] ?? '';
@@ -46,8 +47,10 @@ try {
   await hub.stop();
   if ('mTLS'.includes(only) || only === '') results.push(await mtlsRow(production, setting));
   const local = 'local mode'.includes(only) || only === '' ? await localRates(production, setting) : [];
+  const slices = 'BatchCheck with conditions'.includes(only) ? await sliceRows(production, setting) : [];
   const text = report(results, {
     local,
+    slices,
     idle,
     peak,
     startedIn: hub.startedIn,

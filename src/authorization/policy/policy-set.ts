@@ -51,8 +51,8 @@ export interface PolicySet {
    * what the receiver is already, for rules that ask for a principal and a role; null = anybody.
    */
   given(names: readonly string[], besides?: readonly string[] | null): readonly string[];
-  /** Every rule that is about this subject in some situation, once for each type and action. */
-  told(rights: Rights): readonly ToldPermission[];
+  /** Every rule that is about this subject in some situation, once for each type and action; null = a place to rest, there may be many. */
+  told(rights: Rights): Iterable<ToldPermission | null>;
   /** Does a rule allow anything to a principal whose `<type>:<id>` begins so? */
   givesUnder(prefix: string): boolean;
   /** Resources of the type are at least as secret; '' = as they are. */
@@ -102,24 +102,28 @@ const search = <T, R>(buckets: readonly Bucket<T>[], { rights, situation }: Ques
   return null;
 };
 
-const tell = (layers: readonly PolicyIndex[], rights: Rights): readonly ToldPermission[] => {
-  const found: ToldPermission[] = [];
-  const look = (type: string, action: string, effect: 'allow' | 'deny', { any, by, at }: Bucket<CompiledRule>): void => {
+function* tell(layers: readonly PolicyIndex[], rights: Rights): Generator<ToldPermission | null> {
+  const look = function* (
+    type: string,
+    action: string,
+    effect: 'allow' | 'deny',
+    { any, by, at }: Bucket<CompiledRule>,
+  ): Generator<ToldPermission | null> {
     const about = new Set([
       ...any,
       ...(by === null ? [] : keysOf(rights).flatMap((key) => by.get(key) ?? [])),
       ...(at === null ? [] : [...at.values()].flat()),
     ]);
-    for (const { name, told: rule } of about) if (rule?.concerns(rights) === true) found.push({ type, action, effect, name, rule });
+    for (const { name, told: rule } of about) yield rule?.concerns(rights) === true ? { type, action, effect, name, rule } : null;
   };
   for (const { cells } of layers)
     for (const [type, actions] of cells)
       for (const [action, { allows, denies }] of UNSPEAKABLE.includes(type) ? [] : actions) {
-        look(type, action, 'allow', allows);
-        look(type, action, 'deny', denies);
+        yield null;
+        yield* look(type, action, 'allow', allows);
+        yield* look(type, action, 'deny', denies);
       }
-  return found;
-};
+}
 
 /** What the policies hold about a type and an action, from the outermost layer and the widest word to the innermost and narrowest. No rules about what no policy speaks of. */
 interface About {

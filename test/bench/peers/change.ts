@@ -2,33 +2,44 @@
 import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
 import { CheckPermissionRequest, CheckPermissionResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Caller } from '../driver.ts';
+import { createLoopProbe, type Held, type LoopProbe } from '../loop.ts';
 import { pin } from '../processes.ts';
 import { EMPLOYEE, pad } from './leave.ts';
-import { play, type Stage } from './stage.ts';
+import { play, type Playing, type Stage } from './stage.ts';
 
-export interface ChangeResult {
-  /** Milliseconds from the answer of the apply until the other replica decides by it; the slowest. */
+/** What happened to the checks of one replica. */
+export interface AskedResult {
+  /** Milliseconds from the answer of the apply until it decides by it; the slowest. */
   readonly activeIn: number;
-  /** Checks while nothing changes. */
+  /** While nothing changes. */
   readonly calm: Times;
-  /** Checks from the beginning of the first apply to the end of the last. */
+  /** From the beginning of the first apply to the end of the last. */
   readonly changing: Times;
 }
 
-/** Milliseconds. */
+export interface ChangeResult {
+  /** Another replica writes, and this one hears of it. */
+  readonly hears: AskedResult;
+  /** It writes itself. */
+  readonly writes: AskedResult;
+}
+
 interface Times {
+  /** Milliseconds, as the load sees it. */
   readonly p50: number;
   readonly p99: number;
   readonly checks: number;
+  /** What held the event loop of the replica that is asked. */
+  readonly held: Held;
 }
 
-const timesOf = (times: number[]): Times => {
+const timesOf = (times: number[]): Omit<Times, 'held'> => {
   const sorted = times.splice(0).sort((a, b) => a - b);
   const share = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? 0;
   return { p50: share(0.5), p99: share(0.99), checks: sorted.length };
 };
 
-const CHANGES = 12;
+const CHANGES = 20;
 const CALM = 2000;
 /** Milliseconds between two checks: a load, not a flood. */
 const PACE = 2;
@@ -52,24 +63,20 @@ const apply = (caller: Caller, token: string, effect: 'allow' | 'deny'): Promise
   return caller.call('/securityhub.v1.AuthorizationService/ApplyPolicies', bytes(request), token);
 };
 
-/** After the load test: on its companies. */
-export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
-  const [reader, writer] = [await play(stage), await play(stage)];
-  // Replicas do not share a core: the one that writes has that of the load.
-  pin(writer.hub.pid, 1);
-  const principal = { $case: 'subject' as const, value: { type: 'user', id: EMPLOYEE } };
-  const asked = { principal, action: 'edit', resource: { type: `employee_record_${pad(0)}`, id: 'e1' } };
-  const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));
-  const check = async (): Promise<boolean> =>
-    CheckPermissionResponse.decode(await reader.caller.call('/securityhub.v1.SecurityHub/CheckPermission', request, reader.token)).allowed;
+const principal = { $case: 'subject' as const, value: { type: 'user', id: EMPLOYEE } };
+const asked = { principal, action: 'edit', resource: { type: `employee_record_${pad(0)}`, id: 'e1' } };
+const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));
 
+/** Checks of `reader` in a steady rhythm, while `writer` changes a policy now and then. */
+const observe = async (reader: Playing, writer: Playing, probe: LoopProbe): Promise<AskedResult> => {
   const times: number[] = [];
   const waits: number[] = [];
   let allowed = false;
   let asking = true;
   const one = async (): Promise<void> => {
     const sent = performance.now();
-    allowed = await check();
+    const answer = await reader.caller.call('/securityhub.v1.SecurityHub/CheckPermission', request, reader.token);
+    allowed = CheckPermissionResponse.decode(answer).allowed;
     times.push(performance.now() - sent);
   };
   const load = (async () => {
@@ -87,19 +94,32 @@ export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
     waits.push(performance.now() - answered);
     await pause(200);
   };
+  const since = async (): Promise<Times> => ({ ...timesOf(times), held: await probe.read(reader.hub.pid) });
   try {
-    // Both replicas have read everything, and once what changed.
-    await change(true);
-    await change(false);
-    timesOf(times);
+    // Both replicas have read everything, and a few times what changed.
+    for (const wanted of [true, false, true, false]) await change(wanted);
+    await since();
     waits.length = 0;
     await pause(CALM);
-    const calm = timesOf(times);
+    const calm = await since();
     for (let at = 0; at < CHANGES; at += 1) await change(at % 2 === 0);
-    return { activeIn: Math.max(...waits), calm, changing: timesOf(times) };
+    return { activeIn: Math.max(...waits), calm, changing: await since() };
   } finally {
     asking = false;
     await load;
+  }
+};
+
+/** On the companies of the load test. */
+export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
+  const probe = createLoopProbe();
+  const reader = await play({ ...stage, production: { ...stage.production, ...probe.env } });
+  const writer = await play(stage);
+  // Replicas do not share a core: the one that writes has that of the load.
+  pin(writer.hub.pid, 1);
+  try {
+    return { hears: await observe(reader, writer, probe), writes: await observe(reader, reader, probe) };
+  } finally {
     await writer.stop();
     await reader.stop();
   }

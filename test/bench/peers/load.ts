@@ -59,6 +59,16 @@ const grow = async ({ hub, caller, token, headers }: Playing, peers: Peers): Pro
   return results;
 };
 
+/** All companies and their policies, without measuring anything. */
+export const fillLeave = async (stage: Stage): Promise<void> => {
+  const most = Math.max(...SIZES);
+  await stage.fill(seedLeave(stage.tenantId, most));
+  const { caller, token, stop } = await play(stage);
+  await applyLeave(caller, token, 0, most);
+  await verifyLeave(caller, token, most - 1);
+  await stop();
+};
+
 export const loadRows = async (stage: Stage, peers: Peers): Promise<LoadResult[]> => {
   const most = Math.max(...SIZES);
   await stage.fill(seedLeave(stage.tenantId, most));

@@ -1,11 +1,11 @@
-// `npm run bench:peers [casbin|load|users]`: the hub beside node-casbin and Cerbos, measured in the same run. Writes docs/benchmarks-peers.md.
+// `npm run bench:peers [casbin|load|change|users]`: the hub beside node-casbin and Cerbos, measured in the same run. Writes docs/benchmarks-peers.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pin, startStores } from '../processes.ts';
 import { casbinCases } from './casbin.ts';
 import { changeRow } from './change.ts';
 import { fetchPeers } from './fetch.ts';
-import { loadRows } from './load.ts';
+import { fillLeave, loadRows } from './load.ts';
 import { casbinSection, changeSection, HEAD, loadSection, replaceSection, usersSection } from './report.ts';
 import { openStage, type Stage } from './stage.ts';
 import { userRows } from './users.ts';
@@ -34,6 +34,11 @@ try {
   if (only === '' || only === 'load')
     await onStage(async (stage) => {
       keep(loadSection(await loadRows(stage, peers), peers));
+      if (only === '') keep(changeSection(await changeRow(stage)));
+    });
+  if (only === 'change')
+    await onStage(async (stage) => {
+      await fillLeave(stage);
       keep(changeSection(await changeRow(stage)));
     });
   if (only === '' || only === 'users') await onStage(async (stage) => keep(usersSection(await userRows(stage))));

@@ -1,6 +1,10 @@
 // What somebody may do, with where it comes from; and who can do something: complete, page by page, and as checks decide.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as proto from '../../../src/gen/securityhub/v1/authorization.ts';
+import {
+  GetUserPermissionsResponse as PermissionsAnswer,
+  ListSubjectsResponse as SubjectsAnswer,
+} from '../../../src/gen/securityhub/v1/authorization.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, faultOf, resource, seed, subject, USERS, user, type World } from './world.ts';
 
@@ -121,6 +125,85 @@ describe('GetUserPermissions', () => {
   it('tells of a service what its entry adds', async () => {
     const { permissions } = await permissionsOf({ subject: { type: 'service', id: 'default/billing' }, resourceType: 'encryption_key' });
     expect(permissions).toMatchObject([{ permission: 'encryption_key:encrypt', sources: [{ kind: 'workload' }] }]);
+  });
+});
+
+describe('a subject that more speaks of than an answer can hold', () => {
+  const COUNT = 300;
+  const admin = user('usr_admin');
+  const long = (at: number): string => `resource.amount > ${at} || subject.id == "${'x'.repeat(4000)}"`;
+  const policyOf = (at: number): string =>
+    JSON.stringify({
+      apiVersion: 'securityhub/v1',
+      kind: 'ResourcePolicy',
+      metadata: { name: `p${at}` },
+      spec: {
+        resource: 'parcels',
+        rules: [{ name: 'r', effect: 'allow', actions: ['open'], principals: ['user:usr_viewer'], condition: long(at) }],
+      },
+    });
+  /** A set of conditions may be 32 KB long. */
+  const SETS = [0, 7, 14, 21];
+  const ALL = SETS.flatMap((first) => Array.from({ length: 7 }, (_, at) => first + at));
+  const wordy = (first: number): string =>
+    JSON.stringify({
+      apiVersion: 'securityhub/v1',
+      kind: 'ConditionSet',
+      metadata: { name: `wordy${first}` },
+      spec: {
+        resource: 'crates',
+        conditions: Object.fromEntries(ALL.filter((at) => at >= first && at < first + 7).map((at) => [`c${at}`, long(-1 - at)])),
+      },
+    });
+  const crates = JSON.stringify({
+    apiVersion: 'securityhub/v1',
+    kind: 'ResourcePolicy',
+    metadata: { name: 'crates' },
+    spec: { resource: 'crates', rules: [{ name: 'r', effect: 'allow', actions: ['open'], conditions: ALL.map((at) => `c${at}`) }] },
+  });
+  const MESSAGE = 4 * 1024 * 1024;
+
+  beforeAll(async () => {
+    for (const name of ['parcels', 'crates'])
+      await world.call('PutResourceType', { resourceType: { name, attributes: { amount: 'int' } } }, admin);
+    const contents = [...Array.from({ length: COUNT }, (_, at) => policyOf(at)), ...SETS.map(wordy), crates];
+    const sources = contents.map((content, at) => ({ name: `f${at}`, content }));
+    for (let at = 0; at < sources.length; at += 100)
+      await world.call('ApplyPolicies', { sources: sources.slice(at, at + 100), acknowledgeRisk: true }, owner);
+  }, 60_000);
+
+  it('gets all of it, in pages that a client takes: a permission goes on where there is no room for its sources', async () => {
+    const request = { subject: person('usr_viewer'), resourceType: 'parcels', pageSize: 1000 };
+    const rules: string[] = [];
+    let [pages, pageToken] = [0, ''];
+    do {
+      const page = await permissionsOf({ ...request, pageToken });
+      expect(PermissionsAnswer.encode(page).finish().length).toBeLessThan(MESSAGE / 2);
+      expect(page.permissions.every(({ sources }) => sources.length > 0)).toBe(true);
+      rules.push(
+        ...page.permissions.flatMap(({ permission, sources }) => (permission === 'parcels:open' ? sources.map(({ rule }) => rule) : [])),
+      );
+      pages += 1;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    expect(pages).toBeGreaterThan(2);
+    expect(rules.toSorted()).toEqual(
+      Array.from({ length: COUNT }, (_, at) => `policy:resource_type/p${at}@${Math.floor(at / 100) + 1}/r`).sort(),
+    );
+  });
+
+  it('and those who can are listed, in pages that a client takes', async () => {
+    const about = { attributes: { amount: 1 } };
+    let pages = 0;
+    const listed = await pagesOf(async (pageToken) => {
+      const page = await whoCan('open', 'crates', { pageSize: 1000, pageToken }, about);
+      pages += 1;
+      expect(SubjectsAnswer.encode(page).finish().length).toBeLessThan(MESSAGE / 2);
+      return { items: page.subjects.map((one) => one.subject?.id ?? ''), nextPageToken: page.nextPageToken };
+    });
+    const able = [...USERS].flatMap(([key, status]) => (key.startsWith('acme/') && status === 'active' ? [key.slice(5)] : []));
+    expect(listed).toEqual([...able.sort(), 'default/billing']);
+    expect(pages).toBe(2);
   });
 });
 
