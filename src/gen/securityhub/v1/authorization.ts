@@ -917,7 +917,10 @@ export interface GetUserPermissionsRequest {
   pageToken: string;
 }
 
-/** A page of permissions, by permission and resource. */
+/**
+ * A page of permissions, by permission and resource. It may hold fewer than asked for; only an empty next_page_token says that it is the last.
+ * A permission with more sources than there is room for goes on with the next page, said again with the others.
+ */
 export interface GetUserPermissionsResponse {
   /** The permissions and denies. */
   permissions: HeldPermission[];
