@@ -7,10 +7,8 @@ import type { Random } from '../base/random.ts';
 import type { Instant } from '../base/time.ts';
 import type { Change, ChangeKind, Tx, Write } from '../storage/storage.ts';
 import { BUILT_IN_ROLES } from './builtin.ts';
-import type { Delegations } from './delegate.ts';
 import type { Roles } from './exclusive.ts';
 import type { PolicyGifts } from './gifts.ts';
-import type { Groups } from './group.ts';
 import type { Holding } from './holding.ts';
 import type { Permission } from './permission.ts';
 import { type ResourceType, typeNotFound } from './resource-type.ts';
@@ -18,7 +16,7 @@ import { subjectKey } from './resolve.ts';
 import type { Subject } from './subject.ts';
 import { constraintsOf, type Role, type RoleLookup } from './role.ts';
 import { isBuiltInRole, roleLookup, typeLookup } from './snapshot.ts';
-import type { Rules, Subjects } from './stores.ts';
+import type { Delegations, Groups, Rules, Subjects } from './stores.ts';
 
 export interface ChangeDeps {
   readonly rules: Rules;

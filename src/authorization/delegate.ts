@@ -4,38 +4,15 @@ import type { TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
 import { badField, Fault } from '../base/fault.ts';
 import { days, type Instant } from '../base/time.ts';
-import type { Tx } from '../storage/storage.ts';
 import { type Changed, type ChangeDeps, requireTypes, subjectChange } from './change.ts';
 import { requireHeld } from './escalation.ts';
 import { type Holding, rightsHolder } from './holding.ts';
 import { covers, parsePermission, type Permission, printPermission } from './permission.ts';
 import { requireFuture, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
-import { type Delegation, hasEnded, isSame, type Subject, type SubjectRows } from './subject.ts';
+import { hasEnded, isSame, type SubjectRows } from './subject.ts';
 import { typeLookup } from './snapshot.ts';
-import type { Page } from './stores.ts';
-
-export interface StoredDelegation extends Delegation {
-  readonly grantee: Subject;
-  readonly reason: string;
-  readonly createdAt: Instant;
-}
-
-/** The port to the stored delegations. */
-export interface Delegations {
-  /** One row for grantor, grantee and resource; again: everything else. */
-  put(tx: Tx, tenantId: TenantId, delegation: StoredDelegation): Promise<StoredDelegation>;
-  find(tx: Tx, tenantId: TenantId, id: string): Promise<StoredDelegation | null>;
-  delete(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
-  /** Live ones on either side. */
-  countOf(tx: Tx, tenantId: TenantId, side: 'grantor' | 'grantee', subject: Subject, now: Instant): Promise<number>;
-  list(tenantId: TenantId, filter: DelegationFilter, after: string, size: number): Promise<Page<StoredDelegation>>;
-}
-
-export interface DelegationFilter {
-  readonly grantor: Subject | null;
-  readonly grantee: Subject | null;
-}
+import type { StoredDelegation } from './stores.ts';
 
 export type DelegationDraft = Pick<
   StoredDelegation,

@@ -2,8 +2,8 @@
 import { sql } from 'kysely';
 import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx } from '../storage/storage.ts';
-import type { Delegations, StoredDelegation } from './delegate.ts';
 import type { Subject } from './subject.ts';
+import type { Delegations, StoredDelegation } from './stores.ts';
 
 interface Row {
   readonly id: string;

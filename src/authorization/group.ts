@@ -14,39 +14,7 @@ import { keepingAnOwner } from './owners.ts';
 import { requireKnown } from './recipient.ts';
 import { NAME } from './resource-type.ts';
 import type { Subject, SubjectRows } from './subject.ts';
-import type { Page } from './stores.ts';
-
-export interface Group {
-  readonly name: string;
-  readonly description: string;
-}
-
-export interface Member {
-  readonly group: string;
-  readonly member: Subject;
-  readonly expiresAt: Instant | null;
-  readonly createdAt: Instant;
-  /** `<type>:<id>`. */
-  readonly createdBy: string;
-}
-
-/** The port to the stored groups. */
-export interface Groups {
-  count(tx: Tx, tenantId: TenantId): Promise<number>;
-  find(tx: Tx, tenantId: TenantId, name: string): Promise<Group | null>;
-  put(tx: Tx, tenantId: TenantId, group: Group, now: Instant): Promise<void>;
-  /** With its members, roles, grants and what was lent to it. */
-  delete(tx: Tx, tenantId: TenantId, name: string): Promise<void>;
-  /** Again: another end. */
-  add(tx: Tx, tenantId: TenantId, member: Member): Promise<void>;
-  /** How many of them were there. */
-  remove(tx: Tx, tenantId: TenantId, group: string, members: readonly Subject[]): Promise<number>;
-  /** Of how many groups is it a member? */
-  countOf(tx: Tx, tenantId: TenantId, member: Subject): Promise<number>;
-  /** By name. `member`: only those it is a member of. */
-  list(tenantId: TenantId, member: Subject | null, after: string, size: number): Promise<Page<Group>>;
-  listMembers(tenantId: TenantId, group: string, after: string, size: number): Promise<Page<Member>>;
-}
+import type { Group } from './stores.ts';
 
 export interface GroupChanges {
   /** INVALID_ARGUMENT names the field; FAILED_PRECONDITION / LIMIT_REACHED. */

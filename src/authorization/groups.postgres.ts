@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { date, instant } from '../storage/instants.ts';
 import type { Database, Tx } from '../storage/storage.ts';
-import type { Groups, Member } from './group.ts';
+import type { Groups, Member } from './stores.ts';
 
 interface MemberRow {
   readonly group_name: string;

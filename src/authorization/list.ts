@@ -2,12 +2,20 @@
 import type { TenantId } from '../base/caller.ts';
 import { BUILT_IN_RESOURCE_TYPES, BUILT_IN_ROLES } from './builtin.ts';
 import type { ChangeDeps } from './change.ts';
-import type { DelegationFilter, StoredDelegation } from './delegate.ts';
-import type { Group, Member } from './group.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Subject } from './subject.ts';
 import type { Role } from './role.ts';
-import type { AssignmentFilter, GrantFilter, Page, StoredAssignment, StoredGrant } from './stores.ts';
+import type {
+  AssignmentFilter,
+  DelegationFilter,
+  GrantFilter,
+  Group,
+  Member,
+  Page,
+  StoredAssignment,
+  StoredDelegation,
+  StoredGrant,
+} from './stores.ts';
 
 export interface Lists {
   listRoles(tenantId: TenantId, after: string, size: number): Promise<Page<Role>>;

@@ -2,9 +2,12 @@
 import type { TenantId } from '../base/caller.ts';
 import { Fault } from '../base/fault.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { ChangeDeps } from './change.ts';
+import type { Rules, Subjects } from './stores.ts';
 
-type Guard = Pick<ChangeDeps, 'rules' | 'subjectsKnown'>;
+interface Guard {
+  readonly rules: Pick<Rules, 'owners'>;
+  readonly subjectsKnown: Pick<Subjects, 'active'>;
+}
 
 /** Owners without end who can act. Under the tenant's lock, which whoever suspends one takes as well. */
 const ableOwners = async ({ rules, subjectsKnown }: Guard, tx: Tx, tenantId: TenantId): Promise<readonly string[]> => {

@@ -3,9 +3,8 @@ import type { TenantId } from '../base/caller.ts';
 import { badField, Fault } from '../base/fault.ts';
 import type { Instant } from '../base/time.ts';
 import type { Tx } from '../storage/storage.ts';
-import type { Groups } from './group.ts';
 import type { Subject, Window } from './subject.ts';
-import type { Subjects } from './stores.ts';
+import type { Groups, Subjects } from './stores.ts';
 
 const ASSIGNABLE: readonly string[] = ['user', 'service', 'group'];
 

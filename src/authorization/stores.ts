@@ -7,7 +7,7 @@ import type { Holders } from './exclusive.ts';
 import type { Limits } from './limits.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { Rights } from './rights.ts';
-import type { Assignment, Grant, StoredClearance, Subject, SubjectRows } from './subject.ts';
+import type { Assignment, Delegation, Grant, StoredClearance, Subject, SubjectRows } from './subject.ts';
 import type { Role } from './role.ts';
 import type { Ruling } from './ruling.ts';
 
@@ -114,4 +114,58 @@ export interface Subjects {
   nameOf(tenantId: TenantId, subject: Subject): MaybePromise<string>;
   /** All active users, or all services, in the order of their ids. */
   page(tenantId: TenantId, kind: 'user' | 'service', after: string, limit: number): Promise<readonly string[]>;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly description: string;
+}
+
+export interface Member {
+  readonly group: string;
+  readonly member: Subject;
+  readonly expiresAt: Instant | null;
+  readonly createdAt: Instant;
+  /** `<type>:<id>`. */
+  readonly createdBy: string;
+}
+
+/** The port to the stored groups. */
+export interface Groups {
+  count(tx: Tx, tenantId: TenantId): Promise<number>;
+  find(tx: Tx, tenantId: TenantId, name: string): Promise<Group | null>;
+  put(tx: Tx, tenantId: TenantId, group: Group, now: Instant): Promise<void>;
+  /** With its members, roles, grants and what was lent to it. */
+  delete(tx: Tx, tenantId: TenantId, name: string): Promise<void>;
+  /** Again: another end. */
+  add(tx: Tx, tenantId: TenantId, member: Member): Promise<void>;
+  /** How many of them were there. */
+  remove(tx: Tx, tenantId: TenantId, group: string, members: readonly Subject[]): Promise<number>;
+  /** Of how many groups is it a member? */
+  countOf(tx: Tx, tenantId: TenantId, member: Subject): Promise<number>;
+  /** By name. `member`: only those it is a member of. */
+  list(tenantId: TenantId, member: Subject | null, after: string, size: number): Promise<Page<Group>>;
+  listMembers(tenantId: TenantId, group: string, after: string, size: number): Promise<Page<Member>>;
+}
+
+export interface StoredDelegation extends Delegation {
+  readonly grantee: Subject;
+  readonly reason: string;
+  readonly createdAt: Instant;
+}
+
+/** The port to the stored delegations. */
+export interface Delegations {
+  /** One row for grantor, grantee and resource; again: everything else. */
+  put(tx: Tx, tenantId: TenantId, delegation: StoredDelegation): Promise<StoredDelegation>;
+  find(tx: Tx, tenantId: TenantId, id: string): Promise<StoredDelegation | null>;
+  delete(tx: Tx, tenantId: TenantId, id: string): Promise<void>;
+  /** Live ones on either side. */
+  countOf(tx: Tx, tenantId: TenantId, side: 'grantor' | 'grantee', subject: Subject, now: Instant): Promise<number>;
+  list(tenantId: TenantId, filter: DelegationFilter, after: string, size: number): Promise<Page<StoredDelegation>>;
+}
+
+export interface DelegationFilter {
+  readonly grantor: Subject | null;
+  readonly grantee: Subject | null;
 }
