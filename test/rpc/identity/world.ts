@@ -53,7 +53,7 @@ type Over = Partial<Values<typeof identityConfig>> & { readonly maxLife?: number
 /** `like`: a replica of that one, under the same master key. */
 export const createWorld = async (database: FreshDatabase, over: Over = {}, like?: World): Promise<World> => {
   const metrics = createMetrics('test');
-  const own = await createTestPlatform({ database, metrics });
+  const own: TestPlatform = { ...(await createTestPlatform({ database })), metrics };
   const platform: TestPlatform = like === undefined ? own : { ...own, sealer: like.platform.sealer, pager: like.platform.pager };
   const late: { identity?: Identity } = {};
   const identityDoor = (): Identity => late.identity as Identity;
