@@ -74,6 +74,8 @@ export interface StartOptions {
   readonly patience?: number;
   /** Another build's `main.js`. */
   readonly main?: string;
+  /** As soon as there is a process. */
+  readonly spawned?: (pid: number | undefined) => void;
 }
 
 /** Rejects with its output when it ends before it is ready. */
@@ -86,6 +88,7 @@ export const startHub = async (env: Environment, options: StartOptions = {}): Pr
     env: { ...bare(), GRPC_PORT: String(grpcPort), HTTP_PORT: String(httpPort), PROBE_PORT: String(probePort), LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  options.spawned?.(child.pid);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {

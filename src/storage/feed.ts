@@ -28,7 +28,7 @@ export interface OwnFeed extends Feed {
 
 const LIVE_REPLICA: Millis = seconds(5);
 /** Few enough that the rows of a page are gone before the collector takes them for old: with more, half of a start was collecting. */
-const PAGE = 2000;
+const PAGE = 4000;
 /** Rows applied before others get their turn. */
 const SLICE = 1000;
 const POLL_PAGE = 5_000;

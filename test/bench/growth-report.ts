@@ -22,11 +22,14 @@ const line = (what: string, measured: string, budget: string, met: boolean): str
 
 export const growthReport = ({ flat, arrival, startedWithSome, startedWithMillion, idle, mirrorMiB, machine }: Growth): string => {
   const [mirror, verdicts] = [mirrorMiB * MEGABYTES, flat.verdictsMiB * MEGABYTES];
+  const [revocationsRatio, tokensRatio] = [flat.revocations / flat.base, flat.tokens / flat.base];
   const micros = (value: number): string => `${number(flat.base, 1)} → ${number(value, 1)} µs of CPU`;
   return `# Growth
 
-Written by \`npm run bench:growth\` (${machine}). Hubs in production configuration side by side on one core, on real Postgres and Redis, asked in turn from another core:
-with one token and no revocation, with 1,000,000 live revocations of the same tenant, with 100,000 tokens of sessions of their own. Medians of rounds.
+Written by \`npm run bench:growth\` (${machine}). Hubs in production configuration side by side on one core, on real Postgres and Redis, asked in turn from another core, half a second
+each: with one token and no revocation, with 1,000,000 live revocations of the same tenant, with 100,000 tokens of sessions of their own. All the CPU
+of a hub, its collector's included, over all its answers; the first seconds after a rest, when V8 has just given memory back and collects again and again,
+cost up to three times as much with 100,000 tokens, and are not in it.
 Memory is RSS above that of an idle hub (${number(idle)} MiB), read 5 s after the last call, nothing collected by hand.
 
 | what | measured | budget | met |
@@ -34,16 +37,11 @@ Memory is RSS above that of an idle hub (${number(idle)} MiB), read 5 s after th
 ${[
   line(
     'ValidateToken, 0 → 1,000,000 live revocations',
-    `× ${number(flat.revocationsRatio, 2)} (${micros(flat.revocations)})`,
+    `× ${number(revocationsRatio, 2)} (${micros(flat.revocations)})`,
     '≤ × 1.20',
-    flat.revocationsRatio <= 1.2,
+    revocationsRatio <= 1.2,
   ),
-  line(
-    'ValidateToken, 1 → 100,000 tokens',
-    `× ${number(flat.tokensRatio, 2)} (${micros(flat.tokens)})`,
-    '≤ × 1.20',
-    flat.tokensRatio <= 1.2,
-  ),
+  line('ValidateToken, 1 → 100,000 tokens', `× ${number(tokensRatio, 2)} (${micros(flat.tokens)})`, '≤ × 1.20', tokensRatio <= 1.2),
   line('1,000,000 revocations in the mirror', `${number(mirror)} MB`, '≤ 150 MB', mirror <= 150),
   line('100,000 verdicts kept', `${number(verdicts)} MB`, '≤ 120 MB', verdicts <= 120),
   line(

@@ -75,12 +75,8 @@ export const startStores = async (): Promise<Stores> => {
   };
 };
 
-/** On the server's core from its first answer on. */
-export const startHub = async (env: Environment): Promise<HubProcess> => {
-  const hub = await startHubProcess(env);
-  pin(hub.pid, 0);
-  return hub;
-};
+/** On the server's core from the start: the stores it reads from have the other, as they have machines of their own. */
+export const startHub = (env: Environment): Promise<HubProcess> => startHubProcess(env, { spawned: (pid) => pin(pid, 0) });
 
 export interface Echo {
   readonly pid: number;
