@@ -215,6 +215,17 @@ describe('a credential', () => {
     expect(await outcome(() => call({}, shown))).toBe(wanted);
   });
 
+  it.each<[string, string, string]>([
+    ['is told to whoever must show one after all', 'CREDENTIALS_MISSING', 'UNAUTHENTICATED TOKEN_EXPIRED'],
+    ['is nothing to whoever is refused for something else', 'CREDENTIALS_INVALID', 'UNAUTHENTICATED CREDENTIALS_INVALID'],
+  ])('that is bad on a row open to all %s', async (_rule, reason, wanted) => {
+    const handle = (): never => {
+      throw new Fault('UNAUTHENTICATED', reason, 'refused');
+    };
+    const { call } = setUp({ row: { access: 'anonymous', handle }, ports: { authenticate: bad } });
+    expect(await outcome(() => call({}, shown))).toBe(wanted);
+  });
+
   it('is not looked at where health is asked', async () => {
     const { call } = setUp({ row: { limit: 'vital' }, ports: { authenticate: away } });
     expect(await outcome(() => call({}, shown))).toBe('OK');
