@@ -6,6 +6,7 @@ import { badField, Fault } from '../base/fault.ts';
 import { type Changed, type ChangeDeps, changeOf } from './change.ts';
 import { ATTRIBUTE_NAME, parseType, TYPE_WORDS } from './attribute.ts';
 import { CLASSIFICATIONS, clearanceOf } from './classification.ts';
+import { RESOURCE_FIELDS } from './condition/schema.ts';
 import { requireHeld } from './escalation.ts';
 import { NAME, type ResourceType } from './resource-type.ts';
 import { isBuiltInType } from './snapshot.ts';
@@ -31,6 +32,8 @@ const readAttributes = (attributes: ResourceType['attributes']): ResourceType['a
   if (entries.length > ATTRIBUTES_MAX) throw badField('resource_type.attributes', `at most ${ATTRIBUTES_MAX}`);
   for (const [name, type] of entries) {
     if (!ATTRIBUTE_NAME.test(name)) throw badField('resource_type.attributes', 'a name is a letter, then letters, digits or "_"');
+    if (Object.hasOwn(RESOURCE_FIELDS, name))
+      throw badField(`resource_type.attributes.${name}`, 'every resource has that field of its own: give it another name');
     if (parseType(type) === null) throw badField(`resource_type.attributes.${name}`, `one of ${TYPE_WORDS}`);
   }
   return Object.fromEntries(entries);

@@ -56,7 +56,8 @@ const SUBJECT_FIELDS: Readonly<Record<string, Type>> = {
   risk_score: DOUBLE,
 };
 
-const RESOURCE_FIELDS: Readonly<Record<string, Type>> = {
+/** Of every resource, whatever its type declares. */
+export const RESOURCE_FIELDS: Readonly<Record<string, Type>> = {
   type: STRING,
   id: STRING,
   tenant_id: STRING,

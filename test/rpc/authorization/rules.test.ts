@@ -298,6 +298,8 @@ describe('a resource type', () => {
     ['a built-in name', typeOf('users'), 'FAILED_PRECONDITION/RESOURCE_TYPE_BUILT_IN'],
     ['a wildcard as name', typeOf('*'), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['a wildcard as action', typeOf('boxes', { actions: ['*'] }), 'INVALID_ARGUMENT/REQUEST_INVALID'],
+    ['an attribute of no type', typeOf('boxes', { attributes: { weight: 'integer' } }), 'INVALID_ARGUMENT/REQUEST_INVALID'],
+    ['an attribute that every resource has', typeOf('boxes', { attributes: { owner_id: 'string' } }), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['a classification that does not exist', typeOf('boxes', { defaultClassification: 'cosmic' }), 'INVALID_ARGUMENT/REQUEST_INVALID'],
   ];
   for (const [what, request, want] of refusals)

@@ -137,7 +137,7 @@ export interface ResourceType {
   defaultClassification: string;
   /**
    * Attributes that conditions may read, with their types: bool, int, double, string, bytes, timestamp, duration, dyn, list(<type>),
-   * map(<type>).
+   * map(<type>). Not id, type, tenant_id, owner_id and classification: every resource has those.
    */
   attributes: { [key: string]: string };
   /** Types whose resources it may lie in, itself included: what is granted or denied on one of those counts for what lies in it. */
