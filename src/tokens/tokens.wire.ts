@@ -1,5 +1,5 @@
 // Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
-import { CLOCK_SKEW, hours, minutes, type Millis, seconds } from '../base/time.ts';
+import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
 import { nextTurn } from '../base/turn.ts';
 import type { Values } from '../server/config/field.ts';
 import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Platform } from '../server/platform.ts';
@@ -214,7 +214,7 @@ export const wireTokens = (
   );
   platform.every(
     'tokens.ends',
-    seconds(10),
+    minutes(10),
     async () => {
       while (await db.jobs((tx) => families.followEnds(tx, SWEEP_ROWS)));
     },

@@ -11,7 +11,8 @@ let database: FreshDatabase;
 let hub: TokensHub;
 beforeAll(async () => {
   database = await freshDatabase();
-  hub = await tokensHub(database);
+  // Rows are written when the test says so.
+  hub = await tokensHub(database, { jobsWait: true });
   hub.who.powerful.add('usr_root');
 });
 afterAll(async () => {
