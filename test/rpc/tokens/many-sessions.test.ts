@@ -9,7 +9,7 @@ const CROWD = 2500;
 
 let database: FreshDatabase;
 let hub: TokensHub;
-// Tables of their own for each: rows lie in the order in which they came, so those that came last are not among the first.
+// Tables of their own for each: rows lie in the order in which they came.
 beforeEach(async () => {
   database = await freshDatabase();
   // Rows are written when the test says so.
@@ -29,16 +29,19 @@ const outcome = (work: Promise<unknown>): Promise<string> =>
     ({ reason }: { reason: string }) => reason,
   );
 
-/** Sessions like this one, so many that it is not among the first. */
+/** Before any that was drawn. */
+const id = (prefix: string): string => `'${prefix}_' || lpad(n::text, 22, '0')`;
+
+/** Sessions like this one, first in every order that a database may read them in. */
 const crowd = async ({ familyId, sessionId }: Tokens): Promise<void> => {
   await database.sql(
-    `INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('session_id', s.session_id || n))).*
+    `INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('session_id', ${id('ses')}))).*
      FROM sessions s, generate_series(1, ${CROWD}) n WHERE s.session_id = $1`,
     [sessionId],
   );
   await database.sql(
     `INSERT INTO token_families SELECT (jsonb_populate_record(f, jsonb_build_object(
-       'family_id', f.family_id || n, 'session_id', f.session_id || n))).*
+       'family_id', ${id('fam')}, 'session_id', ${id('ses')}))).*
      FROM token_families f, generate_series(1, ${CROWD}) n WHERE f.family_id = $1`,
     [familyId],
   );
