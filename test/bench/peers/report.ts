@@ -57,7 +57,6 @@ const askedLines = (what: string, { activeIn, calm, changing }: AskedResult): st
     '≤ 5 ms',
     mark(changing.held.longest <= 5),
   ) +
-  row(`${what}: turns of its loop over 2 ms (${number(calm.held.over)} while nothing changes)`, number(changing.held.over), '', '') +
   row(
     `${what}: checks as the load sees them while it changes (${number(changing.checks)}), p50`,
     `${number(changing.p50, 2)} ms, ${number(calm.p50, 2)} ms while nothing changes`,
