@@ -5,12 +5,14 @@ import { evaluate, forAllows, isAbout, isForeign, isOwner, lentIsAbout, secrecyO
 import { hoursGate } from './gate.ts';
 import { findSlowly, type PatternSet } from './pattern-set.ts';
 import { covers, type Permission } from './permission.ts';
+import type { PolicyVerdict } from './policy/policy-set.ts';
 import type { Question } from './question.ts';
 import type { ConditionalGrant } from './rights-index.ts';
 import type { Rights } from './rights.ts';
 import { flatten } from './role.ts';
 import type { Ruling } from './ruling.ts';
 import type { Situation } from './situation.ts';
+import { PAGE_TEXT } from './stores.ts';
 import { conditionWords } from './values-read.ts';
 
 export interface Step {
@@ -121,24 +123,47 @@ const delegationSteps = (rights: Rights, question: Question, situation: Situatio
       return { kind: 'delegation', rule: `delegation:${delegation.id}`, effect: 'allow', matched: ruling.allowed, detail };
     });
 
-/** Every rule of a policy that speaks of it to this subject. */
+/** Rules of policies that one explanation tells of: thousands may speak of one question. */
+const RULES_TOLD = 1000;
+
+const matches = ({ kind, ruling }: PolicyVerdict): boolean => ruling !== null && (kind !== 'allow' || ruling.allowed);
+
+/** Every rule of a policy that speaks of it to this subject, in their order. Of too many those that decide are told first, and how many are left. */
 const policySteps = (rights: Rights, question: Question, situation: Situation): readonly Step[] => {
   const { policies } = rights.snapshot;
   if (policies === null) return [];
   const questioned = { rights, situation, asked: () => askedOf(rights, question, situation) };
-  return policies.trace(question, questioned).map(({ kind, rule, ruling, told }): Step => {
+  const stepOf = (verdict: PolicyVerdict): Step => {
+    const { kind, rule, ruling, told } = verdict;
     const words = told === null ? '' : conditionWords(told.sources, told.reads, () => questioned.asked().activation);
     const effect = kind === 'allow' ? 'allow' : 'deny';
-    const matched = ruling !== null && (kind !== 'allow' || ruling.allowed);
     const silent = { deny: 'does not apply', allow: 'does not apply', requirement: 'is met, or does not apply' }[kind];
-    return {
+    const detail = `${ruling === null ? `${silent}; ${seen(situation)}` : ruling.reason}${words}`;
+    return { kind: 'policy', rule, effect, matched: matches(verdict), detail };
+  };
+  const verdicts = policies.trace(question, questioned);
+  const rank = (verdict: PolicyVerdict): number => (!matches(verdict) ? 2 : verdict.kind === 'allow' ? 1 : 0);
+  const steps = new Map<PolicyVerdict, Step>();
+  let room = PAGE_TEXT;
+  for (const verdict of verdicts.toSorted((a, b) => rank(a) - rank(b))) {
+    if (steps.size === RULES_TOLD || room <= 0) break;
+    const step = stepOf(verdict);
+    room -= step.rule.length + step.detail.length;
+    steps.set(verdict, step);
+  }
+  const told = verdicts.flatMap((verdict) => steps.get(verdict) ?? []);
+  const left = verdicts.length - told.length;
+  if (left === 0) return told;
+  return [
+    ...told,
+    {
       kind: 'policy',
-      rule,
-      effect,
-      matched,
-      detail: `${ruling === null ? `${silent}; ${seen(situation)}` : ruling.reason}${words}`,
-    };
-  });
+      rule: '',
+      effect: 'deny',
+      matched: false,
+      detail: `${left} more rules of policies were looked at: none of them decided`,
+    },
+  ];
 };
 
 const ownerDetail = (rights: Rights, { type, action, ownerId, believed }: Question): string => {

@@ -5,6 +5,7 @@ import {
   GetUserPermissionsResponse as PermissionsAnswer,
   ListSubjectsResponse as SubjectsAnswer,
 } from '../../../src/gen/securityhub/v1/authorization.ts';
+import { CheckPermissionResponse as CheckAnswer } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { createWorld, faultOf, resource, seed, subject, USERS, user, type World } from './world.ts';
 
@@ -190,6 +191,16 @@ describe('a subject that more speaks of than an answer can hold', () => {
     expect(rules.toSorted()).toEqual(
       Array.from({ length: COUNT }, (_, at) => `policy:resource_type/p${at}@${Math.floor(at / 100) + 1}/r`).sort(),
     );
+  });
+
+  it('and a decision is explained by the rules that decided, as far as an answer has room', async () => {
+    const asked = { principal: subject('usr_viewer'), action: 'open', resource: resource('parcels', { attributes: { amount: 200 } }) };
+    const answer = await world.check(owner, { ...asked, explain: true });
+    const steps = answer.trace?.steps.filter(({ kind }) => kind === 'policy') ?? [];
+    expect(CheckAnswer.encode(answer).finish().length).toBeLessThan(MESSAGE / 2);
+    expect(steps[0]).toMatchObject({ rule: answer.appliedPolicies[0], matched: true });
+    expect(steps.slice(0, -1).every(({ matched }) => matched)).toBe(true);
+    expect(steps.at(-1)?.detail).toBe(`${COUNT + 1 - steps.length} more rules of policies were looked at: none of them decided`);
   });
 
   it('and those who can are listed, in pages that a client takes', async () => {
