@@ -152,17 +152,21 @@ const collect = (layers: readonly PolicyIndex[], { type, action }: Asked): About
   };
 };
 
-/** Types with actions that are kept collected; beyond it all are collected anew. */
+/** Types with actions that are kept collected, or two for each policy where those are more; beyond it all are collected anew. */
 const COLLECTED = 4096;
 
 const createCollection = (layers: readonly PolicyIndex[]): ((question: Asked) => About) => {
   const byType = new Map<string, Map<string, About>>();
+  const most = Math.max(
+    COLLECTED,
+    layers.reduce((sum, { size }) => sum + 2 * size, 0),
+  );
   let kept = 0;
   return (question) => {
     const known = byType.get(question.type)?.get(question.action);
     if (known !== undefined) return known;
-    if (kept >= COLLECTED) byType.clear();
-    kept = kept >= COLLECTED ? 1 : kept + 1;
+    if (kept >= most) byType.clear();
+    kept = kept >= most ? 1 : kept + 1;
     const about = collect(layers, question);
     const actions = byType.get(question.type) ?? new Map<string, About>();
     byType.set(question.type, actions.set(question.action, about));
