@@ -142,6 +142,25 @@ describe('a replica', () => {
     expect(() => a.feed.assertFresh()).toThrow(/unknown kind "hologram"/);
   });
 
+  it('starts with as many as several pages hold, in order, each once, whatever their keys are', async () => {
+    const many = 9001;
+    const end = Date.UTC(2100, 0, 1, 0, 0, 0, 123);
+    // One in three only tells caches to forget: it has no end and is not live.
+    await database.sql(
+      `WITH head AS (UPDATE change_head SET seq = ${many} * 3)
+       INSERT INTO change (seq, kind, tenant_id, key, until, detail)
+       SELECT n, 'token', 'tenant ' || n % 5, '"\\é' || chr(10) || '🔑' || n, CASE n % 3 WHEN 0 THEN NULL ELSE to_timestamp(${end} / 1000.0) END, 'said ' || n % 2
+       FROM generate_series(1, ${many} * 3) n`,
+    );
+    const { seen, feed } = await replica();
+    const live = Array.from({ length: many * 3 }, (_, at) => at + 1).filter((n) => n % 3 !== 0);
+    expect(seen.map(({ seq }) => seq)).toEqual(live);
+    for (const { seq, kind, tenantId, key, until, detail } of seen)
+      if (kind !== 'token' || tenantId !== `tenant ${seq % 5}` || key !== `"\\é\n🔑${seq}` || until !== end || detail !== `said ${seq % 2}`)
+        expect({ seq, kind, tenantId, key, until, detail }).toBe('as it was written');
+    expect(feed.cursor()).toBe(many * 3);
+  });
+
   it('is not ready when it starts above a live change of unknown kind', async () => {
     await insert(1, 'hologram');
     const a = await replica();
