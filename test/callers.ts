@@ -14,6 +14,9 @@ export const userCaller = (tenantId: string, userId = 'usr_test', over: Partial<
   clientId: '',
   scopes: [],
   mfaVerified: false,
+  authMethod: 'password',
+  riskLevel: 'low',
+  riskScore: 0,
   expiresAt: Date.now() + 300_000,
   ...over,
 });

@@ -28,6 +28,8 @@ export const askedOf = ({ subject, roles, groups, snapshot }: Rights, question: 
       scopes: situation.scopes,
       session_id: situation.sessionId,
       mfa_verified: situation.mfaVerified,
+      auth_method: situation.authMethod || null,
+      risk_score: situation.riskScore,
       status: 'active',
     },
     resource: {

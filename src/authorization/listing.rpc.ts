@@ -45,6 +45,8 @@ const situationFrom = (request: proto.ListSubjectsRequest, resource: proto.Resou
   now,
   horizon: null,
   mfaVerified: false,
+  authMethod: '',
+  riskScore: null,
   address: '',
   workload: request.workload,
   saidWorkload: request.workload,

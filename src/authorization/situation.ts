@@ -14,6 +14,9 @@ export interface Situation {
   readonly horizon: Horizon | null;
   /** By the token or the caller's own credential; never on somebody's word. */
   readonly mfaVerified: boolean;
+  /** How the subject logged in, and how that login was weighed; '' and null = no token of ours says so. */
+  readonly authMethod: string;
+  readonly riskScore: number | null;
   /** Where the subject is; '' = not known. */
   readonly address: string;
   /** What the question is asked for; '' = nothing in particular, or nobody we believe says so. */
@@ -40,6 +43,8 @@ export const bareSituation = (now: Instant, mfaVerified = false): Situation => (
   now,
   horizon: null,
   mfaVerified,
+  authMethod: '',
+  riskScore: null,
   address: '',
   workload: '',
   environment: '',

@@ -44,6 +44,10 @@ export type Caller =
       readonly clientId: string;
       readonly scopes: readonly string[];
       readonly mfaVerified: boolean;
+      readonly authMethod: string;
+      readonly riskLevel: string;
+      /** From 0 to 1; 0 = not weighed. */
+      readonly riskScore: number;
       readonly expiresAt: Instant;
       /** Thumbprint of the DPoP key that this very call has proven, where its token is bound to one. */
       readonly jkt?: string;

@@ -65,7 +65,6 @@ export const createPresent = (ports: PresentPorts) => {
           const scopes = credential.scopes ?? [];
           const limits = scopes.length === 0 ? standing.limits : { ...standing.limits, scopes: [...standing.limits.scopes, scopes] };
           const holder = roles === undefined ? standing.holder : { ...standing.holder, roles };
-          // What a foreign issuer says of a second factor is its own affair.
           const own = 'familyId' in source ? source : null;
           const home = session === null ? null : { tenant, shown: { token: session, presenter } };
           return {

@@ -32,7 +32,6 @@ export const requiredOf = (
   let made: Situation | undefined;
   let lacking = false;
   const situation = (): Situation => {
-    // What a foreign issuer says of a second factor is its own affair.
     const shown = 'familyId' in proven.source ? proven.source : null;
     return (made ??= situationOfToken(shown, proven.credential.scopes ?? [], addressOf(context, call, trusted), call, horizon));
   };

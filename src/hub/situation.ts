@@ -5,7 +5,8 @@ import type { Resource } from '../gen/securityhub/v1/authorization.ts';
 import type { RequestContext } from '../gen/securityhub/v1/token.ts';
 import { addressOf } from './presenter.ts';
 import { type Asker, isBelieved } from './principal/asker.ts';
-import type { Principal } from './principal/principal.ts';
+import type { Principal, Shown } from './principal/principal.ts';
+import { riskScore } from './verdict.ts';
 
 /** What a check says besides subject, action and resource. */
 export interface Surroundings {
@@ -29,9 +30,12 @@ const assertedOf = ({ said }: Principal): Attributes => {
 const scopesOf = (lists: readonly (readonly string[])[]): readonly string[] =>
   lists.length === 0 ? NO_SCOPES : lists.length === 1 ? (lists[0] as readonly string[]) : lists.flat();
 
+const scoreOf = (shown: Shown | null): number | null =>
+  shown?.riskLevel === undefined ? null : shown.riskScore || riskScore(shown.riskLevel);
+
 /** A token's own, where nobody asks about a resource: a workload asks for itself. */
 export const situationOfToken = (
-  shown: { readonly mfaVerified: boolean; readonly sessionId: string } | null,
+  shown: Shown | null,
   scopes: readonly string[],
   address: string,
   { caller, now }: Call,
@@ -40,6 +44,8 @@ export const situationOfToken = (
   now,
   horizon,
   mfaVerified: shown?.mfaVerified ?? false,
+  authMethod: shown?.authMethod ?? '',
+  riskScore: scoreOf(shown),
   address,
   workload: caller.kind === 'workload' ? `${caller.namespace}/${caller.name}` : '',
   environment: '',
@@ -64,6 +70,8 @@ export const situationOf = (asked: Surroundings, principal: Principal, asker: As
     now: call.now,
     horizon,
     mfaVerified: principal.proven?.mfaVerified ?? false,
+    authMethod: principal.proven?.authMethod ?? '',
+    riskScore: scoreOf(principal.proven),
     address: addressOf(asked.tokenContext, call, asker.assertsContext()),
     workload: !believed || asked.workload === '' ? own : asked.workload,
     environment: believed ? asked.environment : '',

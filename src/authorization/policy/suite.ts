@@ -157,6 +157,14 @@ interface Cast {
   readonly now: Instant;
 }
 
+const readRisk = (fields: Fields): number | null => {
+  if (!fields.has('riskScore')) return null;
+  const value = fields.value('riskScore');
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  fields.problem('riskScore', 'is no risk', 'write a number from 0 to 1');
+  return null;
+};
+
 const readTests = (fields: Fields, { principals, resources, now }: Cast): readonly PolicyTest[] => {
   const name = fields.text('name', { max: 256, want: 'a sentence' });
   const who = fields.text('principal', WORD);
@@ -170,6 +178,8 @@ const readTests = (fields: Fields, { principals, resources, now }: Cast): readon
     now: instantOf(fields, now),
     horizon: null,
     mfaVerified: fields.flag('mfaVerified') || principal?.mfaVerified === true,
+    authMethod: fields.text('authMethod', WORD, ''),
+    riskScore: readRisk(fields),
     address: fields.text('address', WORD, ''),
     workload: fields.text('workload', WORD, ''),
     environment: fields.text('environment', WORD, ''),

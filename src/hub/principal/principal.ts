@@ -25,6 +25,11 @@ export interface Standing {
 export interface Shown {
   readonly mfaVerified: boolean;
   readonly sessionId: string;
+  /** How it logged in and how that was weighed: absent in tokens of other issuers, whose word counts on the second factor alone. */
+  readonly authMethod?: string;
+  readonly riskLevel?: string;
+  /** From 0 to 1; 0 where the login was not weighed, its level says it roughly then. */
+  readonly riskScore?: number;
 }
 
 /** What ValidateToken would say of a token, without audience. */

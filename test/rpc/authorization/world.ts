@@ -102,7 +102,7 @@ const verify: DecisionWiring['verify'] = (token): Presented => {
     standing: { active: true, holder: subject, limits, account: null },
     expiresAt: Date.now() + 20_000,
     home: null,
-    proven: { mfaVerified: name.endsWith('+mfa'), sessionId: '' },
+    proven: { mfaVerified: name.endsWith('+mfa'), sessionId: '', authMethod: 'password', riskLevel: 'low', riskScore: 0 },
   };
 };
 

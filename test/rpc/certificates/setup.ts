@@ -50,6 +50,9 @@ export const operator = (tenantId = TENANT): Caller => ({
   clientId: '',
   scopes: [],
   mfaVerified: true,
+  authMethod: 'password',
+  riskLevel: 'low',
+  riskScore: 0,
   expiresAt: Date.now() + hours(1),
 });
 export const plainUser = (): Caller => ({ ...operator(), userId: 'usr_plain' }) as Caller;
