@@ -44,7 +44,7 @@ export const mtlsRow = async (env: Readonly<Record<string, string>>, setting: Se
       requests: [validate(accessToken)],
       tls: { key: files.key, cert: files.chain, ca: files.ca, checkServerIdentity: () => undefined },
       echoTls: paths,
-      ratio: 0.75,
+      ratio: 0.8,
     },
     hub,
   );
