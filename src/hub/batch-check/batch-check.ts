@@ -16,7 +16,7 @@ import type { Named, Principal } from '../principal/principal.ts';
 import { type Surroundings, situationOf } from '../situation.ts';
 
 /** Nothing holds the event loop longer than 2 ms: a slice (milliseconds), with what follows the last look at the clock and the answer. */
-const SLICE = 1.5;
+const SLICE = 1;
 /** Checks between two looks at the clock; where rules weigh conditions, of up to a millisecond each, a check counts for so many. */
 const STRIDE = 64;
 const WEIGHED = 16;
