@@ -14,7 +14,7 @@ let db: Database;
 beforeEach(async () => {
   database = await freshDatabase();
   proxy = await tcpProxy(new URL(database.uri).hostname, Number(new URL(database.uri).port));
-  pool = createPool({ uri: through(proxy, database.uri), size: SIZE, queryTimeout: 700, connectTimeout: 500 });
+  pool = createPool({ uri: through(proxy, database.uri), size: SIZE });
   db = createDatabase({ pool });
 });
 afterEach(async () => {

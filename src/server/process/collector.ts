@@ -28,7 +28,8 @@ export const letCallsDieYoung = (): void => {
 /**
  * From the first call on. V8 lets a heap grow to a multiple of what lives in it before it collects; what a server keeps hardly grows, so
  * all that buys is memory: 40 MB with 20,000 tokens, and as much again outside the heap, because every call leaves header texts of Node's
- * HTTP/2 behind that only a full collection frees. Those count here too. At rest, what was freed is given back after seconds: no sooner, because the first seconds after that collect again and again.
+ * HTTP/2 behind that only a full collection frees. Those count here too. At rest, what was freed is given back after seconds: no sooner,
+ * because the first seconds after that collect again and again.
  */
 const staySmall = (): void => {
   setFlagsFromString('--heap-growing-percent=25');
