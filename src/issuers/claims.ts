@@ -52,7 +52,12 @@ export const claimAt = (payload: Json, name: string): unknown => {
 const MAX_TEXT = 1024;
 const MAX_LIST = 512;
 
-const textOf = (value: unknown): string => (typeof value === 'string' && value.length <= MAX_TEXT ? value : '');
+/**
+ * What JSON can spell and no database and no proto can hold, a NUL or half a surrogate pair, is no text: an id with one could be given
+ * nothing, and no revocation could name it.
+ */
+const textOf = (value: unknown): string =>
+  typeof value === 'string' && value.length <= MAX_TEXT && value.isWellFormed() && !value.includes('\0') ? value : '';
 
 /** A list of texts, or words between blanks. */
 const wordsOf = (value: unknown): readonly string[] =>

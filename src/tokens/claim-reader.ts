@@ -14,15 +14,16 @@ export const claimReader = (payload: JsonObject) => {
     problem ??= invalid(name, wanted);
     return instead;
   };
+  /** What JSON can spell and no database and no proto can hold, a NUL or half a surrogate pair, is no text. */
+  const isText = (value: unknown): value is string =>
+    typeof value === 'string' && value.length <= 1024 && value.isWellFormed() && !value.includes('\0');
   const text = (name: string, required: boolean): string => {
     const value = member(payload, name);
     if (value === undefined && !required) return '';
-    return typeof value === 'string' && value.length <= 1024 && (value !== '' || !required) ? value : wrong(name, 'text', '');
+    return isText(value) && (value !== '' || !required) ? value : wrong(name, 'text', '');
   };
   const texts = (value: unknown, name: string): readonly string[] =>
-    Array.isArray(value) && value.length <= 256 && value.every((item) => typeof item === 'string' && item.length <= 1024)
-      ? (value as string[])
-      : wrong(name, 'a list of texts', []);
+    Array.isArray(value) && value.length <= 256 && value.every(isText) ? value : wrong(name, 'a list of texts', []);
   return {
     problem: () => problem,
     wrong,

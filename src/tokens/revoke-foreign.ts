@@ -42,8 +42,9 @@ export const createRevokeForeign = (deps: RevokeDeps & { readonly foreign: Forei
     const session = claims.sessionId === '' ? [] : [['session', claims.sessionId] as const];
     if (scope === 'session' && session.length === 0) throw badField('scope', 'the token names no session');
     const marks = scope === 'token' ? [] : session;
-    // Ended already: another watermark would stay in every replica's memory however often somebody asks.
-    if (deps.mirror.refusal(claims) !== null)
+    // Ended already, as far as is asked: another watermark would stay in every replica's memory however often somebody asks. A session
+    // is not over because one of its tokens is.
+    if (deps.mirror.refusal(marks.length === 0 ? claims : { ...claims, tokenId: '' }) !== null)
       return told(
         deps,
         await deps.write(claims.tenantId, async (tx) => ({ result: await deps.readHead(tx) })).then(({ result }) => result),

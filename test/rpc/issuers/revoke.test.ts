@@ -65,6 +65,24 @@ describe('RevokeToken of a foreign token', () => {
     expect(await reason(third)).toBe('SESSION_ENDED');
   });
 
+  it.each<[string, JsonObject]>([
+    ['by default', {}],
+    ['when the session is named', { scope: 'session' }],
+  ])('takes its session along %s, though the token itself was ended before', async (_, how) => {
+    const sid = `half-ended-${Math.random()}`;
+    const [first, second] = [earlier({ sid }), earlier({ sid })];
+    await hub.ask('TokenService/RevokeToken', { token: first, scope: 'token' });
+    await hub.ask('TokenService/RevokeToken', { token: first, ...how });
+    expect(await reason(second)).toBe('SESSION_ENDED');
+  });
+
+  it.each(['\0', '\ud800'])('works whatever its jti is: %j', async (jti) => {
+    const token = earlier({ jti, sid: undefined });
+    expect(await reason(token)).toBe('valid');
+    await hub.ask('TokenService/RevokeToken', { token });
+    expect([await reason(token), await reason(earlier({ jti: '\ufffd', sid: undefined }))]).toEqual(['TOKEN_REVOKED', 'valid']);
+  });
+
   it('may be done by whoever holds it, and again without another watermark', async () => {
     const [by, token] = [await member(), earlier({ sid: undefined })];
     await hub.ask('TokenService/RevokeToken', { token }, by);
