@@ -210,8 +210,12 @@ export const createAuthenticate = (ports: AuthenticatePorts) => {
     if (authorization === '') return peer.certificate === null ? { kind: 'anonymous' } : byCertificate(peer.certificate, now);
     const last = lately.get(peer);
     if (last?.authorization === authorization) return byToken(presented, last);
-    if (!SCHEME.test(authorization))
-      throw refused('CREDENTIALS_MALFORMED', 'authorization must be: Bearer <access token or API key>, or DPoP <access token>');
+    // Two headers arrive joined by a comma: which of them was meant nobody knows.
+    if (!SCHEME.test(authorization) || authorization.includes(','))
+      throw refused(
+        'CREDENTIALS_MALFORMED',
+        'authorization must be one credential: Bearer <access token or API key>, or DPoP <access token>',
+      );
     if (!API_KEY.test(authorization)) return byToken(presented, firstShownOn(peer, authorization));
     return byApiKey(authorization.replace(SCHEME, ''), now);
   };

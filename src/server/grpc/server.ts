@@ -9,6 +9,7 @@ import { listen } from '../listen.ts';
 import type { Log } from '../platform.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Route } from '../rpc/live-call.ts';
+import { showAllCredentials } from './credentials-shown.ts';
 import { createTls, type TlsSource } from './credentials.ts';
 import { type Distance, limitHttp2, serverOptions } from './options.ts';
 import { createPeers, type PeerOf } from './peer.ts';
@@ -77,7 +78,10 @@ export const createGrpcServer = (deps: GrpcServerDeps): GrpcServer => {
     far: servers.far.createConnectionInjector(tls?.credentials ?? clear),
   };
   const local = servers.near.createConnectionInjector(clear);
-  for (const server of [servers.near, servers.far]) dieYoung(server);
+  for (const server of [servers.near, servers.far]) {
+    dieYoung(server);
+    showAllCredentials(server);
+  }
 
   const sockets = new Set<Socket>();
   const listener = (injectorOf: (socket: Socket) => ConnectionInjector): NetServer => {

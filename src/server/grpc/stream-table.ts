@@ -2,9 +2,9 @@
 // follows: once the Map is old, every table it ever had is kept until the next full collection, and with the tables the streams that stood
 // in them and all that belongs to their calls. Everything a connection ever served was promoted that way, a fifth of the server's time;
 // the tables alone, one a stream, were a third of what was left to collect. So there are no tables here that are outgrown call by call.
-import type { EventEmitter } from 'node:events';
 import { types } from 'node:util';
 import type { Server } from '@grpc/grpc-js';
+import { http2ServersOf } from './http2-servers.ts';
 
 /** What `node:http2` asks of its Map of streams. Open addressing: the numbers of a client's streams are 1, 3, 5, … and spread by themselves. */
 export const createStreamTable = <V>() => {
@@ -108,9 +108,7 @@ const lighten = (session: object): void => {
   if (types.isSet(state?.pendingStreams) && state.pendingStreams.size === 0) state.pendingStreams = createFew();
 };
 
-/** For all connections that `server`'s injectors will bring. Throws where the inside of grpc-js has changed. */
+/** For all connections that `server`'s injectors will bring. */
 export const dieYoung = (server: Server): void => {
-  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<EventEmitter, unknown> };
-  if (http2Servers === undefined) throw new Error('grpc-js no longer keeps its HTTP/2 servers in http2Servers');
-  for (const http2 of http2Servers.keys()) http2.on('session', lighten);
+  for (const http2 of http2ServersOf(server)) http2.on('session', lighten);
 };

@@ -21,7 +21,8 @@ const limit = (server: Server): void => {
   server.maxConnections = 512;
 };
 
-const OPTIONS = { maxHeaderSize: kib(16), noDelay: true } as const;
+/** Headers that stand twice are joined, not dropped: two hosts, types or credentials are none that anybody knows. */
+const OPTIONS = { maxHeaderSize: kib(16), noDelay: true, joinDuplicateHeaders: true } as const;
 
 const createTls = (source: TlsSource, listener: RequestListener, log: Log): Listener => {
   const contextual = { ...OPTIONS, requestCert: true, rejectUnauthorized: false, handshakeTimeout: seconds(10) };

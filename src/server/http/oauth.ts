@@ -48,7 +48,7 @@ const faultReply = (fault: Fault, basic: boolean): Reply => {
 
 /** `client_secret_basic` (RFC 6749 §2.3.1): the secret is an API key; the id in front of it is not looked at. */
 const credentialOf = (header: string): string => {
-  if (!/^basic +/i.test(header)) return header;
+  if (!/^basic +[^\s,]+$/i.test(header)) return header;
   const text = Buffer.from(header.replace(/^basic +/i, ''), 'base64').toString('utf8');
   let secret = '';
   try {
