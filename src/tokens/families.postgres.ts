@@ -158,16 +158,4 @@ export const createFamilies = (): Families => ({
       .executeTakeFirst();
     return row === undefined ? null : { userId: row.user_id, ended: row.ended_at !== null };
   },
-
-  async sweep(tx, before, limit) {
-    const db = tx.tables<Tables>();
-    const moment = new Date(before);
-    const families = await sql`DELETE FROM token_families WHERE (tenant_id, family_id) IN
-      (SELECT tenant_id, family_id FROM token_families WHERE absolute_expires_at < ${moment} LIMIT ${limit} FOR UPDATE SKIP LOCKED)`.execute(
-      db,
-    );
-    const sessions = await sql`DELETE FROM sessions WHERE (tenant_id, session_id) IN
-      (SELECT tenant_id, session_id FROM sessions WHERE expires_at < ${moment} LIMIT ${limit} FOR UPDATE SKIP LOCKED)`.execute(db);
-    return Number(families.numAffectedRows ?? 0n) + Number(sessions.numAffectedRows ?? 0n);
-  },
 });

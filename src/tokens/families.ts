@@ -68,6 +68,4 @@ export interface Families {
   /** Where they were too many for one transaction, they are over all the same; this writes it to at most `limit` rows. True: there are more. */
   followEnds(tx: Tx, limit: number): Promise<boolean>;
   session(tx: Tx, tenantId: TenantId, sessionId: string): Promise<{ readonly userId: string; readonly ended: boolean } | null>;
-  /** Deletes what ended before, at most `limit` rows a table; how many went. */
-  sweep(tx: Tx, before: Instant, limit: number): Promise<number>;
 }

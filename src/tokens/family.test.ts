@@ -73,6 +73,7 @@ describe('what a presented refresh token means', () => {
     ['the present one, with another secret', {}, { ...current, hash: OLDER }, 'unknown'],
     ['one that we have not made yet (a restored database)', {}, { ...current, generation: 4 }, 'unknown'],
     ['any of an ended family', { revokedAt: NOW, revokedReason: 'logout' }, current, 'ended'],
+    ['any of a family that was ended as idle', { revokedAt: NOW, revokedReason: 'idle' }, current, 'idle'],
     ['an old one of an ended family', { revokedAt: NOW, revokedReason: 'reused' }, { ...previous, generation: 1 }, 'ended'],
   ])('%s', (_, over, presented, kind) => {
     expect(judge({ ...family, ...over }, presented, NOW).kind).toBe(kind);

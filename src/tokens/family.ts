@@ -14,6 +14,9 @@ const BOUND_REPLAY_WINDOW: Millis = minutes(5);
 /** The client of whoever logged in without one. */
 export const FIRST_PARTY = 'first-party';
 
+/** Why a family ended that nobody used any more. */
+export const IDLE = 'idle';
+
 export interface Device {
   readonly deviceId: string;
   readonly deviceType: string;
@@ -132,7 +135,7 @@ const replays = (family: Family, presented: Presented, now: Instant): boolean =>
  */
 export const judge = (family: Family, presented: Presented, now: Instant): Judgement => {
   const distance = family.generation - presented.generation;
-  if (family.revokedAt !== null) return { kind: 'ended', reason: family.revokedReason };
+  if (family.revokedAt !== null) return family.revokedReason === IDLE ? { kind: 'idle' } : { kind: 'ended', reason: family.revokedReason };
   if (distance < 0) return { kind: 'unknown' };
   if (distance > 0) {
     if (!replays(family, presented, now)) return { kind: 'reused', distance };

@@ -151,25 +151,4 @@ export const sessionStore: Sessions = {
       UPDATE sessions s SET last_activity_at = free.at FROM free
       WHERE s.tenant_id = free.tenant_id AND s.session_id = free.session_id`.execute(db(tx));
   },
-
-  async endIdle(tx, before, after, limit) {
-    const { rows } = await sql<{ tenant_id: string; session_id: string; idle: boolean }>`
-      SELECT s.tenant_id, s.session_id, NOT EXISTS (
-        SELECT FROM token_families f WHERE f.tenant_id = s.tenant_id AND f.session_id = s.session_id
-          AND f.revoked_at IS NULL AND f.idle_expires_at >= ${new Date(before)}) AS idle
-      FROM sessions s WHERE s.ended_at IS NULL AND (s.tenant_id, s.session_id) > (${after.tenantId}, ${after.sessionId})
-      ORDER BY s.tenant_id, s.session_id LIMIT ${limit}`.execute(db(tx));
-    const idle = rows.filter((row) => row.idle);
-    if (idle.length > 0)
-      await sql`
-        WITH free AS (
-          SELECT s.tenant_id, s.session_id FROM sessions s
-          JOIN unnest(${idle.map((row) => row.tenant_id)}::text[], ${idle.map((row) => row.session_id)}::text[]) AS v (tenant_id, session_id)
-            ON s.tenant_id = v.tenant_id AND s.session_id = v.session_id
-          WHERE s.ended_at IS NULL FOR UPDATE OF s SKIP LOCKED)
-        UPDATE sessions s SET ended_at = ${now}, ended_reason = 'idle' FROM free
-        WHERE s.tenant_id = free.tenant_id AND s.session_id = free.session_id`.execute(db(tx));
-    const last = rows.length < limit ? undefined : rows.at(-1);
-    return last === undefined ? null : { tenantId: last.tenant_id, sessionId: last.session_id };
-  },
 };

@@ -41,12 +41,6 @@ export interface SessionStatistics {
   readonly byDeviceType: Readonly<Record<string, number>>;
 }
 
-/** Where a walk through all sessions stands. */
-export interface SessionPlace {
-  readonly tenantId: TenantId;
-  readonly sessionId: string;
-}
-
 /** Living sessions only: not ended, not idle for too long, not past their end. */
 export interface Sessions {
   /** The newest first, beyond `after` (a place of `placeOf`, '' = from the first). */
@@ -62,11 +56,6 @@ export interface Sessions {
   countAll(tx: Tx): Promise<ReadonlyMap<TenantId, number>>;
   /** Later moments replace earlier ones; a row that somebody holds is left for the next time. */
   touch(tx: Tx, seen: readonly Seen[]): Promise<void>;
-  /**
-   * Looks at `limit` sessions beyond `after` and marks those that were idle before that moment as ended. Answers the last one it looked at,
-   * null where there are no more: what a turn costs does not grow with how many live.
-   */
-  endIdle(tx: Tx, before: Instant, after: SessionPlace, limit: number): Promise<SessionPlace | null>;
 }
 
 export interface SessionDeps {

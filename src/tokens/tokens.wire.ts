@@ -19,13 +19,14 @@ import { createProofNonces } from './proof/proof-nonce.ts';
 import type { RefreshKeys } from './refresh-token.ts';
 import { keepKeys, listKeys, revokeKey, type RotateDeps, rotateKey } from './keys/rotate-keys.ts';
 import { sessionStore } from './sessions.postgres.ts';
-import type { SessionPlace } from './sessions.ts';
+import { spentStore } from './spent.postgres.ts';
 import { signatureHolds } from './signature.ts';
 import * as jose from './keys/signer.jose.ts';
 import type { SigningDevice } from './keys/signing-device.ts';
 import { createSigningKeys } from './keys/signing-keys.postgres.ts';
 import { createKeyLoader } from './keys/signing-keys.ts';
 import { strictJsonObject } from './strict-json.ts';
+import { endIdleSessions, sweepSpent } from './sweep.ts';
 import type { tokensConfig } from './tokens.config.ts';
 import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
@@ -55,7 +56,8 @@ const longestLife = (production: boolean): Millis => (production ? hours(1) : ho
 
 // About a millisecond.
 const SWEEP_SLICE = 2_000;
-const SWEEP_ROWS = 5000;
+/** Rows of ends written in one transaction. */
+const END_ROWS = 5000;
 
 /** A key revoked in an emergency is believed by those who only ask now and then for this long at most. */
 const KEYS_KEPT = minutes(5);
@@ -198,25 +200,14 @@ export const wireTokens = (
   platform.every('tokens.mirror', minutes(1), async () => {
     while (mirror.sweep(feed.past(), SWEEP_SLICE)) await nextTurn();
   });
-  platform.every(
-    'tokens.sweep',
-    hours(1),
-    async () => {
-      while ((await db.jobs((tx) => families.sweep(tx, clock.now() - longest, SWEEP_ROWS))) >= SWEEP_ROWS);
-      // Not before their last access token is over: who ends a session that has ended writes no watermark.
-      const idleBefore = clock.now() - longest;
-      for (let at: SessionPlace | null = { tenantId: '', sessionId: '' }; at !== null; ) {
-        const after: SessionPlace = at;
-        at = await db.jobs((tx) => sessionStore.endIdle(tx, idleBefore, after, SWEEP_ROWS));
-      }
-    },
-    true,
-  );
+  const sweeping = { db, clock, spent: spentStore, longest };
+  platform.every('tokens.sweep', minutes(1), sweepSpent(sweeping), true);
+  platform.every('tokens.idle', hours(1), endIdleSessions(sweeping), true);
   platform.every(
     'tokens.ends',
     minutes(10),
     async () => {
-      while (await db.jobs((tx) => families.followEnds(tx, SWEEP_ROWS)));
+      while (await db.jobs((tx) => families.followEnds(tx, END_ROWS)));
     },
     true,
   );

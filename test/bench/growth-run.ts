@@ -1,10 +1,11 @@
-// `npm run bench:growth`: what a million revocations and a hundred thousand tokens cost. Writes docs/growth.md.
-import { writeFileSync } from 'node:fs';
+// `npm run bench:growth`: what a million revocations and a hundred thousand tokens cost. Writes its part of docs/growth.md.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../hub-process.ts';
 import { atRest, flatness, MILLION, propagation, revokeMany, TOKENS } from './growth.ts';
 import { growthReport } from './growth-report.ts';
+import { withSection } from './growth-sections.ts';
 import { pin, startHub, startStores } from './processes.ts';
 import type { Setting } from './rows.ts';
 import { signingKey } from './sign-tokens.ts';
@@ -51,7 +52,8 @@ try {
     machine: `${cpus().length} cores, Node ${process.versions.node}`,
   });
   console.log(text);
-  writeFileSync(join(import.meta.dirname, '../../docs/growth.md'), text);
+  const page = join(import.meta.dirname, '../../docs/growth.md');
+  writeFileSync(page, withSection(readFileSync(page, 'utf8'), text));
 } finally {
   await stores.stop();
 }

@@ -32,17 +32,21 @@ export interface Stores {
   readonly env: Environment;
   /** Another installation on the same servers: a database, a master key and a corner of Redis of its own. */
   another(): Promise<Environment>;
+  /** The same with a database of that name, which may be there already. */
+  named(name: string): Promise<Environment>;
   stop(): Promise<void>;
 }
 
 /** A database with a role for the service alone, a master key. */
-const installation = async (redis: string): Promise<Environment> => {
+const installation = async (redis: string, name = `bench_${randomBytes(4).toString('hex')}`): Promise<Environment> => {
   const admin = process.env['TEST_POSTGRES_URI'] ?? '';
-  const name = `bench_${randomBytes(4).toString('hex')}`;
   const client = new pg.Client({ connectionString: admin });
   await client.connect();
-  await client.query(`CREATE DATABASE ${name}`);
-  await client.query(`CREATE ROLE ${name} LOGIN PASSWORD '${name}' NOSUPERUSER`);
+  const there = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+  if (there.rowCount === 0) {
+    await client.query(`CREATE DATABASE ${name}`);
+    await client.query(`CREATE ROLE ${name} LOGIN PASSWORD '${name}' NOSUPERUSER`);
+  }
   await client.end();
   const owner = new URL(admin);
   owner.pathname = `/${name}`;
@@ -71,12 +75,14 @@ export const startStores = async (): Promise<Stores> => {
   return {
     env: await installation(redis),
     another: () => installation(new URL(`/${++corner}`, redis).href),
+    named: (name) => installation(new URL(`/${++corner}`, redis).href, name),
     stop: tearDownStores,
   };
 };
 
 /** On the server's core from the start: the stores it reads from have the other, as they have machines of their own. */
-export const startHub = (env: Environment): Promise<HubProcess> => startHubProcess(env, { spawned: (pid) => pin(pid, 0) });
+export const startHub = (env: Environment, patience = 25_000): Promise<HubProcess> =>
+  startHubProcess(env, { patience, spawned: (pid) => pin(pid, 0) });
 
 export interface Echo {
   readonly pid: number;

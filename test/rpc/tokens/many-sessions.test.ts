@@ -105,7 +105,7 @@ describe.each<[string, Parameters<TokensHub['login']>[0], () => Promise<unknown>
     await hub.turn('tokens.ends');
     expect(await counts()).toMatchObject({ families: 0, ends: 0 });
     // Where a refresh was the first to find out, it ended the family; its session follows like any that has none left.
-    await hub.turn('tokens.sweep');
+    await hub.turn('tokens.idle');
     expect((await counts())?.sessions).toBe(0);
   });
 });

@@ -12,7 +12,6 @@ import {
 } from '../../../src/gen/securityhub/v1/token.ts';
 import type { UnaryRow } from '../../../src/server/rpc/define.ts';
 import { tokenService } from '../../../src/tokens/tokens.rpc.ts';
-import { createFamilies } from '../../../src/tokens/families.postgres.ts';
 import { callAs, userCaller } from '../../callers.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
 import { ANNA, ANONYMOUS, TENANT, type TokensHub, tokensHub } from './hub.ts';
@@ -110,10 +109,11 @@ describe('families whose end has passed', () => {
     const [old, fresh] = [await hub.login(), await hub.login()];
     await database.sql("UPDATE token_families SET absolute_expires_at = now() - interval '1 day' WHERE family_id = $1", [old.familyId]);
     await database.sql("UPDATE sessions SET expires_at = now() - interval '1 day' WHERE session_id = $1", [old.sessionId]);
-    expect(await hub.platform.db.jobs((tx) => createFamilies().sweep(tx, Date.now() - 3_600_000, 100))).toBe(2);
+    await hub.turn('tokens.sweep');
     const left = await database.sql<{ family_id: string }>('SELECT family_id FROM token_families WHERE family_id = ANY($1)', [
       [old.familyId, fresh.familyId],
     ]);
     expect(left).toEqual([{ family_id: fresh.familyId }]);
+    expect(await database.sql('SELECT FROM sessions WHERE session_id = $1', [old.sessionId])).toHaveLength(0);
   });
 });

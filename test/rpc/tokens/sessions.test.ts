@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import { createActivity } from '../../../src/tokens/activity.ts';
 import { sessionStore } from '../../../src/tokens/sessions.postgres.ts';
-import type { SessionPlace } from '../../../src/tokens/sessions.ts';
+import { spentStore } from '../../../src/tokens/spent.postgres.ts';
+import { endIdleSessions, type SessionPlace, sweepSpent } from '../../../src/tokens/sweep.ts';
 import type { Session, Tokens } from '../../../src/tokens/tokens.ts';
+import { days, hours, minutes } from '../../../src/base/time.ts';
 import { callAs, userCaller } from '../../callers.ts';
-import { type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { type FreshDatabase, freshDatabase, testClock } from '../../harness.ts';
 import { ANNA, OTHER_TENANT, TENANT, type TokensHub, tokensHub } from './hub.ts';
 
 let database: FreshDatabase;
@@ -165,7 +167,7 @@ describe('idle sessions', () => {
     let turns = 0;
     for (let at: SessionPlace | null = { tenantId: '', sessionId: '' }; at !== null; turns += 1) {
       const after: SessionPlace = at;
-      at = await hub.platform.db.jobs((tx) => sessionStore.endIdle(tx, before, after, 2));
+      at = await hub.platform.db.jobs((tx) => spentStore.endIdle(tx, { before, leave: Date.now() + days(1) }, after, 2));
     }
     expect(turns).toBeGreaterThan(1);
   };
@@ -188,6 +190,53 @@ describe('idle sessions', () => {
     await expect(hub.door.refresh(tokens.refreshToken, null, callAs({ kind: 'anonymous' }))).rejects.toMatchObject({
       reason: 'SESSION_IDLE',
     });
+  });
+
+  it('leave the tables a day later, whenever they would have ended', async () => {
+    const [gone, kept] = [await login('usr_dora'), await login('usr_dora')];
+    await database.sql("UPDATE token_families SET idle_expires_at = clock_timestamp() - interval '2 hours' WHERE session_id = $1", [
+      gone.sessionId,
+    ]);
+    const clock = testClock();
+    const jobs = { db: hub.platform.db, clock, spent: spentStore, longest: hours(1) };
+    await endIdleSessions(jobs)();
+    const left = async (): Promise<readonly (readonly string[])[]> => {
+      const of = (table: string) =>
+        database.sql<{ session_id: string }>(`SELECT session_id FROM ${table} WHERE session_id = ANY($1) ORDER BY created_at`, [
+          [gone.sessionId, kept.sessionId],
+        ]);
+      return [await of('sessions'), await of('token_families')].map((rows) => rows.map((row) => row.session_id));
+    };
+    clock.advance(hours(24));
+    await sweepSpent(jobs)();
+    expect(await left()).toEqual([
+      [gone.sessionId, kept.sessionId],
+      [gone.sessionId, kept.sessionId],
+    ]);
+    clock.advance(hours(1) + minutes(1));
+    await sweepSpent(jobs)();
+    expect(await left()).toEqual([[kept.sessionId], [kept.sessionId]]);
+    await expect(hub.door.refresh(gone.refreshToken, null, callAs({ kind: 'anonymous' }))).rejects.toMatchObject({
+      reason: 'REFRESH_TOKEN_INVALID',
+    });
+  });
+
+  it('are left alone while somebody holds them', async () => {
+    const { sessionId } = await login('usr_dora');
+    await database.sql("UPDATE token_families SET idle_expires_at = clock_timestamp() - interval '2 hours' WHERE session_id = $1", [
+      sessionId,
+    ]);
+    await hub.platform.db.tenant(TENANT, async (tx) => {
+      await tx
+        .tables<{ token_families: { session_id: string } }>()
+        .selectFrom('token_families')
+        .select('session_id')
+        .where('session_id', '=', sessionId)
+        .forUpdate()
+        .execute();
+      await hub.turn('tokens.idle');
+    });
+    expect(await database.sql('SELECT FROM token_families WHERE session_id = $1 AND revoked_at IS NULL', [sessionId])).toHaveLength(1);
   });
 });
 

@@ -1,0 +1,17 @@
+// How many rows a job takes at once: what the database it meets does in a fraction of the time that a statement has.
+import type { Millis } from '../base/time.ts';
+
+/** A tenth of what a statement has: whoever waits for a row of it does not notice. */
+const GOAL: Millis = 250;
+
+export interface Pace {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** How many come next, where `size` took so long; null: it failed, and that many are never done. */
+export const next = ({ least, most }: Pace, size: number, took: Millis | null): number | null => {
+  if (took === null) return size <= least ? null : Math.max(least, Math.floor(size / 4));
+  if (took > GOAL) return Math.max(least, Math.floor(size / 2));
+  return took * 2 < GOAL ? Math.min(most, size * 2) : size;
+};
