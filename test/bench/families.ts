@@ -1,5 +1,5 @@
 // Families by the million that come and go: what the product's own job makes of those that end, and what whoever refreshes meanwhile notices of it.
-import pg from 'pg';
+import type pg from 'pg';
 import { hours, systemClock } from '../../src/base/time.ts';
 import { RefreshTokenRequest, RefreshTokenResponse } from '../../src/gen/securityhub/v1/token.ts';
 import { createDatabase } from '../../src/storage/database.postgres.ts';
