@@ -16,8 +16,8 @@ import { notUsable } from './said.ts';
 const failed = (): Fault => new Fault('INVALID_ARGUMENT', 'DECRYPTION_FAILED', 'the ciphertext does not open in this context');
 
 export const createDecrypt = (deps: EncryptionDeps, keyring: Keyring): Encryption['decrypt'] => {
-  const opened = countOperations(deps.metrics, 'decrypt');
-  const countFailed = countOperations(deps.metrics, 'decrypt_failed');
+  const opened = countOperations(deps, 'decrypt');
+  const countFailed = countOperations(deps, 'decrypt_failed');
   // Stands in for keys that are not there, so that an unknown key costs the work of a wrong one.
   const decoy = createDataKey({ keyId: 'ek_0', version: 1, secret: randomBytes(SECRET_SIZE) });
   const NOTHING = Buffer.alloc(64);
@@ -26,8 +26,9 @@ export const createDecrypt = (deps: EncryptionDeps, keyring: Keyring): Encryptio
     const tenantId = tenantOf(call.caller, input.context.tenantId);
     const binding = bindingOf(tenantId, input.context, input.associatedData);
     const refuse = (algorithm: Algorithm = 'XAES-256-GCM', header: Buffer = NOTHING, body: Buffer = NOTHING): never => {
+      const began = deps.clock.monotonic();
       decoy.open(algorithm, header, body, binding);
-      countFailed(algorithm);
+      countFailed(algorithm, began);
       throw failed();
     };
     return demand(deps, call.caller, 'encryption_key:decrypt', () => {
@@ -39,12 +40,13 @@ export const createDecrypt = (deps: EncryptionDeps, keyring: Keyring): Encryptio
         const { key } = usable;
         checkKey(call.caller, key.name);
         if (key.status !== 'enabled') throw notUsable(key);
+        const began = deps.clock.monotonic();
         const plaintext = usable.of(version)?.open(algorithm, read.bytes, read.body, binding) ?? null;
         if (plaintext === null) {
-          countFailed(algorithm);
+          countFailed(algorithm, began);
           throw failed();
         }
-        opened(algorithm);
+        opened(algorithm, began);
         return { plaintext, key, version, needsRewrap: version !== key.primaryVersion };
       });
     });

@@ -18,7 +18,7 @@ const FERNET_MAX = 768 * 1024;
 const TRIES = 3;
 
 export const createEncrypt = (deps: EncryptionDeps, keyring: Keyring, leases: Leases): Encryption['encrypt'] => {
-  const count = countOperations(deps.metrics, 'encrypt');
+  const count = countOperations(deps, 'encrypt');
   const choose = ({ key: named }: EncryptInput, call: Call, tenantId: string): MaybePromise<UsableKey> => {
     if (named.name === '' && named.id === '')
       return andThen(defaultKey(deps, call.caller, tenantId), (name) => keyring.orMade(tenantId, name));
@@ -39,8 +39,9 @@ export const createEncrypt = (deps: EncryptionDeps, keyring: Keyring, leases: Le
     const seal = (): Encrypted => {
       const dataKey = usable.of(key.primaryVersion);
       if (dataKey === null) throw new Error(`key ${key.id} lacks its primary version`);
+      const began = deps.clock.monotonic();
       const ciphertext = dataKey.seal(algorithm, binding, input.plaintext, deps.random, call.now);
-      count(algorithm);
+      count(algorithm, began);
       return { ciphertext, key, version: key.primaryVersion, algorithm };
     };
     if (algorithm !== 'AES-256-GCM') return seal();

@@ -1,15 +1,24 @@
-// Counts what was sealed and opened, by algorithm; bound once, so that counting costs an addition.
+// Counts and times what was sealed and opened; bound once, so that counting costs an addition.
+import type { Clock, Millis } from '../base/time.ts';
 import type { Metrics } from '../server/platform.ts';
 import { type Algorithm, ALGORITHMS } from './envelope.ts';
 
-export type CountOperation = (algorithm: Algorithm) => void;
+/** `began`: by the monotonic clock. */
+export type CountOperation = (algorithm: Algorithm, began: Millis) => void;
 
-export const countOperations = (metrics: Pick<Metrics, 'counter'>, operation: 'encrypt' | 'decrypt' | 'decrypt_failed'): CountOperation => {
+export const countOperations = (
+  { metrics, clock }: { readonly metrics: Pick<Metrics, 'counter' | 'histogram'>; readonly clock: Pick<Clock, 'monotonic'> },
+  operation: 'encrypt' | 'decrypt' | 'decrypt_failed',
+): CountOperation => {
   const counters = Object.fromEntries(
     ALGORITHMS.map((algorithm) => [
       algorithm,
       metrics.counter('securityhub_crypto_operations_total', 'Values sealed, opened, and not opened.', { operation, algorithm }),
     ]),
   );
-  return (algorithm) => counters[algorithm]?.inc();
+  const seconds = metrics.histogram('securityhub_crypto_seconds', 'Time that sealing or opening a value took.', { operation });
+  return (algorithm, began) => {
+    counters[algorithm]?.inc();
+    seconds.observe((clock.monotonic() - began) / 1000);
+  };
 };

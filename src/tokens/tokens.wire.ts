@@ -215,6 +215,8 @@ export const wireTokens = (
     for (const seen of activity.take(TOUCH_ROWS)) await db.jobs((tx) => sessionStore.touch(tx, seen));
   });
   observeSessions(platform);
+  const signingAge = (): Millis => clock.now() - (loader.signingSince() ?? clock.now());
+  metrics.gauge('securityhub_signing_key_age_seconds', 'Since when the key signs that signs now.', {}, () => signingAge() / 1000);
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
   metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
 

@@ -33,6 +33,16 @@ describe('metrics', () => {
     expect(named.filter((name) => !text.includes(`# TYPE ${name} `))).toEqual([]);
   });
 
+  it('tell how long sealing and opening take, also of what did not open', async () => {
+    const count = (operation: string) => hub.metric(`securityhub_crypto_seconds_count{operation="${operation}"`);
+    const before = [await count('encrypt'), await count('decrypt'), await count('decrypt_failed')];
+    const { ciphertext } = await hub.ask('SecurityHub/Encrypt', { plaintext: 'aGVsbG8=' });
+    await hub.ask('SecurityHub/Decrypt', { ciphertext: ciphertext ?? '' });
+    await hub.outcome('SecurityHub/Decrypt', { ciphertext: ciphertext ?? '', associatedData: 'AA==' });
+    expect([await count('encrypt'), await count('decrypt'), await count('decrypt_failed')]).toEqual(before.map((seen) => seen + 1));
+    expect(await hub.metric('securityhub_crypto_seconds_sum{operation="encrypt"')).toBeLessThan(1);
+  });
+
   it('tell how old the news are, and which verdicts came from memory', async () => {
     const age = await hub.metric('securityhub_feed_age_seconds');
     expect(age).toBeGreaterThan(0);

@@ -156,11 +156,20 @@ const openActive = async (deps: SigningKeysDeps, stored: readonly StoredKey[], a
   return { ...signer, sign: (type, payload) => (clock.now() < from ? predecessor : signer).sign(type, payload) };
 };
 
+export interface KeyLoader {
+  load(first: boolean): Promise<void>;
+  /** Since when the key signs that signs now; null while none does. */
+  signingSince(): Instant | null;
+}
+
+const beganToSign = ({ activatedAt, publishedAt, createdAt }: StoredKey): Instant => activatedAt ?? publishedAt ?? createdAt;
+
 /** Loads the installation's keys into the ring, again and again; remembers what signs meanwhile. */
-export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): Promise<void> } => {
+export const createKeyLoader = (deps: SigningKeysDeps): KeyLoader => {
   const { keys, jose, keyring, clock, policy, warn } = deps;
   let holding: Held | null = null;
   let complained = '';
+  let listed: readonly StoredKey[] = [];
 
   const complain = (message: string, kid: string): void => {
     if (complained !== message + kid) warn(message, { kid });
@@ -198,6 +207,7 @@ export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): 
       await makeFirst(deps);
       stored = await keys.list();
     }
+    listed = stored;
     const believed = await accepted(stored);
     const active = activeOf(stored);
     if (files !== null) return keyring.replace(believed, signs?.signer ?? null);
@@ -223,6 +233,11 @@ export const createKeyLoader = (deps: SigningKeysDeps): { load(first: boolean): 
       const turn = (): Promise<void> => loadOnce(first);
       last = last.then(turn, turn);
       return last;
+    },
+    signingSince() {
+      const kid = keyring.signer()?.kid;
+      const key = listed.find((one) => one.kid === kid);
+      return key === undefined ? null : beganToSign(key);
     },
   };
 };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { days, minutes, seconds } from '../../../src/base/time.ts';
+import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import type { KeySet } from '../../../src/gen/securityhub/v1/token.ts';
 import { callAs, userCaller } from '../../callers.ts';
 import { type FreshDatabase, freshDatabase, testClock, type TestClock, waitFor } from '../../harness.ts';
@@ -69,6 +70,22 @@ describe('the schedule of signing keys', () => {
     await schedule(one);
     expect(await states(one)).toMatchObject({ [first]: 'retired', [second]: 'active' });
     for (const hub of [one, two]) await waitFor(() => !kids(hub).includes(first), 5000, 'the first key is gone');
+  });
+
+  it('is seen in securityhub_signing_key_age_seconds, which begins anew with each key', async () => {
+    const metrics = createMetrics('test');
+    const hub = await start({ metrics });
+    const age = async () => Number(/^securityhub_signing_key_age_seconds\{[^}]*\} (\S+)$/m.exec(await metrics.text())?.[1]);
+    const first = await signs(hub);
+    expect(await age()).toBe(0);
+    await schedule(hub);
+    clock.advance(days(30));
+    expect(await age()).toBe(30 * 86_400);
+    await schedule(hub);
+    await waitFor(async () => (await signs(hub)) !== first, 5000, 'the next key signs');
+    clock.advance(minutes(1));
+    expect(await age()).toBe(60);
+    metrics.close();
   });
 
   it('lets no key sign before it was shown for SIGNING_KEY_PUBLISH_MINUTES, however late the schedule is', async () => {
