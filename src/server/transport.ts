@@ -111,7 +111,7 @@ export const createTransport = (deps: TransportDeps) => {
         ...publicRoutes({ ...deps.keys, oauth: guarded }),
         ...oauthRoutes({ invoker }),
         ...authzenRoutes({ invoker, descriptors, base: deps.keys.issuer.replace(/\/$/, ''), served: guarded }),
-        ...jsonRoutes({ descriptors, invoker, withheld }),
+        ...jsonRoutes({ clock, descriptors, invoker, withheld }),
       ],
       port: server.httpPort,
       tls,

@@ -97,7 +97,7 @@ export const startHttp = async (options: ToyOptions = {}) => {
         oauth: true,
       }),
       ...oauthRoutes({ invoker }),
-      ...jsonRoutes({ descriptors, invoker, withheld: options.withheld ?? [] }),
+      ...jsonRoutes({ clock: systemClock, descriptors, invoker, withheld: options.withheld ?? [] }),
       ...(options.routes ?? []),
     ],
   });

@@ -96,6 +96,21 @@ describe('a call as JSON', () => {
     expect(calls[0]?.peer).toMatchObject({ transport: 'http', address: '127.0.0.1', loopback: true, certificate: null });
   });
 
+  it('waits as long as Connect-Timeout-Ms says, and is told so', async () => {
+    const { port } = await start({ handle: () => new Promise(() => {}) });
+    const began = performance.now();
+    const answered = await post(port, VALIDATE, {}, { 'Connect-Timeout-Ms': '200' });
+    expect([answered.status, bodyOf(answered)]).toEqual([504, expect.objectContaining({ message: expect.stringContaining('deadline') })]);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(199);
+    expect((await post(port, VALIDATE, {}, { 'connect-timeout-ms': '0' })).status).toBe(504);
+  });
+
+  it.each(['-1', '1.5', 'soon', '12345678901'])('is refused with a Connect-Timeout-Ms of %s', async (timeout) => {
+    const { port } = await start({ handle: () => undefined });
+    const answered = await post(port, VALIDATE, {}, { 'connect-timeout-ms': timeout });
+    expect([answered.status, answered.text]).toEqual([400, expect.stringContaining('connect-timeout-ms')]);
+  });
+
   it('comes from where its connection comes from, whatever headers about addresses say', async () => {
     const calls: Call[] = [];
     const { port } = await start({ handle: (call) => void calls.push(call) });

@@ -1,6 +1,7 @@
 // Every unary RPC as JSON: proto3 JSON → bytes → the same onion → bytes → proto3 JSON (https://protobuf.dev/programming-guides/json/).
 import { type DescField, type DescMessage, fromBinary, fromJsonString, type Registry, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { Fault } from '../../base/fault.ts';
+import type { Clock, Instant } from '../../base/time.ts';
 import { nearest } from '../config/distance.ts';
 import type { Descriptors } from '../descriptors/registry.ts';
 import { LOST } from '../rpc/decode.ts';
@@ -9,6 +10,7 @@ import { below, misfit, wanted } from './misfit.ts';
 import { type HttpRequest, type HttpRoute, json } from './route.ts';
 
 export interface JsonDeps {
+  readonly clock: Pick<Clock, 'now'>;
   readonly descriptors: () => Descriptors;
   readonly invoker: Pick<Invoker, 'invoke' | 'routes'>;
   /** Full names of services that are not answered as JSON: the six calls in production. */
@@ -95,8 +97,17 @@ export const utf8Text = (body: Buffer): string => {
   }
 };
 
+const TIMEOUT = 'connect-timeout-ms';
+
+/** How long the caller waits, as clients of Connect say it (https://connectrpc.com/docs/protocol/, Timeout); our own cap where it does not. */
+const deadlineOf = (timeout: string, now: Instant): Instant => {
+  if (timeout === '') return Number.POSITIVE_INFINITY;
+  if (!/^\d{1,10}$/.test(timeout)) throw malformed(TIMEOUT, 'must be whole milliseconds of at most 10 digits');
+  return now + Number(timeout);
+};
+
 /** One route a unary method of the invoker; streams are gRPC's. */
-export const jsonRoutes = ({ descriptors, invoker, withheld }: JsonDeps): readonly HttpRoute[] =>
+export const jsonRoutes = ({ clock, descriptors, invoker, withheld }: JsonDeps): readonly HttpRoute[] =>
   [...invoker.routes.values()]
     .filter((route) => route.service.startsWith('securityhub.'))
     .map(({ path, service, type }): HttpRoute => {
@@ -110,7 +121,8 @@ export const jsonRoutes = ({ descriptors, invoker, withheld }: JsonDeps): readon
         const bytes = readJson(method.input, utf8Text(request.body), described);
         const header = (name: string): string => (name === 'x-request-id' ? request.requestId : request.header(name));
         const onCancel = (listener: () => void): void => request.onCancel(listener);
-        const answer = await invoker.invoke(path, bytes, { peer: request.peer, deadline: Number.POSITIVE_INFINITY, header, onCancel });
+        const deadline = deadlineOf(request.header(TIMEOUT), clock.now());
+        const answer = await invoker.invoke(path, bytes, { peer: request.peer, deadline, header, onCancel });
         return json(200, printJson(method.output, answer, described));
       };
       return { method: 'POST', path, exposure: 'guarded', accepts: ['application/json'], handle };
