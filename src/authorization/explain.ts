@@ -6,6 +6,8 @@ import { hoursGate } from './gate.ts';
 import { findSlowly, type PatternSet } from './pattern-set.ts';
 import { covers, type Permission } from './permission.ts';
 import type { PolicyVerdict } from './policy/policy-set.ts';
+import { sourcesOf } from './policy/rule.ts';
+import { readsOf } from './policy/weigher.ts';
 import type { Question } from './question.ts';
 import type { ConditionalGrant } from './rights-index.ts';
 import type { Rights } from './rights.ts';
@@ -135,7 +137,7 @@ const policySteps = (rights: Rights, question: Question, situation: Situation): 
   const questioned = { rights, situation, asked: () => askedOf(rights, question, situation) };
   const stepOf = (verdict: PolicyVerdict): Step => {
     const { kind, rule, ruling, told } = verdict;
-    const words = told === null ? '' : conditionWords(told.sources, told.reads, () => questioned.asked().activation);
+    const words = told === null ? '' : conditionWords(sourcesOf(told), readsOf(told), () => questioned.asked().activation);
     const effect = kind === 'allow' ? 'allow' : 'deny';
     const silent = { deny: 'does not apply', allow: 'does not apply', requirement: 'is met, or does not apply' }[kind];
     const detail = `${ruling === null ? `${silent}; ${seen(situation)}` : ruling.reason}${words}`;

@@ -4,6 +4,7 @@
 import type { Instant } from '../base/time.ts';
 import { hoursGate } from './gate.ts';
 import { intersect, meets, parsePermission, type Permission, printPermission, RESERVED_TYPE } from './permission.ts';
+import { asksOf, groupOf, nameOfRule, windowOf } from './policy/rule.ts';
 import type { Rights } from './rights.ts';
 import { type Delegation, hasBegun, hasEnded, inForce, type Subject, type SubjectRows, type Window } from './subject.ts';
 import { flatten } from './role.ts';
@@ -155,11 +156,11 @@ function* ofPolicies(rights: Rights, now: Instant): Steps {
   for (const told of rights.snapshot.policies?.told(rights) ?? []) {
     yield null;
     if (told === null) continue;
-    const { type, action, effect, name, rule } = told;
-    const window = rule.window();
+    const { type, action, effect, rule } = told;
+    const window = windowOf(rule);
     if (hasEnded(window, now)) continue;
-    const [group, conditions, active] = [rule.group(rights), rule.asks(), hasBegun(window, now)];
-    const source = { ...NO_SOURCE, ...window, kind: 'policy', rule: name, group, conditions, active } as const;
+    const [group, conditions, active] = [groupOf(rule, rights), asksOf(rule), hasBegun(window, now)];
+    const source = { ...NO_SOURCE, ...window, kind: 'policy', rule: nameOfRule(rule), group, conditions, active } as const;
     yield { permission: { type, action }, resourceId: '', effect, source };
   }
 }

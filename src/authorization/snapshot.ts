@@ -32,6 +32,9 @@ export interface SnapshotSource {
   readonly types: readonly ResourceType[];
 }
 
+/** Of types that declare nothing. */
+const BARE = conditionSchema();
+
 /** Distinct sets of roles remembered; beyond it the oldest is worked out again. */
 const UNIONS = 2048;
 
@@ -68,6 +71,7 @@ export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snaps
   const lookup = roleLookup(customRoles, customTypes);
   const unions = new Map<string, { readonly union: RoleUnion; readonly from: Instant }>();
   const schemas = new Map<string, Schema>();
+  const schemasBy = new Map<string, Schema>();
   const type = typeLookup(customTypes);
 
   return {
@@ -91,7 +95,11 @@ export const buildSnapshot = ({ tenantId, roles, types }: SnapshotSource): Snaps
     schema(name) {
       const known = schemas.get(name);
       if (known !== undefined) return known;
-      const schema = conditionSchema({ resource: typesOf(type(name)?.attributes ?? {}) });
+      const declared = type(name)?.attributes ?? {};
+      // Types that declare the same have one schema.
+      const written = JSON.stringify(declared);
+      const schema = written === '{}' ? BARE : (schemasBy.get(written) ?? conditionSchema({ resource: typesOf(declared) }));
+      schemasBy.set(written, schema);
       schemas.set(name, schema);
       return schema;
     },

@@ -191,12 +191,10 @@ export const rightsOf = (world: Arbitrated<typeof model>): Rights => {
     bare,
   );
   if (problems[0] !== undefined) throw new Error(`${problems[0].field}: ${problems[0].message}`);
-  const compiled = policies.map(({ document, conditions }) =>
-    atOnce(
-      compilePolicy(
-        { name: document.name, version: 1, document, conditions },
-        { installation: false, schema: bare.schema, named: () => undefined },
-      ),
+  const compiled = policies.map(({ document, trees }) =>
+    compilePolicy(
+      { name: document.name, version: 1, document, trees },
+      { installation: false, schema: bare.schema, named: () => undefined },
     ),
   );
   const snapshot = withPolicies(bare, createPolicySet([atOnce(changeIndex(EMPTY_INDEX, [], compiled))]));

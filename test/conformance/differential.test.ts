@@ -7,6 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { check } from '../../src/authorization/condition/check.ts';
 import { compileBool } from '../../src/authorization/condition/compile.ts';
+import { packTree, unpackTree } from '../../src/authorization/condition/packed.ts';
 import { parseSyntax } from '../../src/authorization/condition/parse.cel.ts';
 import type { Schema } from '../../src/authorization/condition/type.ts';
 import { attributes, expressions, FIELDS } from './expressions.ts';
@@ -49,7 +50,8 @@ const ours = (source: string, values: Readonly<Record<string, unknown>>): Ours =
   const parsed = parseSyntax(source);
   const checked = parsed.ok ? check(source, parsed.syntax, schema, { patternSize: () => 1 }) : parsed;
   if (!checked.ok) return { refused: checked.problems.map(({ message }) => message).join('; ') };
-  const result = compileBool(checked.expr, schema)({ r: values });
+  // Trees are kept packed: every one takes that way.
+  const result = compileBool(unpackTree(packTree(checked.expr)), schema)({ r: values });
   return typeof result === 'boolean' ? result : { error: result.message };
 };
 

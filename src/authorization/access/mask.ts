@@ -1,7 +1,8 @@
 // Which fields of the rows are hidden, and how: by the masks of policies, and by permissions on fields that are types of their own.
 import { askedOf } from '../conditional.ts';
-import { residualOfCondition } from '../condition/condition.ts';
+import { type Condition, residualOfCondition } from '../condition/condition.ts';
 import { FALSE, type Filter, isFalse, isFalseFor, isTrue, not, TRUE } from '../condition/filter.ts';
+import { unpackCondition } from '../condition/packed.ts';
 import type { Limits } from '../limits.ts';
 import type { MaskKind } from '../policy/document.ts';
 import type { CompiledMask } from '../policy/policy-index.ts';
@@ -22,10 +23,20 @@ export interface FieldMask {
 /** What tells less comes first. */
 const STRICTEST: readonly MaskKind[] = ['null', 'full', 'hash', 'partial'];
 
+const readable = (packed: CompiledMask['condition']): Condition | null => {
+  try {
+    return packed === null ? null : unpackCondition(packed);
+  } catch {
+    return null;
+  }
+};
+
 /** Masked where the condition holds, where it has no value, and everywhere where no filter can say it. */
-const maskedRows = ({ mask, condition }: CompiledMask, rights: Rights, row: Row, situation: Situation): Filter => {
+const maskedRows = ({ mask, condition: packed }: CompiledMask, rights: Rights, row: Row, situation: Situation): Filter => {
   if (mask.exceptRoles.some((role) => rights.roles.includes(role))) return FALSE;
-  if (mask.condition === '' || condition === null) return TRUE;
+  if (mask.condition === '') return TRUE;
+  const condition = readable(packed);
+  if (condition === null) return TRUE;
   const { horizon } = situation;
   if (horizon !== null && condition.usesNow) horizon.until = Math.min(horizon.until, situation.now);
   const { activation } = askedOf(rights, row.bare, situation);

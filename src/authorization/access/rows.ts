@@ -8,7 +8,8 @@ import { listHolds } from '../holding.ts';
 import { beyond, BY_ENTRY, type Limits } from '../limits.ts';
 import type { PatternSet } from '../pattern-set.ts';
 import { covers } from '../permission.ts';
-import type { CompiledRule, Questioned } from '../policy/rule.ts';
+import { type CompiledRule, nameOfRule, type Questioned } from '../policy/rule.ts';
+import { weighBefore } from '../policy/weigher.ts';
 import type { ConditionalGrant, Lent } from '../rights-index.ts';
 import type { Rights } from '../rights.ts';
 import { allowedBy, DEFAULT, denied, deniedBy, FOREIGN, OWNED, type Ruling, withheld } from '../ruling.ts';
@@ -123,11 +124,11 @@ const grantParts = (
 
 const policyParts = (rules: readonly CompiledRule[], effect: 'allow' | 'deny', row: Row, questioned: Questioned, walk: Walk) =>
   rules.flatMap((rule): readonly Part[] => {
-    const said = rule.before(questioned);
+    const said = weighBefore(rule, questioned);
     if (said === null) return [];
     if (!('schema' in said)) return [{ filter: effect === 'deny' || said.allowed ? TRUE : FALSE, ruling: said }];
     const rest = remaining(effect, said.conditions, said.schema, questioned.asked(), row);
-    return [(effect === 'deny' ? denyPart : allowPart)(rule.name, TRUE, rest, said.met, walk)];
+    return [(effect === 'deny' ? denyPart : allowPart)(nameOfRule(rule), TRUE, rest, said.met, walk)];
   });
 
 /** Rows of this tenant. */

@@ -65,21 +65,33 @@ export const RESOURCE_FIELDS: Readonly<Record<string, Type>> = {
   classification: STRING,
 };
 
-/** The schema of conditions about one resource type, or, without one, of conditions about any. */
+const OWN_SUBJECT = own(SUBJECT_FIELDS);
+const OWN_RESOURCE = own(RESOURCE_FIELDS);
+
+const VARIABLES: Schema['variables'] = {
+  subject: { kind: 'object', name: 'subject' },
+  resource: { kind: 'object', name: 'resource' },
+  action: STRING,
+  context: mapOf(DYN),
+  asserted: mapOf(DYN),
+  workload: STRING,
+  environment: STRING,
+  now: TIMESTAMP,
+};
+
+/** The schema of conditions about one resource type, or, without one, of conditions about any. There are thousands: they share what they can. */
 export const conditionSchema = ({ resource, subject, context, asserted }: Declared = {}): Schema => ({
-  variables: {
-    subject: { kind: 'object', name: 'subject' },
-    resource: { kind: 'object', name: 'resource' },
-    action: STRING,
-    context: context === undefined ? mapOf(DYN) : { kind: 'object', name: 'context' },
-    asserted: asserted === undefined ? mapOf(DYN) : { kind: 'object', name: 'asserted' },
-    workload: STRING,
-    environment: STRING,
-    now: TIMESTAMP,
-  },
+  variables:
+    context === undefined && asserted === undefined
+      ? VARIABLES
+      : {
+          ...VARIABLES,
+          ...(context === undefined ? {} : { context: { kind: 'object', name: 'context' } }),
+          ...(asserted === undefined ? {} : { asserted: { kind: 'object', name: 'asserted' } }),
+        },
   objects: {
-    subject: { ...attributes(subject), ...own(SUBJECT_FIELDS) },
-    resource: { ...attributes(resource), ...own(RESOURCE_FIELDS) },
+    subject: subject === undefined ? OWN_SUBJECT : { ...attributes(subject), ...OWN_SUBJECT },
+    resource: resource === undefined ? OWN_RESOURCE : { ...attributes(resource), ...OWN_RESOURCE },
     ...(context === undefined ? {} : { context: own(context) }),
     ...(asserted === undefined ? {} : { asserted: own(asserted) }),
   },

@@ -55,9 +55,9 @@ const versionNotFound = (version: number): Fault =>
   new Fault('NOT_FOUND', 'POLICY_VERSION_NOT_FOUND', 'no such version', { meta: { version: String(version) } });
 
 const toNew = ({ policy, layer }: Coming): NewPolicy => {
-  const { document, conditions, content, standing } = policy;
+  const { document, trees, content, standing } = policy;
   const { name, kind, category, description } = document;
-  return { ...standing, name, kind, layer, category, description, content, body: { document, conditions } };
+  return { ...standing, name, kind, layer, category, description, content, body: { document, trees } };
 };
 
 const requireAcknowledged = (plan: Plan, acknowledged: boolean): void => {

@@ -1,8 +1,17 @@
 // A set compiled from one that was: what left is taken out, what came is put in, and whatever is the same is shared. Yields at each step.
 import type { Condition, Schema } from '../condition/condition.ts';
+import { type PackedCondition, packTree } from '../condition/packed.ts';
 import { emptyPartedMap, type PartedMap } from './parted-map.ts';
 import type { Body } from './plan.ts';
-import { changeIndex, type CompiledPolicy, compilePolicy, type CompileWorld, EMPTY_INDEX, type PolicyIndex } from './policy-index.ts';
+import {
+  changeIndex,
+  type CompiledPolicy,
+  compilePolicy,
+  type CompileWorld,
+  createLists,
+  EMPTY_INDEX,
+  type PolicyIndex,
+} from './policy-index.ts';
 import { readPolicies, type Vocabulary } from './read-policies.ts';
 
 export interface StoredBody {
@@ -24,7 +33,7 @@ export interface CompiledSet {
   readonly index: PolicyIndex;
   readonly policies: PartedMap<CompiledPolicy>;
   /** Conditions by name. */
-  readonly named: ReadonlyMap<string, Condition>;
+  readonly named: ReadonlyMap<string, PackedCondition>;
   /** Those that its conditions were compiled for. */
   readonly types: DeclaredTypes;
 }
@@ -46,8 +55,21 @@ export interface SetChange {
   readonly installation: boolean;
 }
 
+/** As the first release stored it. */
+interface FirstBody extends Pick<Body, 'document'> {
+  readonly conditions: Readonly<Record<string, Pick<Condition, 'ast'>>>;
+}
+
+const toBody = (stored: Body | FirstBody): Body =>
+  'trees' in stored
+    ? stored
+    : {
+        document: stored.document,
+        trees: Object.fromEntries(Object.entries(stored.conditions).map(([path, { ast }]) => [path, packTree(ast)])),
+      };
+
 const bodyOf = (row: StoredBody, installation: boolean, schema: CompileWorld['schema']): Body | null => {
-  if (row.body !== null) return JSON.parse(row.body) as Body;
+  if (row.body !== null) return toBody(JSON.parse(row.body) as Body | FirstBody);
   const vocabulary: Vocabulary = { installation, type: () => true, role: () => true, schema };
   const reading = readPolicies([{ name: row.name, content: row.content }], vocabulary);
   for (;;) {
@@ -74,8 +96,8 @@ export function* compiledFor(
   if (altered.size === 0) return [];
   const away = new Set([...gone, ...come.map(({ name }) => name)]);
   const found: string[] = [];
-  for (const { name, types } of policies.values()) {
-    if (types.some((type) => altered.has(type)) && !away.has(name)) found.push(name);
+  for (const { name, rules } of policies.values()) {
+    if (rules.some(({ rule }) => altered.has(rule.resource)) && !away.has(name)) found.push(name);
     yield;
   }
   return found;
@@ -94,15 +116,15 @@ export function* compileSet(
   { schema }: LoadWorld,
 ): Generator<void, CompiledSet> {
   const bodies: { readonly row: StoredBody; readonly body: Body }[] = [];
-  const offered = new Map<string, Condition>();
+  const offered = new Map<string, PackedCondition>();
   for (const row of come) {
     const body = bodyOf(row, installation, schema);
     yield;
     if (body === null) continue;
     bodies.push({ row, body });
-    for (const name of Object.keys(body.document.named)) {
-      const condition = body.conditions[`spec.conditions.${name}`];
-      if (condition !== undefined) offered.set(name, condition);
+    for (const [name, source] of Object.entries(body.document.named)) {
+      const tree = body.trees[`spec.conditions.${name}`];
+      if (tree !== undefined) offered.set(name, { source, tree });
     }
   }
   const named = offered.size === 0 ? base.named : offered;
@@ -116,9 +138,10 @@ export function* compileSet(
     yield;
   }
   const world: CompileWorld = { installation, schema, named: (name) => named.get(name) };
+  const lists = createLists();
   const into: CompiledPolicy[] = [];
   for (const { row, body } of bodies) {
-    const compiled = yield* compilePolicy({ name: row.name, version: row.version, ...body }, world);
+    const compiled = compilePolicy({ name: row.name, version: row.version, ...body }, world, lists);
     policies.set(row.name, compiled);
     into.push(compiled);
     yield;

@@ -2,7 +2,6 @@
 // A thousand may come at once, so whatever looks at all of them yields at each.
 import type { PolicyDocument } from './document.ts';
 import { layerOf } from './document.ts';
-import type { Condition } from '../condition/condition.ts';
 import type { PolicyProblem, ReadPolicy } from './read-policies.ts';
 import { allowedBy, allowedThrough, alteredConditions, assess, type Level, type PolicyChange, worst } from './risk.ts';
 import { nameOf, type Standing, standingOf, typeIn } from './standing.ts';
@@ -12,7 +11,8 @@ export const POLICIES_MAX = 10_000;
 /** What is stored of a policy's meaning. */
 export interface Body {
   readonly document: PolicyDocument;
-  readonly conditions: Readonly<Record<string, Condition>>;
+  /** Its conditions, typed and packed, by path. */
+  readonly trees: Readonly<Record<string, string>>;
 }
 
 export interface Coming {

@@ -1,7 +1,9 @@
 // Policies by what they speak of: resource type, action, and whom. Immutable; a change copies what it touches and shares the rest.
-import type { Condition, Schema } from '../condition/condition.ts';
-import { type Layer, layerOf, type Mask, type PolicyDocument, type Requirements, type Rule } from './document.ts';
-import { type CompiledRule, compileRequirements, compileRule, compileScope, type Origin, type Questioned } from './rule.ts';
+import type { Schema } from '../condition/condition.ts';
+import type { PackedCondition } from '../condition/packed.ts';
+import { layerOf, type Mask, type PolicyDocument, type Requirements, type Rule } from './document.ts';
+import type { CompiledRequirements, CompiledRule, Origin, Questioned } from './rule.ts';
+import { compileScope, prepare } from './weigher.ts';
 
 /** Rules for everybody, and rules that only some subjects or environments need to look at; null where there are none. */
 export interface Bucket<T> {
@@ -13,20 +15,21 @@ export interface Bucket<T> {
 }
 
 export interface Obligation {
-  readonly names: readonly string[];
+  readonly requirements: Requirements;
   readonly inScope: (questioned: Questioned) => boolean;
 }
 
 export interface CompiledMask {
   readonly mask: Mask;
   readonly rule: string;
-  readonly condition: Condition | null;
+  /** null where there is none, or it has no tree. */
+  readonly condition: PackedCondition | null;
 }
 
 export interface Cell {
   readonly denies: Bucket<CompiledRule>;
   readonly allows: Bucket<CompiledRule>;
-  readonly requires: Bucket<CompiledRule>;
+  readonly requires: Bucket<CompiledRequirements>;
   readonly obliges: Bucket<Obligation>;
   readonly masks: readonly CompiledMask[];
 }
@@ -35,25 +38,24 @@ export interface Cell {
 type Place = { readonly under: 'any' } | { readonly under: 'by' | 'at'; readonly keys: readonly string[] };
 
 type Part = 'denies' | 'allows' | 'requires' | 'obliges';
-type Placed = {
+interface Placed {
   readonly type: string;
   readonly actions: readonly string[];
   readonly place: Place;
-} & (
-  | { readonly part: 'denies' | 'allows' | 'requires'; readonly item: CompiledRule }
-  | { readonly part: 'obliges'; readonly item: Obligation }
-);
+  readonly part: Part;
+  readonly item: CompiledRule | CompiledRequirements | Obligation;
+}
 
 /** What one policy puts into the index; kept so that it can be taken out again. */
 export interface CompiledPolicy {
   readonly name: string;
   readonly version: number;
-  readonly placed: readonly Placed[];
+  readonly rules: readonly CompiledRule[];
+  readonly requirements: CompiledRequirements | null;
+  readonly obligation: Obligation | null;
   readonly pairs: readonly (Paired & { readonly roles: readonly string[] })[];
   readonly masks: readonly CompiledMask[];
   readonly classification: { readonly type: string; readonly level: string } | null;
-  /** Types whose attributes its rules were compiled for. */
-  readonly types: readonly string[];
   /** It has conditions that are compiled into the rules of others. */
   readonly offers: boolean;
 }
@@ -75,94 +77,158 @@ export interface Paired {
 
 export const EMPTY_INDEX: PolicyIndex = { cells: new Map(), classes: new Map(), pairs: new Map(), size: 0 };
 
+const ANYWHERE: Place = { under: 'any' };
+
 const placeOf = ({ principals, roles, environments }: Pick<Rule, 'principals' | 'roles' | 'environments'>): Place => {
   if (principals.length > 0) return { under: 'by', keys: principals };
   if (roles.length > 0) return { under: 'by', keys: roles.map((role) => `role:${role}`) };
-  return environments.length > 0 ? { under: 'at', keys: environments } : { under: 'any' };
+  return environments.length > 0 ? { under: 'at', keys: environments } : ANYWHERE;
 };
+
+const placeOfRequirements = ({ environments }: Requirements): Place => placeOf({ principals: [], roles: [], environments });
+
+/** Everything of a policy that is looked for by type and action. */
+function* placedOf({ requirements, obligation, rules }: CompiledPolicy): Generator<Placed> {
+  if (requirements !== null) {
+    const { resource: type, actions } = requirements.requirements;
+    yield { type, actions, place: placeOfRequirements(requirements.requirements), part: 'requires', item: requirements };
+  }
+  if (obligation !== null) {
+    const { resource: type, actions } = obligation.requirements;
+    yield { type, actions, place: placeOfRequirements(obligation.requirements), part: 'obliges', item: obligation };
+  }
+  for (const item of rules) {
+    const { resource: type, actions, effect } = item.rule;
+    yield { type, actions, place: placeOf(item.rule), part: effect === 'deny' ? 'denies' : 'allows', item };
+  }
+}
 
 export interface PolicySource {
   readonly name: string;
   readonly version: number;
   readonly document: PolicyDocument;
-  readonly conditions: Readonly<Record<string, Condition>>;
+  /** By path, packed. */
+  readonly trees: Readonly<Record<string, string>>;
 }
 
 export interface CompileWorld {
   readonly installation: boolean;
   schema(type: string): Schema;
   /** A condition of a ConditionSet. */
-  named(name: string): Condition | undefined;
+  named(name: string): PackedCondition | undefined;
 }
 
-const placeRequirements = (requirements: Requirements, origin: Origin): readonly Placed[] => {
-  const { resource: type, actions, obligations, permissions, roles, mfa, timeWindows } = requirements;
-  const place = placeOf({ principals: [], roles: [], environments: requirements.environments });
-  const placed: Placed[] = [];
-  if (mfa || permissions.length + roles.length + timeWindows.length > 0)
-    placed.push({ type, actions, place, part: 'requires', item: compileRequirements(requirements, origin) });
-  if (obligations.length > 0)
-    placed.push({ type, actions, place, part: 'obliges', item: { names: obligations, inScope: compileScope(requirements) } });
-  return placed;
+const NONE: readonly never[] = [];
+
+/** One list for all that say the same: most rules say little that others do not. */
+export const createLists = () => {
+  const known = new Map<string, readonly string[]>();
+  return (names: readonly string[]): readonly string[] => {
+    if (names.length === 0) return NONE;
+    const key = names.join('\n');
+    const found = known.get(key) ?? names;
+    known.set(key, found);
+    return found;
+  };
 };
 
-/** Yields between rules: a policy may have a hundred. */
-export function* compilePolicy(
-  { name, version, document, conditions }: PolicySource,
+type Lists = ReturnType<typeof createLists>;
+
+const withLists = (rule: Rule, lists: Lists): Rule => ({
+  ...rule,
+  actions: lists(rule.actions),
+  principals: lists(rule.principals),
+  roles: lists(rule.roles),
+  environments: lists(rule.environments),
+  workloads: lists(rule.workloads),
+  conditions: lists(rule.conditions),
+  obligations: lists(rule.obligations),
+  timeWindows: rule.timeWindows.length === 0 ? NONE : rule.timeWindows,
+});
+
+const packedOf = (source: string, tree: string | undefined): PackedCondition | undefined => (tree === undefined ? tree : { source, tree });
+
+const asksForMore = ({ mfa, permissions, roles, timeWindows }: Requirements): boolean =>
+  mfa || permissions.length + roles.length + timeWindows.length > 0;
+
+/** Nothing is made of a rule yet; what it was written with is kept, and no more. `lists` serves all that are compiled together. */
+export const compilePolicy = (
+  { name, version, document, trees }: PolicySource,
   world: CompileWorld,
-): Generator<void, CompiledPolicy> {
-  const origin = (type: string): Origin => ({ layer: layerOf(world.installation, type) satisfies Layer, policy: name, version });
-  const conditionsOf = (rule: Rule, index: number): readonly Condition[] | null => {
+  lists: Lists = createLists(),
+): CompiledPolicy => {
+  const origins = new Map<string, Origin>();
+  const originOf = (type: string): Origin => {
+    const layer = layerOf(world.installation, type);
+    const origin = origins.get(layer) ?? { layer, policy: name, version };
+    origins.set(layer, origin);
+    return origin;
+  };
+  const conditionsOf = (rule: Rule, index: number): readonly PackedCondition[] | null => {
+    if (rule.condition === '' && rule.conditions.length === 0) return NONE;
     const wanted = [
-      ...(rule.condition === '' ? [] : [conditions[`spec.rules[${index}].condition`]]),
+      ...(rule.condition === '' ? [] : [packedOf(rule.condition, trees[`spec.rules[${index}].condition`])]),
       ...rule.conditions.map((one) => world.named(one)),
     ];
     const found = wanted.filter((one) => one !== undefined);
     return found.length === wanted.length ? found : null;
   };
-  const rules: Placed[] = [];
-  for (const [index, rule] of document.rules.entries()) {
-    const { resource: type, actions, effect } = rule;
-    const item = compileRule(rule, origin(type), conditionsOf(rule, index), world.schema(type));
-    rules.push({ type, actions, place: placeOf(rule), part: effect === 'deny' ? 'denies' : 'allows', item });
-    yield;
-  }
   const { requirements } = document;
+  const pairs = document.rules
+    .filter(({ effect, principals, roles }) => effect === 'allow' && principals.length > 0 && roles.length > 0)
+    .map(({ resource, actions, principals, roles }) => ({
+      principals,
+      roles: roles.map((role) => `role:${role}`),
+      permissions: actions.map((action) => `${resource}:${action}`),
+    }));
+  const masks = document.masks.map((mask, index) => ({
+    mask,
+    rule: `policy:${originOf(mask.resource).layer}/${name}@${version}/mask:${mask.field}`,
+    condition: packedOf(mask.condition, trees[`spec.masks[${index}].condition`]) ?? null,
+  }));
   return {
     name,
     version,
-    placed: [...(requirements === null ? [] : placeRequirements(requirements, origin(requirements.resource))), ...rules],
-    pairs: document.rules
-      .filter(({ effect, principals, roles }) => effect === 'allow' && principals.length > 0 && roles.length > 0)
-      .map(({ resource, actions, principals, roles }) => ({
-        principals,
-        roles: roles.map((role) => `role:${role}`),
-        permissions: actions.map((action) => `${resource}:${action}`),
-      })),
-    masks: document.masks.map((mask, index) => ({
-      mask,
-      rule: `policy:${origin(mask.resource).layer}/${name}@${version}/mask:${mask.field}`,
-      condition: conditions[`spec.masks[${index}].condition`] ?? null,
+    rules: document.rules.map((rule, index) => ({
+      rule: withLists(rule, lists),
+      origin: originOf(rule.resource),
+      conditions: conditionsOf(rule, index),
+      schema: world.schema(rule.resource),
+      weigher: null,
     })),
+    requirements:
+      requirements === null || !asksForMore(requirements) ? null : { requirements, origin: originOf(requirements.resource), weigher: null },
+    obligation:
+      requirements === null || requirements.obligations.length === 0 ? null : { requirements, inScope: compileScope(requirements) },
+    pairs: pairs.length === 0 ? NONE : pairs,
+    masks: masks.length === 0 ? NONE : masks,
     classification: document.classification === '' ? null : { type: document.about, level: document.classification },
-    types: [...new Set(document.rules.map(({ resource }) => resource))],
     offers: Object.keys(document.named).length > 0,
   };
-}
+};
 
 type Keyed = Map<string, unknown[]> | null;
 type MutableBucket = { any: unknown[]; by: Keyed; at: Keyed };
-type MutableCell = Record<Part, MutableBucket> & { masks: CompiledMask[] };
+type MutableCell = Record<Part, MutableBucket> & { masks: readonly CompiledMask[] };
 
-const emptyCell = (): MutableCell => ({
-  denies: { any: [], by: null, at: null },
-  allows: { any: [], by: null, at: null },
-  requires: { any: [], by: null, at: null },
-  obliges: { any: [], by: null, at: null },
-  masks: [],
-});
+/** Copied before it is touched, as whatever is shared. */
+const EMPTY: MutableBucket = { any: [], by: null, at: null };
+
+const emptyCell = (): MutableCell => ({ denies: EMPTY, allows: EMPTY, requires: EMPTY, obliges: EMPTY, masks: NONE });
 
 const copyOf = (keyed: Keyed): Keyed => (keyed === null ? null : new Map(keyed));
+
+/** Rules of one list that no question has come to yet: so many one question makes on its way without anybody noticing. */
+const CROWD = 8;
+
+/** Short lists, of which there are thousands, get no room to grow. Beyond that length rules are made at once. */
+const append = (list: unknown[], item: Placed['item'], replace: (longer: unknown[]) => void): void => {
+  if (list.length < CROWD) replace([...list, item]);
+  else {
+    list.push(item);
+    if ('rule' in item) prepare(item);
+  }
+};
 
 const without = <T>(list: readonly T[], item: T): T[] => list.filter((one) => one !== item);
 
@@ -218,8 +284,11 @@ export function* changeIndex(
   const put = ({ type, actions, place, part, item }: Placed): void => {
     for (const action of actions) {
       const bucket = bucketOf(cellOf(type, action), part);
-      if (place.under === 'any') bucket.any.push(item);
-      else for (const key of place.keys) listOf((bucket[place.under] ??= new Map()), key).push(item);
+      if (place.under === 'any') append(bucket.any, item, (longer) => (bucket.any = longer));
+      else {
+        const keyed = (bucket[place.under] ??= new Map());
+        for (const key of place.keys) append(listOf(keyed, key), item, (longer) => own.add(longer) && keyed.set(key, longer));
+      }
     }
   };
   const takeFrom = (keyed: Map<string, unknown[]>, key: string, item: unknown): void => {
@@ -257,7 +326,7 @@ export function* changeIndex(
   };
 
   for (const policy of out) {
-    for (const placed of policy.placed) {
+    for (const placed of placedOf(policy)) {
       take(placed);
       yield;
     }
@@ -270,7 +339,7 @@ export function* changeIndex(
     yield;
   }
   for (const policy of into) {
-    for (const placed of policy.placed) {
+    for (const placed of placedOf(policy)) {
       put(placed);
       yield;
     }

@@ -21,8 +21,8 @@ export interface PolicyRow {
   created_by: string;
 }
 
-/** Of what is stored in `body`. A row of another form is read anew from its content. */
-export const BODY_FORM = 1;
+/** Of what is stored in `body`: older forms are read as well, a row of a newer one is read anew from its content. */
+export const BODY_FORM = 2;
 /** Rows of one statement: its text is made, and its answer read, in one go. */
 const CHUNK = 100;
 

@@ -68,11 +68,9 @@ const documentOf = ({ rules, requirements: required }: Drawn, name: string): Pol
 
 const schema = conditionSchema();
 const compile = (drawn: Drawn, name: string): CompiledPolicy =>
-  atOnce(
-    compilePolicy(
-      { name, version: 1, document: documentOf(drawn, name), conditions: {} },
-      { installation: false, schema: () => schema, named: () => undefined },
-    ),
+  compilePolicy(
+    { name, version: 1, document: documentOf(drawn, name), trees: {} },
+    { installation: false, schema: () => schema, named: () => undefined },
   );
 const indexOf = (all: readonly Drawn[]): PolicyIndex =>
   atOnce(

@@ -6,7 +6,8 @@ import { DEFAULT, type Ruling } from '../ruling.ts';
 import { NOWHERE, type Situation } from '../situation.ts';
 import { UNSPEAKABLE } from './document.ts';
 import type { Bucket, CompiledMask, Obligation, Paired, PolicyIndex } from './policy-index.ts';
-import { type CompiledRule, type Questioned, type ToldRule, UNASKED } from './rule.ts';
+import { type CompiledRequirements, type CompiledRule, concerns, isLasting, isRule, nameOfRule, type Questioned, UNASKED } from './rule.ts';
+import { weigh } from './weigher.ts';
 
 type Asked = Pick<Question, 'type' | 'action'>;
 
@@ -15,7 +16,8 @@ export interface PolicyVerdict {
   readonly rule: string;
   /** null: it says nothing about it. */
   readonly ruling: Ruling | null;
-  readonly told: ToldRule | null;
+  /** null: a requirement. */
+  readonly told: CompiledRule | null;
 }
 
 /** A rule of a policy, on one type and action; either may be '*'. */
@@ -23,8 +25,7 @@ export interface ToldPermission {
   readonly type: string;
   readonly action: string;
   readonly effect: 'allow' | 'deny';
-  readonly name: string;
-  readonly rule: ToldRule;
+  readonly rule: CompiledRule;
 }
 
 export interface PolicySet {
@@ -114,7 +115,7 @@ function* tell(layers: readonly PolicyIndex[], rights: Rights): Generator<ToldPe
       ...(by === null ? [] : keysOf(rights).flatMap((key) => by.get(key) ?? [])),
       ...(at === null ? [] : [...at.values()].flat()),
     ]);
-    for (const { name, told: rule } of about) yield rule?.concerns(rights) === true ? { type, action, effect, name, rule } : null;
+    for (const rule of about) yield concerns(rule, rights) ? { type, action, effect, rule } : null;
   };
   for (const { cells } of layers)
     for (const [type, actions] of cells)
@@ -129,7 +130,7 @@ function* tell(layers: readonly PolicyIndex[], rights: Rights): Generator<ToldPe
 interface About {
   readonly denies: readonly Bucket<CompiledRule>[];
   readonly allows: readonly Bucket<CompiledRule>[];
-  readonly requires: readonly Bucket<CompiledRule>[];
+  readonly requires: readonly Bucket<CompiledRequirements>[];
   readonly obliges: readonly Bucket<Obligation>[];
   readonly masks: readonly CompiledMask[];
 }
@@ -200,7 +201,7 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
   const allows = (rules: About['allows'], questioned: Questioned): Ruling => {
     let best: Ruling = DEFAULT;
     const found = search(rules, questioned, (rule) => {
-      const ruling = rule.weigh(questioned);
+      const ruling = weigh(rule, questioned);
       if (ruling?.allowed === true) return ruling;
       if (ruling !== null && best === DEFAULT) best = ruling;
       return null;
@@ -215,7 +216,7 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
   const refusal = (requires: About['requires'], questioned: Questioned): Ruling | null => {
     let stepUp: Ruling | null = null;
     const refused = search(requires, questioned, (rule) => {
-      const ruling = rule.weigh(questioned);
+      const ruling = weigh(rule, questioned);
       if (ruling?.stepUp !== true) return ruling;
       stepUp ??= ruling;
       return null;
@@ -226,13 +227,14 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
   const oblige = (obliges: About['obliges'], questioned: Questioned, allowed: Ruling): Ruling => {
     let names: readonly string[] | null = null;
     search(obliges, questioned, (one) => {
-      if (one.inScope(questioned)) names = [...new Set([...(names ?? allowed.obligations ?? []), ...one.names])];
+      if (one.inScope(questioned)) names = [...new Set([...(names ?? allowed.obligations ?? []), ...one.requirements.obligations])];
       return null;
     });
     return names === null ? allowed : withObligations(allowed, names);
   };
 
-  const ofLasting = (rule: CompiledRule, questioned: Questioned): Ruling | null => (rule.lasting ? rule.weigh(questioned) : null);
+  const ofLasting = (rule: CompiledRule | CompiledRequirements, questioned: Questioned): Ruling | null =>
+    isLasting(rule) ? weigh(rule, questioned) : null;
 
   return {
     classified: layers.some(({ classes }) => [...classes.values()].some((levels) => levels.some((level) => levelOf(level) > INTERNAL))),
@@ -240,7 +242,7 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
 
     denies(question, questioned) {
       const { denies } = about(question);
-      return denies.length === 0 ? null : search(denies, questioned, (rule) => rule.weigh(questioned));
+      return denies.length === 0 ? null : search(denies, questioned, (rule) => weigh(rule, questioned));
     },
 
     conclude(question, questioned, given) {
@@ -262,8 +264,8 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
 
     trace(question, questioned) {
       const verdicts: PolicyVerdict[] = [];
-      const look = (kind: PolicyVerdict['kind']) => (rule: CompiledRule) => {
-        verdicts.push({ kind, rule: rule.name, ruling: rule.weigh(questioned), told: rule.told });
+      const look = (kind: PolicyVerdict['kind']) => (rule: CompiledRule | CompiledRequirements) => {
+        verdicts.push({ kind, rule: nameOfRule(rule), ruling: weigh(rule, questioned), told: isRule(rule) ? rule : null });
         return null;
       };
       const { denies, allows, requires } = about(question);

@@ -1,5 +1,6 @@
 // Sources → policies: every document read, every name looked up, every condition parsed and typed; every problem with its line.
-import { type Condition, parseCondition, type Schema } from '../condition/condition.ts';
+import { parseCondition, type Schema } from '../condition/condition.ts';
+import { packTree } from '../condition/packed.ts';
 import { conditionsOf, type PolicyDocument } from './document.ts';
 import { type Position, type TextPosition, within } from './node.ts';
 import { readDocument } from './read.ts';
@@ -24,8 +25,8 @@ export interface ReadPolicy {
   readonly source: string;
   readonly number: number;
   readonly document: PolicyDocument;
-  /** By path, typed: what a check evaluates. */
-  readonly conditions: Readonly<Record<string, Condition>>;
+  /** Its conditions by path, typed and packed: what a check evaluates. */
+  readonly trees: Readonly<Record<string, string>>;
   readonly content: string;
   readonly standing: Standing;
   readonly places: ReadonlyMap<string, TextPosition>;
@@ -106,10 +107,10 @@ export function* readPolicies(
           say(placeOf(`spec.rules[${index}].name`), `spec.rules[${index}].effect`, 'the installation only denies', 'allow in the tenant');
       });
 
-      const conditions: Record<string, Condition> = {};
+      const trees: Record<string, string> = {};
       for (const { path, source: expression, type } of conditionsOf(document)) {
         const parsed = parseCondition(expression, vocabulary.schema(type));
-        if (parsed.ok) conditions[path] = parsed.condition;
+        if (parsed.ok) trees[path] = packTree(parsed.condition.ast);
         else
           for (const problem of parsed.problems)
             say(within(placeOf(path), problem), path, problem.message, 'correct the expression; docs/policies.md lists what it may read');
@@ -117,7 +118,7 @@ export function* readPolicies(
       }
       if (problems.length === before) {
         const { number, content } = taken;
-        policies.push({ source, number, document, conditions, content, standing: standingOf(document), places });
+        policies.push({ source, number, document, trees, content, standing: standingOf(document), places });
       }
     }
   }

@@ -43,17 +43,15 @@ export const readSet = (
 /** As applied in version 1. */
 const compile = (policies: readonly ReadPolicy[], snapshot: Snapshot): Snapshot => {
   const named = new Map(
-    policies.flatMap(({ document, conditions }) =>
-      Object.keys(document.named).flatMap((name) => {
-        const condition = conditions[`spec.conditions.${name}`];
-        return condition === undefined ? [] : [[name, condition] as const];
+    policies.flatMap(({ document, trees }) =>
+      Object.entries(document.named).flatMap(([name, source]) => {
+        const tree = trees[`spec.conditions.${name}`];
+        return tree === undefined ? [] : [[name, { source, tree }] as const];
       }),
     ),
   );
   const world: CompileWorld = { installation: false, schema: snapshot.schema, named: (name) => named.get(name) };
-  const compiled = policies.map(({ document, conditions }) =>
-    atOnce(compilePolicy({ name: document.name, version: 1, document, conditions }, world)),
-  );
+  const compiled = policies.map(({ document, trees }) => compilePolicy({ name: document.name, version: 1, document, trees }, world));
   return withPolicies(snapshot, createPolicySet([atOnce(changeIndex(EMPTY_INDEX, [], compiled))]));
 };
 

@@ -16,8 +16,8 @@ const bodiesAt = (tx: Tx, tenantId: TenantId, version: number) =>
   standingAt(tx, tenantId, version).select([
     'name',
     'from_version',
-    sql<string | null>`CASE WHEN form = ${BODY_FORM} THEN body END`.as('body'),
-    sql<string>`CASE WHEN form = ${BODY_FORM} THEN '' ELSE content END`.as('content'),
+    sql<string | null>`CASE WHEN form <= ${BODY_FORM} THEN body END`.as('body'),
+    sql<string>`CASE WHEN form <= ${BODY_FORM} THEN '' ELSE content END`.as('content'),
     sql<boolean>`offers <> '{}'`.as('offers'),
   ]);
 

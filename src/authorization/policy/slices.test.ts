@@ -82,11 +82,11 @@ describe.each(SETS)('no step of a bulk of %s is long', (_, reading, sources) => 
   const read = longestStep(() => readPolicies(sources, vocabulary));
   const { policies } = read.result;
   const bodies = policies.map(
-    ({ document, conditions }): StoredBody => ({
+    ({ document, trees }): StoredBody => ({
       name: document.name,
       version: 1,
       content: '',
-      body: JSON.stringify({ document, conditions }),
+      body: JSON.stringify({ document, trees }),
       offers: false,
     }),
   );
