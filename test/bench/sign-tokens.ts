@@ -12,8 +12,8 @@ export const signingKey = (): string => {
   return path;
 };
 
-/** Tokens of the same user as the good one, each with a session of its own, ids as long as real ones. Bytes, as they come in a header. */
-export const signTokens = (keyPath: string, good: string, count: number): Buffer[] => {
+/** Tokens of the same user as the good one, each with a session of its own, ids as long as real ones, and `more` claims. Bytes, as they come in a header. */
+export const signTokens = (keyPath: string, good: string, count: number, more: object = {}): Buffer[] => {
   const key = createPrivateKey(readFileSync(keyPath));
   const { crv, kty, x, y } = key.export({ format: 'jwk' });
   const kid = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
@@ -22,7 +22,7 @@ export const signTokens = (keyPath: string, good: string, count: number): Buffer
   const claims = JSON.parse(Buffer.from(good.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
   return Array.from({ length: count }, (_, at) => {
     const id = String(at).padStart(22, '0');
-    const text = `${header}.${part({ ...claims, jti: `fam_${id}.1`, sid: `ses_${id}`, fam: `fam_${id}` })}`;
+    const text = `${header}.${part({ ...claims, ...more, jti: `fam_${id}.1`, sid: `ses_${id}`, fam: `fam_${id}` })}`;
     return Buffer.from(`${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`);
   });
 };

@@ -2,7 +2,7 @@
 import { credentials } from '@grpc/grpc-js';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { freshDatabase, redisUrl } from '../harness.ts';
-import { hubHome, startHub } from '../hub-process.ts';
+import { type Environment, hubHome, startHub } from '../hub-process.ts';
 import { type JsonClient, openJsonClient, type Outcome } from './json-client.ts';
 
 export const CALLERS = ['anonymous', 'user', 'workload', 'api_key', 'foreign', 'admin'] as const;
@@ -64,10 +64,17 @@ const fetchRoots = async (address: string): Promise<Buffer> => {
   }
 };
 
-export const createWorld = async (): Promise<World> => {
+export const createWorld = async (env: Environment = {}): Promise<World> => {
   const database = await freshDatabase();
   const home = hubHome();
-  const hub = await startHub({ ...home.env, POSTGRES_URI: database.uri, REDIS_URL: redisUrl(), REDIS_PREFIX: 'access:', TLS: 'on' });
+  const hub = await startHub({
+    ...home.env,
+    POSTGRES_URI: database.uri,
+    REDIS_URL: redisUrl(),
+    REDIS_PREFIX: 'access:',
+    TLS: 'on',
+    ...env,
+  });
   const { access_token: adminToken } = hub.bootstrap();
   const roots = await fetchRoots(hub.grpc);
   const open: JsonClient[] = [];
