@@ -1,5 +1,5 @@
-// Joins the tokens capability to the platform: keys, mirror, verdict cache, families, deny list.
-import { CLOCK_SKEW, hours, minutes, type Millis } from '../base/time.ts';
+// Joins the tokens capability to the platform: mirror, verdict cache, families, deny list. Keys and watchers have wires of their own.
+import { hours, minutes, type Millis } from '../base/time.ts';
 import { nextTurn } from '../base/turn.ts';
 import type { Values } from '../server/config/field.ts';
 import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Platform } from '../server/platform.ts';
@@ -11,20 +11,15 @@ import { readConfirmation } from './confirmation.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
 import { ALGORITHMS, parseSegments } from './jws.ts';
-import { readKeyFiles } from './keys/key-files.fs.ts';
 import { createKeyring } from './keys/keyring.ts';
 import { createMirror, isWatermark, WATERMARK_KINDS } from './mirror.ts';
-import { keyEvent } from './keys/key-event.ts';
 import { createProofNonces } from './proof/proof-nonce.ts';
 import type { RefreshKeys } from './refresh-token.ts';
-import { keepKeys, listKeys, revokeKey, type RotateDeps, rotateKey } from './keys/rotate-keys.ts';
 import { sessionStore } from './sessions.postgres.ts';
 import { spentStore } from './spent.postgres.ts';
 import { signatureHolds } from './signature.ts';
-import * as jose from './keys/signer.jose.ts';
 import type { SigningDevice } from './keys/signing-device.ts';
-import { createSigningKeys } from './keys/signing-keys.postgres.ts';
-import { createKeyLoader } from './keys/signing-keys.ts';
+import { wireKeys } from './keys/keys.wire.ts';
 import { strictJsonObject } from './strict-json.ts';
 import { endIdleSessions, sweepSpent } from './sweep.ts';
 import type { tokensConfig } from './tokens.config.ts';
@@ -32,7 +27,7 @@ import { tokenService } from './tokens.rpc.ts';
 import { createTokens, type TokenPorts, type TokensDoor } from './tokens.ts';
 import { createVerifier, MAX_GRACE } from './verify.ts';
 import { createWatch } from './watch/watch.wire.ts';
-import { PROPAGATION, watermarkUntil } from './watermark.ts';
+import { watermarkUntil } from './watermark.ts';
 
 export interface TokensWire {
   readonly door: TokensDoor;
@@ -84,7 +79,7 @@ export const wireTokens = (
   ports: TokenPorts,
   device: SigningDevice | null = null,
 ): TokensWire => {
-  const { clock, feed, sealer, db, log, metrics } = platform;
+  const { clock, feed, sealer, db, metrics } = platform;
   const longest = longestLife(platform.production);
   const keyring = createKeyring();
   const mirror = createMirror(config.mirrorSize);
@@ -106,28 +101,6 @@ export const wireTokens = (
   };
   const watermarks = { clock, longest };
   const families = createFamilies();
-  const keysDeps = {
-    clock,
-    keys: createSigningKeys(db, platform.writeInstallation),
-    jose,
-    sealer,
-    keyring,
-    algorithm: config.algorithm,
-    policy: {
-      rotation: config.keyRotation,
-      ahead: config.keyAhead,
-      overlap: longest + MAX_GRACE + CLOCK_SKEW + PROPAGATION,
-      told: PROPAGATION,
-    },
-    files: () => readKeyFiles(config.privateKeyPath, config.publicKeyPath),
-    device,
-    warn: (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(fields, message),
-    event: keyEvent,
-  };
-  const loader = createKeyLoader(keysDeps);
-  const reload = (): Promise<void> =>
-    loader.load(false).catch((cause: unknown) => log.error({ cause }, 'signing keys could not be loaded again; the old ones stay'));
-  const rotation: RotateDeps = { ...keysDeps, feed, fromFiles: config.privateKeyPath !== '' };
   feed.on(
     WATERMARK_KINDS,
     (change) => {
@@ -136,10 +109,7 @@ export const wireTokens = (
     // Numbers of another history mean nothing; the feed gives no verdict until all live ones have been applied again.
     () => mirror.clear(),
   );
-  feed.on(['signing_key'], (change) => {
-    if (change.until !== null) keyring.revoke({ ...change, until: change.until });
-    void reload();
-  });
+  const keys = wireKeys(platform, config, { keyring, longest, device });
   const watch = createWatch(platform, {
     mirror,
     keyring,
@@ -190,13 +160,11 @@ export const wireTokens = (
     holds: (caller, permission) => ports.holds(caller, permission),
     isWorkload: (tenantId, key) => ports.isWorkload(tenantId, key),
     watch,
-    rotateKey: rotateKey(rotation),
-    revokeKey: revokeKey(rotation),
-    listKeys: listKeys(rotation),
+    rotateKey: keys.rotateKey,
+    revokeKey: keys.revokeKey,
+    listKeys: keys.listKeys,
   });
 
-  platform.every('tokens.keys', minutes(1), reload);
-  platform.every('tokens.key_life', minutes(1), keepKeys(rotation), true);
   platform.every('tokens.mirror', minutes(1), async () => {
     while (mirror.sweep(feed.past(), SWEEP_SLICE)) await nextTurn();
   });
@@ -215,8 +183,6 @@ export const wireTokens = (
     for (const seen of activity.take(TOUCH_ROWS)) await db.jobs((tx) => sessionStore.touch(tx, seen));
   });
   observeSessions(platform);
-  const signingAge = (): Millis => clock.now() - (loader.signingSince() ?? clock.now());
-  metrics.gauge('securityhub_signing_key_age_seconds', 'Since when the key signs that signs now.', {}, () => signingAge() / 1000);
   metrics.gauge('securityhub_revocations_live', 'Live revocations in the mirror.', {}, () => mirror.size);
   metrics.gauge('securityhub_verified_tokens', 'Verified tokens in memory.', {}, () => verifier.size);
 
@@ -228,7 +194,7 @@ export const wireTokens = (
     jwksMaxAge: Math.min(KEYS_KEPT, config.keyAhead / 4),
     jws,
     proofAlgorithms: ALGORITHMS,
-    start: () => loader.load(true),
+    start: keys.start,
   };
 };
 
