@@ -10,6 +10,7 @@ import type { Config } from '../server/config/schema.ts';
 import type { FirstCreated } from '../identity/identity.ts';
 import type { Terminal } from './command.ts';
 import { localCall } from './local-call.ts';
+import { answersAt } from './neighbour.ts';
 
 const TENANT = 'dev';
 const ADMIN = 'admin';
@@ -109,6 +110,11 @@ export const firstStart = async (app: App, terminal: Terminal): Promise<void> =>
     access_token: minted.accessToken,
     api_key: first?.apiKey ?? before.api_key ?? '',
   };
+  const { grpc: there = '' } = before;
+  if (there !== written.grpc && (await answersAt(there)))
+    terminal.err(
+      `warning: another hub still answers at ${there}, which ${path} named until now. Give each hub on this machine a DATA_DIR of its own.`,
+    );
   writePrivately(path, `${JSON.stringify(written, null, 2)}\n`);
   rmSync(draft, { force: true });
   terminal.out(banner(written, path, app));

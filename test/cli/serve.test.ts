@@ -78,6 +78,18 @@ describe('serve', () => {
     expect(await hub.stop()).toBe(0);
   });
 
+  it('in development warns where another hub answers at the address that the data directory names', async () => {
+    const env = { ...migrated.env, NODE_ENV: 'development', DATA_DIR: mkdtempSync(join(folder, 'data-')) };
+    const one = await startHub(env);
+    const two = await startHub(env);
+    expect(two.output()).toContain(`another hub still answers at ${one.grpc}`);
+    expect(two.bootstrap()).toMatchObject({ grpc: two.grpc, api_key: one.bootstrap().api_key });
+    expect(await Promise.all([one.stop(), two.stop()])).toEqual([0, 0]);
+    const three = await startHub(env);
+    expect(three.output()).not.toContain('another hub');
+    expect(await three.stop()).toBe(0);
+  });
+
   it.each([
     ['development', '', false],
     ['development', 'on', true],
