@@ -1,10 +1,11 @@
 // Before all tests: one real Postgres and one real Redis, on free ports, for the whole run.
 // POSTGRES_URI and REDIS_URL name others; tests make their own database in whichever it is.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, startEmbeddedPostgres } from '../src/storage/embedded.postgres.ts';
+import { ownTemporaryFolder } from './temporary.ts';
 
 export interface TestStores {
   stopPostgres?: () => Promise<void>;
@@ -22,13 +23,7 @@ const startPostgres = async (stores: TestStores): Promise<string> => {
   chmodSync(dataDir, 0o755);
   const settings = ['fsync=off', 'max_connections=200'];
   const postgres = await startEmbeddedPostgres({ dataDir, settings });
-  // The database has a process group of its own; an impatient Ctrl-C must not leave it behind.
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
-  stores.stopPostgres = async () => {
-    await postgres.stop();
-    rmSync(dataDir, { recursive: true, force: true });
-  };
+  stores.stopPostgres = () => postgres.stop();
   return new URL('/postgres', postgres.uri).href;
 };
 
@@ -62,6 +57,10 @@ const startRedis = async (stores: TestStores): Promise<string> => {
 };
 
 export default async function setUp(): Promise<void> {
+  ownTemporaryFolder();
+  // The database has a process group of its own; an impatient Ctrl-C must leave neither it nor our files behind.
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
   const stores: TestStores = {};
   globalThis.testStores = stores;
   process.env['TEST_POSTGRES_URI'] = process.env['POSTGRES_URI'] ?? (await startPostgres(stores));
