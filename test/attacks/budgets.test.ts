@@ -53,8 +53,6 @@ beforeAll(async () => {
       WAITING_REVOKES_PER_CALLER: '1',
       CERT_ALLOW_GENERATED_KEYS: 'true',
       MAX_LOGIN_ATTEMPTS: '100',
-      // The clock jumps; nobody is late.
-      SHED_LAG_MILLISECONDS: '0',
     },
     { clock },
   );

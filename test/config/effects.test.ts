@@ -303,7 +303,7 @@ describe('what is kept in memory when nothing changes', () => {
 
   beforeAll(async () => {
     database = await fresh();
-    const settings = { RIGHTS_CACHE_MINUTES: '2', ROLE_CACHE_MINUTES: '4', ROLE_CACHE_TENANTS: '10', SHED_LAG_MILLISECONDS: '0' };
+    const settings = { RIGHTS_CACHE_MINUTES: '2', ROLE_CACHE_MINUTES: '4', ROLE_CACHE_TENANTS: '10' };
     hub = await open({ POSTGRES_URI: database.uri, ...settings }, { clock });
     for (let count = 0; count < 10; count += 1) {
       const first = { tenantId: `other-${count}`, namespaces: [], username: 'olga', password: '', roles: ['owner'] };

@@ -13,7 +13,7 @@ let hub: Hub;
 beforeAll(async () => {
   database = await freshDatabase();
   clock = testClock();
-  hub = await openHub({ POSTGRES_URI: database.uri, SHED_LAG_MILLISECONDS: '0' }, { clock });
+  hub = await openHub({ POSTGRES_URI: database.uri }, { clock });
   await hub.ask('WorkloadService/PutWorkload', {
     workload: { namespace: 'default', name: 'billing', permissions: ['conversations:read'], calls: ['ValidateToken'] },
   });

@@ -18,7 +18,6 @@ beforeAll(async () => {
   hub = await openHub(
     {
       POSTGRES_URI: database.uri,
-      SHED_LAG_MILLISECONDS: '0',
       // What holds a flood back here is what an issuer is asked, not what one caller may cause.
       KEY_MISSES_PER_SECOND: '0',
       TRUSTED_ISSUER_KEYS_HOURS: '1',
