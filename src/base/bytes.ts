@@ -18,3 +18,6 @@ export const hmacSha256 = (key: Uint8Array, bytes: Uint8Array | string): Buffer 
 
 /** Equal in constant time; unequal lengths are unequal (the length is not a secret here). */
 export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
+
+/** The same for texts, as their UTF-8 bytes. */
+export const equalText = (a: string, b: string): boolean => equalBytes(Buffer.from(a), Buffer.from(b));

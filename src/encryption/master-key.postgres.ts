@@ -1,4 +1,5 @@
 // The database remembers which master key it was made with, by its check value, and starts with no other.
+import { equalBytes } from '../base/bytes.ts';
 import type { Database } from '../storage/storage.ts';
 import { type MasterSealer, masterKeyMismatch } from './sealer.ts';
 
@@ -12,7 +13,7 @@ const SLOT = 'primary';
 export const knowsMasterKey = (db: Database, { checkValue }: Pick<MasterSealer, 'checkValue'>): Promise<boolean> =>
   db.jobs(async (tx) => {
     const kept = await tx.tables<Tables>().selectFrom('master_key_check').select('check_value').where('slot', '=', SLOT).executeTakeFirst();
-    return kept?.check_value.equals(checkValue) ?? true;
+    return kept === undefined || equalBytes(kept.check_value, checkValue);
   });
 
 /** The first start keeps the value; later ones compare. FAILED_PRECONDITION / MASTER_KEY_MISMATCH stops the start. */

@@ -1,4 +1,5 @@
 // Sets a password and ends the user's sessions. One's own takes the current one, whose guesses count like logins.
+import { equalText } from '../base/bytes.ts';
 import type { Call, MaybePromise } from '../base/call.ts';
 import { isUser, subjectOf, type TenantId } from '../base/caller.ts';
 import { eventOf } from '../base/event.ts';
@@ -64,7 +65,7 @@ export const setPassword =
       const before = await users.lock(tx, tenantId, userId);
       if (before === null || before.status === 'deleted') throw userNotFound();
       // Somebody changed it while we were hashing: the proof is of yesterday.
-      if (proven !== null && (await users.passwordOf(tx, tenantId, userId)) !== proven) throw credentialsInvalid();
+      if (proven !== null && !equalText((await users.passwordOf(tx, tenantId, userId)) ?? '', proven)) throw credentialsInvalid();
       await users.setPassword(tx, tenantId, userId, hash, (await readHead(tx)) + 1);
       if (!own) await attempts.unlock(tx, tenantId, userId);
       const ended = await ports.endSessions(tx, tenantId, userId, 'password_changed');

@@ -1,6 +1,6 @@
 // Which object a creating call has made, so that the same call repeated makes it once (per tenant, caller and method).
 import { sql } from 'kysely';
-import { hmacSha256 } from '../base/bytes.ts';
+import { equalBytes, hmacSha256 } from '../base/bytes.ts';
 import type { Call } from '../base/call.ts';
 import { subjectOf, type TenantId } from '../base/caller.ts';
 import { canonicalJson } from '../base/canonical.ts';
@@ -64,7 +64,7 @@ export const createClaimIdempotency =
       .where('method', '=', row.method)
       .where('key', '=', key)
       .executeTakeFirstOrThrow();
-    if (earlier.request_hash.equals(hash)) return earlier.object_id;
+    if (equalBytes(earlier.request_hash, hash)) return earlier.object_id;
     throw new Fault('FAILED_PRECONDITION', 'IDEMPOTENCY_KEY_REUSED', 'this idempotency key belongs to another request');
   };
 

@@ -1,5 +1,5 @@
 // A family: the refresh tokens of one session, one valid at a time. Rules for what a presented token means (RFC 9700 §4.14.2).
-import { equalBytes, sha256 } from '../base/bytes.ts';
+import { equalBytes, equalText, sha256 } from '../base/bytes.ts';
 import { lengthPrefixed } from '../base/canonical.ts';
 import type { TenantId } from '../base/caller.ts';
 import { type Confirmation, type Shown, unmet } from '../base/possession.ts';
@@ -115,7 +115,7 @@ export const fingerprintOf = (tenantId: TenantId, fingerprint: string): string =
 /** What the login recorded must be repeated; what it did not record is not asked for. */
 const otherDevice = (family: Family, presented: Presented): boolean =>
   (family.deviceId !== '' && family.deviceId !== presented.deviceId) ||
-  (family.fingerprint !== '' && family.fingerprint !== presented.fingerprint);
+  (family.fingerprint !== '' && !equalText(family.fingerprint, presented.fingerprint));
 
 const unproven = ({ confirmation }: Family, { shown }: Presented): 'missing' | 'mismatch' | null =>
   confirmation === null ? null : unmet(confirmation, shown);

@@ -1,9 +1,9 @@
 // Who may import whom (CONTRIBUTING.md, "Fences"). Reads every import of src and names the forbidden ones.
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, normalize, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { files, product, root, sources } from './sources.ts';
 
-const root = join(import.meta.dirname, '../..');
 const CAPABILITIES = ['tokens', 'identity', 'api-keys', 'authorization', 'encryption', 'certificates', 'audit', 'issuers'];
 
 interface Import {
@@ -11,11 +11,6 @@ interface Import {
   readonly to: string;
   readonly typeOnly: boolean;
 }
-
-const files = (folder: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 
 const importsOf = (file: string): Import[] => {
   const text = readFileSync(join(root, file), 'utf8');
@@ -48,8 +43,6 @@ const handedOn = (file: string): string[] => {
     .map((match) => normalize(join(dirname(file), match[2] ?? '')));
 };
 
-const sources = files('src').filter((file) => !file.startsWith('src/gen/'));
-const product = sources.filter((file) => !file.endsWith('.test.ts'));
 const imports = product.flatMap(importsOf);
 const values = imports.filter((one) => !one.typeOnly);
 

@@ -1,5 +1,5 @@
 // A DPoP proof (RFC 9449 §4): what it says, and the rules that make it count. Time, keys and memory are others' affairs.
-import { base64url, sha256 } from '../../base/bytes.ts';
+import { base64url, equalText, sha256 } from '../../base/bytes.ts';
 import { CLOCK_SKEW, type Instant, type Millis, seconds } from '../../base/time.ts';
 import { type Algorithm, isAlgorithm, parseSegments, type Refusal } from '../jws.ts';
 import { readProofKey } from './proof-key.ts';
@@ -99,7 +99,7 @@ export const proofProblem = (proof: Proof, request: ProvenRequest, now: Instant)
   const [made, asked] = [plainUri(proof.uri), plainUri(request.uri)];
   if (made === null || asked === null || withoutScheme(made) !== withoutScheme(asked))
     return refuse('DPOP_URI_MISMATCH', 'the proof was made for another address ("htu")');
-  if (request.token !== null && proof.tokenHash !== tokenHashOf(request.token))
+  if (request.token !== null && !equalText(proof.tokenHash, tokenHashOf(request.token)))
     return refuse(
       'DPOP_TOKEN_MISMATCH',
       proof.tokenHash === '' ? 'the proof names no token ("ath")' : 'the proof was made for another token ("ath")',
