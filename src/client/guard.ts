@@ -1,5 +1,5 @@
 // Who is calling a service of ours: the same answer for every kind of server, before each says it in its own way.
-import { Fault } from '../base/fault.ts';
+import { type Code, Fault } from '../base/fault.ts';
 import type { Millis } from '../base/time.ts';
 import type { DeepPartial, ValidateTokenRequest, ValidateTokenResponse } from '../gen/securityhub/v1/security_hub.ts';
 import { type Claims, type LiveSubject, type RequestContext, Verdict } from '../gen/securityhub/v1/token.ts';
@@ -48,7 +48,7 @@ export interface Presented {
 
 export type Outcome =
   | { readonly ok: true; readonly principal: Principal | null }
-  /** UNAUTHENTICATED and PERMISSION_DENIED are about the caller; anything else is our own trouble, and says so. */
+  /** UNAUTHENTICATED, PERMISSION_DENIED and RESOURCE_EXHAUSTED are about the caller; anything else is our own trouble, and says so. */
   | { readonly ok: false; readonly fault: Fault; readonly verdict: ValidateTokenResponse | null };
 
 const CREDENTIAL = /^(?:bearer|dpop) +([!-~]+) *$/i;
@@ -58,6 +58,12 @@ const DPOP = /^dpop /i;
 export const isDpop = ({ authorization }: Pick<Presented, 'authorization'>): boolean => DPOP.test(authorization);
 /** About rights, not about the credential: showing another one of the same kind would not help. */
 const RIGHTS = new Set(['PERMISSION_MISSING', 'SCOPE_MISSING']);
+
+const codeOf = ({ reasons }: ValidateTokenResponse): Code => {
+  // A good credential, used too often: another login would only hide that.
+  if (reasons[0]?.code === 'RATE_LIMITED') return 'RESOURCE_EXHAUSTED';
+  return reasons.length > 0 && reasons.every(({ code }) => RIGHTS.has(code)) ? 'PERMISSION_DENIED' : 'UNAUTHENTICATED';
+};
 
 const refuse = (fault: Fault, verdict: ValidateTokenResponse | null = null): Outcome => ({ ok: false, fault, verdict });
 const unauthenticated = (reason: string, message: string): Outcome => refuse(new Fault('UNAUTHENTICATED', reason, message));
@@ -97,9 +103,8 @@ const judged = (verdict: ValidateTokenResponse, presented: Presented): Outcome =
     return { ok: true, principal: { type, id, tenantId, scopes: claims.scopes, claims, live, verdict } };
   }
   const [first] = verdict.reasons;
-  const rights = verdict.reasons.length > 0 && verdict.reasons.every(({ code }) => RIGHTS.has(code));
   const message = first?.message ?? 'the credential is not good';
-  return refuse(new Fault(rights ? 'PERMISSION_DENIED' : 'UNAUTHENTICATED', first?.code ?? 'CLAIM_INVALID', message), verdict);
+  return refuse(new Fault(codeOf(verdict), first?.code ?? 'CLAIM_INVALID', message), verdict);
 };
 
 /** Whatever keeps us from a verdict is never held against the caller: neither passed, nor told that its credential is bad. */

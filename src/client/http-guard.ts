@@ -128,13 +128,13 @@ const challenge = ({ fault, verdict }: Refused, wanted: Requirement, dpop: boole
   return `Bearer error="insufficient_user_authentication", ${said}${acr}${age}`;
 };
 
-const STATUS: Readonly<Record<string, number>> = { UNAUTHENTICATED: 401, PERMISSION_DENIED: 403 };
+const STATUS: Readonly<Record<string, number>> = { UNAUTHENTICATED: 401, PERMISSION_DENIED: 403, RESOURCE_EXHAUSTED: 429 };
 
 const refusalOf = (outcome: Refused, wanted: Requirement, dpop: boolean): Refusal => {
   const { fault } = outcome;
   const status = STATUS[fault.code] ?? 503;
   const headers: Record<string, string> =
-    status === 503
+    status === 503 || status === 429
       ? { 'retry-after': String(Math.max(1, Math.ceil((fault.retryAfter ?? 1000) / 1000))) }
       : { 'www-authenticate': challenge(outcome, wanted, dpop) };
   return { status, headers, body: { code: fault.code, reason: fault.reason, message: fault.message } };

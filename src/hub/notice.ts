@@ -75,7 +75,11 @@ export const createNotice = (ports: {
     ports.audit.refused(eventOf(source, tenantId, type, resource, { result: 'failure', level: 'warning', ...over }));
   };
 
+  // One call may ask twice about the same token, as a gateway's does: its verdict and its decision are one use.
+  const countedOn = new WeakMap<Call, string>();
   const excess = (used: Used, { requestsPerMinute, onExcess }: TenantPolicy, call: Call): Noticed | null => {
+    if (countedOn.get(call) === used.sessionId) return null;
+    countedOn.set(call, used.sessionId);
     if (!watch.exceeds(used.sessionId, requestsPerMinute, call.now)) return null;
     const blocks = onExcess === 'block';
     const { code } = blocks ? LIMITED : EXCESS;

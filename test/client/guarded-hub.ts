@@ -21,6 +21,7 @@ const bad = (code: string, stepUp?: object): ValidateTokenResponse =>
 const answers: Readonly<Record<string, () => ValidateTokenResponse>> = {
   good: () => good,
   bound: () => ValidateTokenResponse.fromPartial({ ...good, claims: { ...good.claims, confirmation: { jkt: 'thumbprint' } } }),
+  often: () => bad('RATE_LIMITED'),
   replayed: () => bad('DPOP_PROOF_REPLAYED'),
   expired: () => bad('TOKEN_EXPIRED'),
   weak: () => bad('SCOPE_MISSING'),
@@ -64,6 +65,7 @@ export const outcomes = [
   ['Bearer expired', 401, 'TOKEN_EXPIRED'],
   ['Bearer stepup', 401, 'MFA_REQUIRED'],
   ['Bearer weak', 403, 'SCOPE_MISSING'],
+  ['Bearer often', 429, 'RATE_LIMITED'],
   ['Bearer both', 401, 'IP_MISMATCH'],
   ['Bearer empty', 401, 'CLAIM_INVALID'],
   ['Bearer liar', 401, 'CLAIM_INVALID'],

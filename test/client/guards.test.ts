@@ -228,7 +228,12 @@ describe('the guard of grpc-js', () => {
     return { get, watch, asked };
   };
 
-  const CODES: Readonly<Record<number, string>> = { 401: 'UNAUTHENTICATED', 403: 'PERMISSION_DENIED', 503: 'UNAVAILABLE' };
+  const CODES: Readonly<Record<number, string>> = {
+    401: 'UNAUTHENTICATED',
+    403: 'PERMISSION_DENIED',
+    429: 'RESOURCE_EXHAUSTED',
+    503: 'UNAVAILABLE',
+  };
 
   it.each(outcomes)('answers "%s" with %s %s', async (authorization, status, reason) => {
     const { get, watch } = await serve({ audience: 'orders' });

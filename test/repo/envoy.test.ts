@@ -18,15 +18,17 @@ const all = (node: unknown, name: string): unknown[] => {
   return [...own, ...Object.values(node).flatMap((value) => all(value, name))];
 };
 const routes = (all(example, 'routes')[0] ?? []) as readonly Node[];
-const saysOf = (path: string) => {
-  const route = routes.find(({ match }) => {
+const routeOf = (path: string) =>
+  routes.find(({ match }) => {
     const { path: exact, prefix, safe_regex: regex } = match as { path?: string; prefix?: string; safe_regex?: { regex: string } };
     return (
       exact === path ||
       (prefix !== undefined && path.startsWith(prefix)) ||
-      (regex !== undefined && new RegExp(`^${regex.regex}$`).test(path))
+      (regex !== undefined && new RegExp(`^(?:${regex.regex})$`).test(path))
     );
   });
+const saysOf = (path: string) => {
+  const route = routeOf(path);
   return (all(route, 'context_extensions')[0] ?? {}) as Readonly<Record<string, string>>;
 };
 const read = (method: string, path: string) =>
@@ -65,8 +67,14 @@ describe('the Envoy example', () => {
     ['GET', '/v1/orders/42', { action: 'read', type: 'orders', id: '42' }, 'enforce'],
     ['POST', '/v1/orders', { action: 'write', type: 'orders', id: '' }, 'enforce'],
     ['POST', '/v1/orders/42/refund', { action: 'refund', type: 'orders', id: '42' }, 'enforce'],
+    ['POST', '/v1/orders/42/refund/', { action: 'refund', type: 'orders', id: '42' }, 'enforce'],
+    ['POST', '/shop.Orders/GetOrder', { action: 'read', type: 'orders', id: '' }, 'enforce'],
     ['GET', '/reports/7', { action: 'read', type: 'reports', id: '7' }, 'shadow'],
   ])('%s %s is %j', (method, path, target, mode) => {
     expect(read(method, path)).toMatchObject({ target, mode, upstream: 'orders' });
+  });
+
+  it.each(['/v1/orders/42/Refund', '/v1/orders/42/refund%20', '/v1/orders/42/items', '/v1/ordersx', '/'])('has no route for %s', (path) => {
+    expect(routeOf(path)).toBe(undefined);
   });
 });

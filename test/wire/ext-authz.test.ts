@@ -1,17 +1,19 @@
 // Envoy's ext_authz over the wire on the built hub, asked by a client made from Envoy's proto alone, with the certificate of a gateway.
 import { join } from 'node:path';
-import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
-import { type FreshDatabase, freshDatabase, redisUrl, waitFor } from '../harness.ts';
+import { type FreshDatabase, freshDatabase, waitFor } from '../harness.ts';
+import { type DpopKey, dpopKey } from '../dpop-key.ts';
+import { LoginResponse } from '../../src/gen/securityhub/v1/authentication.ts';
 import { faultOf } from '../../src/server/grpc/status.ts';
 import { type Environment, hubHome, type HubProcess, startHub } from '../hub-process.ts';
 import { freePort } from '../stores.ts';
 import { object, PASSWORD, text } from './access-callers.ts';
-import { type JsonClient, openJsonClient } from './json-client.ts';
+import { type JsonClient, openJsonClient, requestBytes } from './json-client.ts';
 
 const V1 = 'securityhub.v1';
 const UPSTREAM = 'spiffe://company.internal/ns/default/sa/orders';
@@ -61,6 +63,21 @@ let env: Environment;
 const make = (rpc: string, request: JsonObject): Promise<JsonObject> => admin.ask(`${V1}.${rpc}`, request, hub.bootstrap().access_token);
 const login = async (username: string): Promise<string> =>
   text(object((await make('AuthenticationService/Login', { tenantId: 'dev', username, password: PASSWORD }))['tokens'])['accessToken']);
+const LOGIN = `${V1}.AuthenticationService/Login`;
+const loginBound = async (key: DpopKey): Promise<string> => {
+  const metadata = new Metadata();
+  metadata.set('dpop', await key.proof(`https://${hub.grpc}/${LOGIN}`));
+  const client = new Client(hub.grpc, credentials.createSsl(roots), TARGET);
+  const raw = (bytes: Buffer): Buffer => bytes;
+  const request = requestBytes(LOGIN, { tenantId: 'dev', username: 'ann', password: PASSWORD });
+  const bytes = await new Promise<Buffer>((resolve, reject) =>
+    client.makeUnaryRequest(`/${LOGIN}`, raw, raw, request, metadata, (error, answer) =>
+      error === null ? resolve(answer ?? Buffer.alloc(0)) : reject(error),
+    ),
+  );
+  client.close();
+  return LoginResponse.decode(bytes).tokens?.accessToken ?? '';
+};
 const gatewayOf = async (name: string, over: JsonObject): Promise<Gateway> => {
   await make('WorkloadService/PutWorkload', { workload: { namespace: 'default', name, ...over } });
   const issued = await make('SecurityHub/IssueServiceCert', { namespace: 'default', service: name, generateKey: {} });
@@ -73,7 +90,8 @@ const gatewayOf = async (name: string, over: JsonObject): Promise<Gateway> => {
 beforeAll(async () => {
   database = await freshDatabase();
   probe = await freePort();
-  const stores = { POSTGRES_URI: database.uri, REDIS_URL: redisUrl(), REDIS_PREFIX: 'ext-authz:', PROBE_PORT: String(probe) };
+  // The proofs' memory in the process: nothing to wait for.
+  const stores = { POSTGRES_URI: database.uri, PROBE_PORT: String(probe) };
   env = { ...hubHome().env, ...stores, TLS: 'on' };
   hub = await startHub(env);
   const anybody = openJsonClient(hub.grpc, credentials.createSsl(null, null, null, { rejectUnauthorized: false }));
@@ -207,6 +225,34 @@ describe('ext_authz in enforce mode', () => {
     expect(said(await call(asked))).toBe('Unauthorized TOKEN_REVOKED');
   });
 
+  it('counts a request once, and says 429 where the session is used more often than its tenant allows', async () => {
+    const often = { authorization: `Bearer ${await login('ann')}` };
+    await make('TenantService/UpdateTenant', { sessionPolicy: { requestsPerMinute: 3, onExcess: 'block' } });
+    const answers: string[] = [];
+    for (let n = 0; n < 4; n += 1) answers.push(said(await call({ headers: often })));
+    await make('TenantService/UpdateTenant', { sessionPolicy: {} });
+    expect(answers).toEqual(['200', '200', '200', 'TooManyRequests RATE_LIMITED']);
+  });
+
+  it('takes a token that is bound to a DPoP key with the scheme and a proof, and no other under that scheme', async () => {
+    const key = await dpopKey();
+    const url = 'https://shop.example/orders/42';
+    const bound = await loginBound(key);
+    const show = async (scheme: string, shown: string): Promise<readonly string[]> => {
+      const dpop = await key.proof(url, shown, { htm: 'GET' });
+      const answer = await call({ headers: { authorization: `${scheme} ${shown}`, dpop } });
+      return [said(answer), valueOf(answer.deniedResponse?.headers ?? [], 'www-authenticate')];
+    };
+    expect(await show('DPoP', bound)).toEqual(['200', '']);
+    expect(await show('Bearer', bound)).toEqual(['Unauthorized BINDING_MISSING', 'DPoP error="invalid_token"']);
+    expect(await show('DPoP', token)).toEqual(['Unauthorized BINDING_MISMATCH', 'Bearer error="invalid_token"']);
+    const denied = await call({ headers: { authorization: `DPoP ${bound}`, dpop: await key.proof(url, bound) } });
+    expect([said(denied), valueOf(denied.deniedResponse?.headers ?? [], 'www-authenticate')]).toEqual([
+      'Unauthorized DPOP_METHOD_MISMATCH',
+      'DPoP error="invalid_dpop_proof"',
+    ]);
+  });
+
   it('takes an API key as well', async () => {
     const { secret } = await make('ApiKeyService/CreateApiKey', { name: 'reader', permissions: ['orders:read'] });
     const headers = { authorization: `Bearer ${text(secret)}` };
@@ -323,6 +369,16 @@ describe('ext_authz in shadow mode', () => {
     } finally {
       await replica.stop();
     }
+  });
+
+  it('leaves an event that carries the id of the request that Envoy got', async () => {
+    const headers = { authorization: `Bearer ${token}`, 'x-request-id': '7a1b-of-envoy' };
+    expect(said(await call({ path: '/orders/its-own', headers }))).toBe('200');
+    const found = async (): Promise<boolean> => {
+      const { events } = await make('AuditService/SearchEvents', { requestId: '7a1b-of-envoy' });
+      return (events as readonly JsonObject[]).some((one) => one['resource'] === 'orders:its-own');
+    };
+    await waitFor(found, 10_000, 'an event');
   });
 
   it('leaves an event and a number', async () => {

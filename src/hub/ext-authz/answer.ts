@@ -1,4 +1,4 @@
-// What Envoy is answered (ext_authz v3): headers set and removed, or 401 and 403 with the reason. Pure.
+// What Envoy is answered (ext_authz v3): headers set and removed, or 401, 403 and 429 with the reason. Pure.
 import { HeaderValueOption_HeaderAppendAction as Append, type HeaderValueOption } from '../../gen/envoy/config/core/v3/base.ts';
 import type { CheckResponse } from '../../gen/envoy/service/auth/v3/external_auth.ts';
 import { StatusCode } from '../../gen/envoy/type/v3/http_status.ts';
@@ -14,11 +14,13 @@ const REASON_HEADER = 'x-securityhub-reason';
 const OURS = [SUBJECT_HEADER, SHADOW_HEADER, REASON_HEADER];
 
 export interface Outcome {
-  readonly kind: 'allowed' | 'unauthenticated' | 'denied' | 'error';
+  readonly kind: 'allowed' | 'unauthenticated' | 'denied' | 'limited' | 'error';
   readonly reason: string;
   readonly message: string;
   /** How the client may prove more (RFC 9470). */
   readonly stepUp?: StepUp;
+  /** As what the credential should be shown. */
+  readonly scheme?: 'Bearer' | 'DPoP';
   /** '' where nothing was decided. */
   readonly decisionId: string;
   /** '' where nobody is known, or no upstream was named. */
@@ -26,7 +28,7 @@ export interface Outcome {
 }
 
 /** google.rpc.Code. */
-const CODE = { allowed: 0, unauthenticated: 16, denied: 7, error: 14 } as const;
+const CODE = { allowed: 0, unauthenticated: 16, denied: 7, limited: 8, error: 14 } as const;
 
 /** Over whatever came in under the same name. */
 const set = (key: string, value: string): HeaderValueOption => ({
@@ -34,15 +36,18 @@ const set = (key: string, value: string): HeaderValueOption => ({
   appendAction: Append.OVERWRITE_IF_EXISTS_OR_ADD,
 });
 
-/** RFC 6750 §3.1, RFC 9470 §3. */
-const challengeOf = ({ kind, reason, stepUp }: Outcome): string | null => {
+/** RFC 6750 §3.1, RFC 9449 §7.1, RFC 9470 §3. */
+const challengeOf = ({ kind, reason, stepUp, scheme = 'Bearer' }: Outcome): string | null => {
   if (stepUp !== undefined) {
     const acr = stepUp.acrValues.length === 0 ? '' : `, acr_values="${stepUp.acrValues.join(' ')}"`;
     const age = stepUp.maxAge === undefined ? '' : `, max_age=${stepUp.maxAge.seconds}`;
-    return `Bearer error="insufficient_user_authentication"${acr}${age}`;
+    return `${scheme} error="insufficient_user_authentication"${acr}${age}`;
   }
-  if (kind === 'unauthenticated') return reason === 'CREDENTIALS_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"';
-  return reason === 'SCOPE_MISSING' ? 'Bearer error="insufficient_scope"' : null;
+  if (kind === 'unauthenticated') {
+    if (reason === 'CREDENTIALS_MISSING') return 'Bearer';
+    return `${scheme} error="${reason.startsWith('DPOP_') ? 'invalid_dpop_proof' : 'invalid_token'}"`;
+  }
+  return reason === 'SCOPE_MISSING' ? `${scheme} error="insufficient_scope"` : null;
 };
 
 /** Names that a server may take for one of ours: some read `_` as `-`. */
@@ -60,13 +65,17 @@ const go = (outcome: Outcome, mode: Mode, headerNames: readonly string[]): Check
   return { $case: 'okResponse', value: { headers, headersToRemove } };
 };
 
+const statusOf = ({ kind, stepUp }: Outcome): StatusCode => {
+  if (kind === 'limited') return StatusCode.TooManyRequests;
+  return kind === 'unauthenticated' || stepUp !== undefined ? StatusCode.Unauthorized : StatusCode.Forbidden;
+};
+
 const stop = (outcome: Outcome): CheckResponse['httpResponse'] => {
   const challenge = challengeOf(outcome);
-  const again = outcome.kind === 'unauthenticated' || outcome.stepUp !== undefined;
   return {
     $case: 'deniedResponse',
     value: {
-      status: { code: again ? StatusCode.Unauthorized : StatusCode.Forbidden },
+      status: { code: statusOf(outcome) },
       headers: [
         set(REASON_HEADER, outcome.reason),
         set('content-type', 'application/json'),

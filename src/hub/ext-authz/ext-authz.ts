@@ -15,7 +15,7 @@ import type { Platform } from '../../server/platform.ts';
 import { note } from '../../server/rpc/live-call.ts';
 import type { TokensDoor } from '../../tokens/tokens.ts';
 import { answerOf, type Outcome } from './answer.ts';
-import { type GatewayRequest, type Mode, readGatewayRequest, type Target } from './route.ts';
+import { type GatewayRequest, type Mode, readGatewayRequest, type Shown, type Target } from './route.ts';
 
 export interface ExtAuthzPorts {
   validateToken(request: ValidateTokenRequest, call: Call): MaybePromise<ValidateTokenResponse | Uint8Array>;
@@ -32,6 +32,13 @@ const CHECK = 'authz:check';
 /** Known and in good order, but not let in: to log in again would not help. */
 const FORBIDDEN = new Set(['DENIED_TENANT', 'SUBJECT_SUSPENDED', 'TENANT_SUSPENDED', 'OUTSIDE_ACCESS_WINDOW']);
 
+/** Another credential would not help, and neither would this one now. */
+const kindOf = (reason: string): Outcome['kind'] =>
+  reason === 'RATE_LIMITED' ? 'limited' : FORBIDDEN.has(reason) ? 'denied' : 'unauthenticated';
+
+type Good = Shown & { readonly ok: true };
+const boundByProof = ({ claims }: ValidateTokenResponse): boolean => (claims?.confirmation?.jkt ?? '') !== '';
+
 const refused = (kind: Outcome['kind'], reason: string, message: string, over: Partial<Outcome> = {}): Outcome => ({
   kind,
   reason,
@@ -41,6 +48,17 @@ const refused = (kind: Outcome['kind'], reason: string, message: string, over: P
   ...over,
 });
 
+/** RFC 9449 §7.1 and §7.2: what is bound to a DPoP key comes under that scheme, and nothing else does. */
+const wrongScheme = (verdict: ValidateTokenResponse, { scheme }: Good): Outcome | null => {
+  const bound = boundByProof(verdict);
+  if (bound === (scheme === 'DPoP')) return null;
+  return bound
+    ? refused('unauthenticated', 'BINDING_MISSING', 'the token is bound to a DPoP key: send "authorization: DPoP <token>" and a proof', {
+        scheme: 'DPoP',
+      })
+    : refused('unauthenticated', 'BINDING_MISMATCH', 'the token is bound to no DPoP key: send it as Bearer');
+};
+
 const opened = <T>(message: { decode(bytes: Uint8Array): T }, answer: T | Uint8Array): T =>
   ArrayBuffer.isView(answer) ? message.decode(answer as Uint8Array) : (answer as T);
 
@@ -49,7 +67,7 @@ export const createExtAuthz = (ports: ExtAuthzPorts) => {
     ports.metrics.counter('securityhub_ext_authz_total', 'Requests that Envoy asked about, by what was decided.', { mode, outcome });
   const counters = new Map(
     (['enforce', 'shadow'] as const).flatMap((mode) =>
-      ['allowed', 'unauthenticated', 'denied', 'error'].map((kind) => [`${mode}/${kind}`, counted(mode, kind)] as const),
+      ['allowed', 'unauthenticated', 'denied', 'limited', 'error'].map((kind) => [`${mode}/${kind}`, counted(mode, kind)] as const),
     ),
   );
 
@@ -107,17 +125,20 @@ export const createExtAuthz = (ports: ExtAuthzPorts) => {
     const { shown, target } = asked;
     if (!shown.ok) return refused('unauthenticated', shown.reason, shown.message);
     const verdict = await validate(shown.token, asked, call);
+    const scheme = boundByProof(verdict) ? 'DPoP' : shown.scheme;
     if (!verdict.valid) {
       const { code = 'TOKEN_MALFORMED', message = '' } = verdict.reasons[0] ?? {};
-      return refused(FORBIDDEN.has(code) ? 'denied' : 'unauthenticated', code, message, verdict.stepUp && { stepUp: verdict.stepUp });
+      return refused(kindOf(code), code, message, { scheme, ...(verdict.stepUp && { stepUp: verdict.stepUp }) });
     }
+    const wrong = wrongScheme(verdict, shown);
+    if (wrong !== null) return wrong;
     // In shadow mode the upstream is told who calls, whatever was decided.
     const statement = asked.mode === 'shadow' ? await attested(verdict, asked, call) : '';
     if (target === null) return refused('denied', 'ROUTE_UNMAPPED', 'method and path name no action on one resource', { statement });
     const answer = await check(shown.token, target, verdict.subject?.tenantId ?? '', asked, call);
     if (answer instanceof Fault) return refused('denied', answer.reason, answer.message, { statement });
     const { allowed, reasonCode, reason, decisionId, stepUp } = answer;
-    if (!allowed) return refused('denied', reasonCode, reason, { decisionId, statement, ...(stepUp && { stepUp }) });
+    if (!allowed) return refused('denied', reasonCode, reason, { scheme, decisionId, statement, ...(stepUp && { stepUp }) });
     return {
       kind: 'allowed',
       reason: reasonCode,
@@ -155,6 +176,7 @@ export const createExtAuthz = (ports: ExtAuthzPorts) => {
       result: outcome.kind === 'allowed' ? 'success' : 'failure',
       reason: outcome.reason,
       details: { mode, decision_id: outcome.decisionId },
+      ...(asked.requestId === '' ? {} : { requestId: asked.requestId }),
     });
     return answerOf(outcome, mode, asked.headerNames);
   };

@@ -6,9 +6,9 @@ import type { RequestContext } from '../../gen/securityhub/v1/token.ts';
 
 export type Mode = 'enforce' | 'shadow';
 
-/** What stands in `authorization`. */
+/** What stands in `authorization`; `scheme`: as what it was shown. */
 export type Shown =
-  | { readonly ok: true; readonly token: string }
+  | { readonly ok: true; readonly token: string; readonly scheme: 'Bearer' | 'DPoP' }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
 export interface Target {
@@ -28,6 +28,8 @@ export interface GatewayRequest {
   readonly upstream: string;
   readonly environment: string;
   readonly tokenContext: Partial<RequestContext>;
+  /** Of the request that came to Envoy, which made one where the client's does not count; '' where there is none. */
+  readonly requestId: string;
   /** What conditions may ask about the call. */
   readonly context: Readonly<Record<string, string>>;
   /** Lower-case names of the headers as they came. */
@@ -41,6 +43,8 @@ const ACTIONS: Texts = { GET: 'read', HEAD: 'read', OPTIONS: 'read', POST: 'writ
 const TYPE = /^[a-z][a-z0-9_.-]{0,63}$/;
 const PLACE = /^\{([1-9]\d?)\}$/;
 const LONGEST_ID = 512;
+/** What may stand in a log line; `http.id` is Envoy's own number of the stream, which nobody else knows. */
+const REQUEST_ID = /^[\w.~:/+=@-]{1,128}$/;
 
 /** One that every server reads alike: no dots to resolve, nothing encoded that could part it, no parameters, no empty segments inside. */
 const plainSegment = (segment: string): string | null => {
@@ -82,10 +86,10 @@ const readTarget = (method: string, path: string, says: Texts): Target | null =>
 /** Exactly one credential, as RFC 6750 §2.1 and RFC 9449 §7.1 have it; several headers come joined by commas. */
 const readShown = (header: string): Shown => {
   if (header === '') return { ok: false, reason: 'CREDENTIALS_MISSING', message: 'the request shows no credential' };
-  const token = /^(?:bearer|dpop) +([^\s,]+)$/i.exec(header)?.[1];
+  const [, scheme = '', token] = /^(bearer|dpop) +([^\s,]+)$/i.exec(header) ?? [];
   return token === undefined
     ? { ok: false, reason: 'CREDENTIALS_MALFORMED', message: 'authorization must be Bearer (or DPoP) and one credential' }
-    : { ok: true, token };
+    : { ok: true, token, scheme: /^dpop$/i.test(scheme) ? 'DPoP' : 'Bearer' };
 };
 
 /** Lower-case hex of the DER behind Envoy's URL-encoded PEM; '' for none. */
@@ -134,6 +138,7 @@ export const readGatewayRequest = ({ attributes }: CheckRequest, mode: Mode): Ga
   const header = (name: string, longest: number): string => (headers.get(name) ?? '').slice(0, longest);
   const [path = ''] = http.path.split(/[?#]/, 1);
   const principal = source?.principal ?? '';
+  const requestId = REQUEST_ID.exec(header('x-request-id', 129))?.[0] ?? '';
   const address = source?.address?.address;
   return {
     mode: modeOf(says, mode),
@@ -145,7 +150,7 @@ export const readGatewayRequest = ({ attributes }: CheckRequest, mode: Mode): Ga
     tokenContext: {
       ipAddress: address?.$case === 'socketAddress' ? address.value.address : '',
       userAgent: header('user-agent', 1024),
-      requestId: http.id.slice(0, 128),
+      requestId,
       origin: header('origin', 512),
       endpoint: `${http.method} ${path}`.slice(0, 512),
       peerCertificateSha256: thumbprintOf(source?.certificate ?? ''),
@@ -154,6 +159,7 @@ export const readGatewayRequest = ({ attributes }: CheckRequest, mode: Mode): Ga
       httpMethod: http.method,
       httpUri: `${http.scheme}://${http.host}${path}`,
     },
+    requestId,
     context: { method: http.method, path, host: http.host },
     headerNames: [...headers.keys()],
   };
