@@ -40,8 +40,31 @@ export const WRONG_TENANT: Reason = {
 };
 const NOTHING: readonly Reason[] = [];
 
+/** What was asked about a credential that proved to be one. */
+export interface Asked {
+  readonly request: ValidateTokenRequest;
+  readonly call: Call;
+  readonly rule: AudienceRule;
+  readonly proof: Proof & { readonly ok: true };
+  readonly key: ProvenKey;
+}
+
+interface Use {
+  readonly problems: readonly Reason[] | null;
+  /** null: nothing limits it. */
+  readonly weighed: Weighed | null;
+}
+
 const sooner = (end: Instant | null, weighed: Weighed | null): Instant | null =>
   weighed === null || weighed.until === Number.POSITIVE_INFINITY ? end : Math.min(weighed.until, end ?? weighed.until);
+
+/** Encoded. */
+const warningsOf = ({ rule, proof }: Asked, unusual: Reason | null, others: readonly Reason[]): string => {
+  const unchecked = rule.kind === 'unchecked' && proof.proven.credential.audience !== null;
+  const own = unchecked ? (proof.inGrace ? BOTH : UNCHECKED) : proof.inGrace ? IN_GRACE : '';
+  const more = unusual === null ? others : [unusual, ...others];
+  return more.length === 0 ? own : own + more.map(encodeWarning).join('');
+};
 
 export const createConclude = (ports: ConcludePorts) => {
   const { tokens, feed, notice } = ports;
@@ -71,33 +94,38 @@ export const createConclude = (ports: ConcludePorts) => {
     return withMoment(still, momentOf(now, sooner(null, weighed), facts?.rights ?? null));
   };
 
+  /** What stands against the credential, whoever shows it and whatever for. */
+  const standingOf = ({ proof, call }: Asked, facts: Facts): Reason | null => {
+    const { marked } = proof.proven;
+    const ended = marked === null ? null : tokens.revoked(marked);
+    if (marked === null || ended === null) return standingProblem(facts, proof.proven);
+    notice.ended(marked, ended.reason, call);
+    return { code: ended.reason, message: ended.message };
+  };
+
+  /** What stands against this use: by this key, from this address and device, with these permissions and scopes, at this hour. */
+  const useOf = ({ request, call, proof, key }: Asked, facts: Facts, trusted: boolean): Use => {
+    const { proven } = proof;
+    const { credential, session } = proven;
+    const { context, requiredPermissions: permissions, requiredScopes: scopes } = request;
+    const fingerprint = shownFingerprint(credential, context, tokens.fingerprintOf);
+    const presenter = presenterOf(context, call, trusted, credential.confirmation !== null, key, fingerprint);
+    const required = permissions.length === 0 ? null : requiredOf(ports.permits, facts.rights, proven, context, call, trusted);
+    const problems = useProblems(credential, presenter, { permissions, scopes }, required ?? facts.rights);
+    const guarded = facts.guards === null || session === null ? null : weighUse(facts.guards, session, presenter, permissions, call.now);
+    return { problems, weighed: required === null ? guarded : required.weighed(guarded) };
+  };
+
   /** After the last wait: everything that may have changed meanwhile is asked now. */
-  const conclude = (
-    request: ValidateTokenRequest,
-    call: Call,
-    proof: Proof & { readonly ok: true },
-    rule: AudienceRule,
-    sight: Sight,
-    facts: Facts,
-    trusted: boolean,
-    key: ProvenKey,
-  ): Buffer => {
-    const { proven, inGrace } = proof;
+  const conclude = (asked: Asked, sight: Sight, facts: Facts, trusted: boolean): Buffer => {
+    const { request, call, proof } = asked;
+    const { proven } = proof;
     feed.assertFresh(boundOf(request.maxStaleness));
     // Whose token this is says nothing to those who may not ask.
     if (!sight.tenant) return invalid(proof, [WRONG_TENANT], sight, null, call.now);
     if (!sight.audience) return invalid(proof, [WRONG_AUDIENCE], sight, null, call.now);
-    const ended = proven.marked === null ? null : tokens.revoked(proven.marked);
-    const standing = ended === null ? standingProblem(facts, proven) : { code: ended.reason, message: ended.message };
-    if (ended !== null && proven.marked !== null) notice.ended(proven.marked, ended.reason, call);
-    const fingerprint = shownFingerprint(proven.credential, request.context, tokens.fingerprintOf);
-    const presenter = presenterOf(request.context, call, trusted, proven.credential.confirmation !== null, key, fingerprint);
-    const { requiredPermissions: permissions, requiredScopes: scopes } = request;
-    const required = permissions.length === 0 ? null : requiredOf(ports.permits, facts.rights, proven, request.context, call, trusted);
-    const problems = useProblems(proven.credential, presenter, { permissions, scopes }, required ?? facts.rights);
-    const guarded =
-      facts.guards === null || proven.session === null ? null : weighUse(facts.guards, proven.session, presenter, permissions, call.now);
-    const weighed = required === null ? guarded : required.weighed(guarded);
+    const standing = standingOf(asked, facts);
+    const { problems, weighed } = useOf(asked, facts, trusted);
     if (standing !== null || problems !== null || (weighed !== null && (weighed.problems.length > 0 || weighed.stepUp !== null))) {
       const against = new Set([...(standing === null ? [] : [standing]), ...(problems ?? []), ...(weighed?.problems ?? [])]);
       // A better proof is asked for only where nothing else is in the way.
@@ -106,17 +134,9 @@ export const createConclude = (ports: ConcludePorts) => {
     const used = proven.session === null ? null : proven.marked;
     const noticed = used === null ? null : notice.use(used, facts.tenant?.policy ?? null, request.context, trusted, call);
     if (noticed !== null && noticed.problem !== null) return invalid(proof, [noticed.problem], sight, facts, call.now, weighed);
-    const unchecked = rule.kind === 'unchecked' && proven.credential.audience !== null;
-    const warning = unchecked ? (inGrace ? BOTH : UNCHECKED) : inGrace ? IN_GRACE : '';
-    const more = noticed?.warning ? [noticed.warning, ...(weighed?.warnings ?? [])] : (weighed?.warnings ?? NOTHING);
     const { said, room } = keep(proven, facts);
-    return validAnswer(
-      said,
-      proven.own,
-      room,
-      more.length === 0 ? warning : warning + more.map(encodeWarning).join(''),
-      momentOf(call.now, sooner(proven.credential.expiresAt, weighed), facts.rights),
-    );
+    const warnings = warningsOf(asked, noticed?.warning ?? null, weighed?.warnings ?? NOTHING);
+    return validAnswer(said, proven.own, room, warnings, momentOf(call.now, sooner(proven.credential.expiresAt, weighed), facts.rights));
   };
 
   return { conclude, invalid };

@@ -9,7 +9,7 @@ import type { Feed } from '../../storage/storage.ts';
 import type { TokensDoor } from '../../tokens/tokens.ts';
 import type { Notice } from '../notice.ts';
 import { createProvenKey, type ProvenKey } from '../possession.ts';
-import { type ConcludePorts, createConclude, WRONG_TENANT } from './conclude.ts';
+import { type Asked, type ConcludePorts, createConclude, WRONG_TENANT } from './conclude.ts';
 import { createFactsOf, type FactPorts } from './facts.ts';
 import { createProve, type Proof, type ProofPorts } from './proof.ts';
 import { createSightOf, type SightPorts } from './sight.ts';
@@ -44,31 +44,24 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     });
   };
 
-  const judge = (
-    request: ValidateTokenRequest,
-    call: Call,
-    rule: AudienceRule,
-    proof: Proof & { readonly ok: true },
-    key: ProvenKey,
-    again: boolean,
-  ): MaybePromise<Buffer> => {
+  const judge = (asked: Asked, again: boolean): MaybePromise<Buffer> => {
+    const { request, call, proof } = asked;
     const { credential, session, marked } = proof.proven;
-    const sight = sightOf(credential, rule, call.caller);
+    const sight = sightOf(credential, asked.rule, call.caller);
     const facts = factsOf(proof.proven, call.now);
     // Asked only where it decides: a token bound to an address, or to a device that must be shown, a session seen somewhere new,
     // permissions that may be given at some addresses only.
-    const asked =
+    const matters =
       credential.ipAddress !== '' ||
       (request.requiredPermissions.length > 0 && request.context !== undefined && request.context.ipAddress !== '') ||
       (!isPromise(facts) && facts.guards?.device === true) ||
       (session !== null && marked !== null && ports.notice.isNews(marked, request.context, call.now));
-    const trusted = asked && ports.holds(call.caller, 'context:assert');
-    if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted))
-      return conclude(request, call, proof, rule, sight, facts, trusted, key);
+    const trusted = matters && ports.holds(call.caller, 'context:assert');
+    if (!isPromise(sight) && !isPromise(facts) && !isPromise(trusted)) return conclude(asked, sight, facts, trusted);
     const loaded = Promise.all([sight, facts, trusted]);
     // What was at hand before the wait may be old now: once loaded, all is asked again in one go.
-    if (again) return loaded.then(() => judge(request, call, rule, proof, key, false));
-    return loaded.then(([s, f, t]) => conclude(request, call, proof, rule, s, f, t, key));
+    if (again) return loaded.then(() => judge(asked, false));
+    return loaded.then(([s, f, t]) => conclude(asked, s, f, t));
   };
 
   /** The answer, encoded. No promise where everything is at hand. */
@@ -82,9 +75,8 @@ export const createValidateToken = (ports: ValidateTokenPorts) => {
     const weigh = (found: Proof): MaybePromise<Buffer> => {
       if (!found.ok) return judgeRefused(request, call, rule, found);
       const key = provenKey(found.proven, request.token, request.context, call);
-      return isPromise(key)
-        ? key.then((proven) => judge(request, call, rule, found, proven, true))
-        : judge(request, call, rule, found, key, true);
+      const ask = (proven: ProvenKey) => judge({ request, call, rule, proof: found, key: proven }, true);
+      return isPromise(key) ? key.then(ask) : ask(key);
     };
     return isPromise(proof) ? proof.then(weigh) : weigh(proof);
   };
