@@ -6,6 +6,7 @@ export { expressGuard } from './express.ts';
 export { fastifyGuard } from './fastify.ts';
 export { grpcGuard } from './guard.grpc.ts';
 export { durationOf, type Principal, principalOf, type Requirement, type Requirements } from './guard.ts';
+export { hasPermission, hasRole, isActive } from './subject.ts';
 export { type Columns, maskRow, maskValue, rowFilterSql, type SqlCondition } from './row-filter.ts';
 export { type HttpGuardOptions, SECURITY_HEADERS } from './http-guard.ts';
 export { Effect } from '../gen/securityhub/v1/authorization.ts';

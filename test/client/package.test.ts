@@ -21,10 +21,10 @@ beforeAll(() => {
 });
 
 const PROGRAM = `
-const { createClient, expressGuard, fastifyGuard, grpcGuard, principalOf, Fault, Verdict } = hub;
+const { createClient, expressGuard, fastifyGuard, grpcGuard, hasPermission, hasRole, isActive, principalOf, Fault, Verdict } = hub;
 const client = createClient({ address: '127.0.0.1:1', attempts: 1 });
 client.validateToken({ token: 't' }).catch((error) => {
-  const guards = [expressGuard, fastifyGuard, grpcGuard, principalOf].every((one) => typeof one === 'function');
+  const guards = [expressGuard, fastifyGuard, grpcGuard, hasPermission, hasRole, isActive, principalOf].every((one) => typeof one === 'function');
   console.log(JSON.stringify([error instanceof Fault, error.code, error.reason, guards, Verdict.VERDICT_VALID]));
   return client.close();
 });`;

@@ -137,6 +137,7 @@ describe('the fences', () => {
     'src/storage/freshness.ts',
     'src/hub/verdict.ts',
     'src/hub/validate-token/claims.ts',
+    'src/authorization/permission.ts',
     'src/authorization/condition/filter.ts',
     'src/authorization/condition/sql.ts',
   ];
