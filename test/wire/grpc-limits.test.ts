@@ -134,6 +134,25 @@ describe('limits', () => {
     await expect(client.unary('Say', infoBytes('still here'))).resolves.toBeDefined();
   });
 
+  it('requests that are whole but never end give way to those that do', async () => {
+    const { toy, client } = await start();
+    const message = Buffer.alloc(5 + 4 * 1024 * 1024);
+    message.writeUInt32BE(message.length - 5, 1);
+    const session = connectHttp2(`http://127.0.0.1:${toy.port}`);
+    const headers = { ':method': 'POST', ':path': '/toy.v1.Toy/Say', 'content-type': 'application/grpc', te: 'trailers' };
+    let letGo = 0;
+    const sent = Array.from({ length: 40 }, () => {
+      const request = session.request(headers).on('error', () => {});
+      request.on('close', () => (letGo += request.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM ? 1 : 0));
+      return new Promise<void>((resolve) => request.once('close', resolve).write(message, () => resolve()));
+    });
+    await Promise.all(sent);
+    // 96 MiB of the 160 may stay.
+    await until(() => letGo >= 16);
+    await expect(client.unary('Say', infoBytes('still here'))).resolves.toBeDefined();
+    session.destroy();
+  });
+
   it('a request whose message is cut short does not hang the server', async () => {
     const { toy, client } = await start();
     const session = connectHttp2(`http://127.0.0.1:${toy.port}`);

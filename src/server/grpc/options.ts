@@ -2,6 +2,7 @@
 import type { Server, ServerOptions } from '@grpc/grpc-js';
 import { kib, mib } from '../../base/bytes.ts';
 import { minutes, seconds } from '../../base/time.ts';
+import { LARGEST_REQUEST } from '../rpc/packed.ts';
 
 /**
  * `near`: over loopback or a Unix socket, many services behind one connection (a sidecar, an agent).
@@ -13,8 +14,7 @@ const COMMON: ServerOptions = {
   'grpc.enable_channelz': 0,
   'grpc.keepalive_time_ms': minutes(1),
   'grpc.keepalive_timeout_ms': seconds(10),
-  // Above every field's own bound (plaintext 1 MiB, batches, CSRs), so that those are the ones to speak.
-  'grpc.max_receive_message_length': mib(4),
+  'grpc.max_receive_message_length': LARGEST_REQUEST,
   'grpc.max_send_message_length': mib(8),
   // grpc-js switches Node's guard off; without it header blocks can pile up in memory (CVE-2026-56846). Megabytes.
   'grpc-node.max_session_memory': 64,

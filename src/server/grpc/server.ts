@@ -19,6 +19,7 @@ import { bidiStream, clientStream, serverStream } from './stream.ts';
 import { keepLongDeadlines } from './timeouts.ts';
 import { unary } from './unary.ts';
 import { createUnfinished, type Unfinished, watching } from './unfinished.ts';
+import { unpacking } from './unpacking.ts';
 
 export interface GrpcServerDeps {
   readonly invoker: Invoker;
@@ -48,7 +49,7 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 const UNFINISHED = mib(96);
 
 const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, unfinished: Unfinished): Server => {
-  const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished), replying] });
+  const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished), unpacking, replying] });
   limitHttp2(server, distance);
   keepLongDeadlines();
   const add = ({ path, type }: Route): void => {

@@ -3,7 +3,8 @@ import type { handleBidiStreamingCall, handleClientStreamingCall, handleServerSt
 import type { Readable } from 'node:stream';
 import { kib } from '../../base/bytes.ts';
 import type { Invoker } from '../rpc/invoke.ts';
-import type { Sink } from '../rpc/live-call.ts';
+import type { Input, Sink } from '../rpc/live-call.ts';
+import type { Packed } from '../rpc/packed.ts';
 import { echoRequestId, incomingOf, refusal, type SurfaceCall } from './incoming.ts';
 import type { PeerOf } from './peer.ts';
 
@@ -33,9 +34,9 @@ const sinkOf = (call: Writable): Sink => {
 };
 
 /** Left whole when the requests have ended: the answers still go out through it. */
-const requestsOf = (call: Pick<Readable, 'iterator'>): AsyncIterable<Buffer> => call.iterator({ destroyOnReturn: false });
+const requestsOf = (call: Pick<Readable, 'iterator'>): AsyncIterable<Buffer | Packed> => call.iterator({ destroyOnReturn: false });
 
-const run = (invoker: Invoker, path: string, peerOf: PeerOf, call: Writable, input: Buffer | AsyncIterable<Buffer>): void => {
+const run = (invoker: Invoker, path: string, peerOf: PeerOf, call: Writable, input: Input): void => {
   const incoming = incomingOf(call, peerOf);
   let begun = false;
   const sink = sinkOf(call);
@@ -52,17 +53,17 @@ const run = (invoker: Invoker, path: string, peerOf: PeerOf, call: Writable, inp
 };
 
 export const serverStream =
-  (invoker: Invoker, path: string, peerOf: PeerOf): handleServerStreamingCall<Buffer, Buffer> =>
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleServerStreamingCall<Buffer | Packed, Buffer> =>
   (call) =>
     run(invoker, path, peerOf, call, call.request);
 
 export const bidiStream =
-  (invoker: Invoker, path: string, peerOf: PeerOf): handleBidiStreamingCall<Buffer, Buffer> =>
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleBidiStreamingCall<Buffer | Packed, Buffer> =>
   (call) =>
     run(invoker, path, peerOf, call, requestsOf(call));
 
 export const clientStream =
-  (invoker: Invoker, path: string, peerOf: PeerOf): handleClientStreamingCall<Buffer, Buffer> =>
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleClientStreamingCall<Buffer | Packed, Buffer> =>
   (call, respond) => {
     const incoming = incomingOf(call, peerOf);
     invoker.collect(path, requestsOf(call), incoming).then(

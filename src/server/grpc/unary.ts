@@ -3,10 +3,11 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { isPromise } from '../../base/maybe.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import { echoRequestId, incomingOf, refusal } from './incoming.ts';
+import type { Packed } from '../rpc/packed.ts';
 import type { PeerOf } from './peer.ts';
 
 export const unary =
-  (invoker: Invoker, path: string, peerOf: PeerOf): handleUnaryCall<Buffer, Buffer> =>
+  (invoker: Invoker, path: string, peerOf: PeerOf): handleUnaryCall<Buffer | Packed, Buffer> =>
   (call, respond) => {
     const incoming = incomingOf(call, peerOf);
     const answer = (bytes: Buffer): void => {

@@ -3,12 +3,17 @@ import { describe, expect, it } from '@jest/globals';
 import { createUnfinished, type IncomingStream, type Unfinished } from './unfinished.ts';
 
 /** A stream that remembers how it was closed. */
-const streamOn = (unfinished: Unfinished) => {
+const streamOn = (unfinished: Unfinished, one = false) => {
   const events = new EventEmitter();
   const closed: (number | undefined)[] = [];
   const stream = Object.assign(events, { close: (code?: number) => (closed.push(code), events.emit('close')) });
-  unfinished.watch(stream as unknown as IncomingStream);
-  return { send: (bytes: Uint8Array) => void events.emit('data', Buffer.from(bytes)), end: () => void events.emit('close'), closed };
+  unfinished.watch(stream as unknown as IncomingStream, one);
+  return {
+    send: (bytes: Uint8Array) => void events.emit('data', Buffer.from(bytes)),
+    halfClose: () => void events.emit('end'),
+    end: () => void events.emit('close'),
+    closed,
+  };
 };
 
 const message = (size: number): Buffer => {
@@ -27,6 +32,21 @@ describe('unfinished messages', () => {
       return unfinished.held;
     });
     expect(held).toEqual([1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0, 1, 2, 3, 4, 5, 6, 7, 0]);
+  });
+
+  it('that are whole are held on where only one was asked for, until the sender says that nothing follows', () => {
+    const unfinished = createUnfinished(1000);
+    const [honest, stalls] = [streamOn(unfinished, true), streamOn(unfinished, true)];
+    for (const stream of [honest, stalls]) {
+      stream.send(message(400).subarray(0, 300));
+      stream.send(message(400).subarray(300));
+    }
+    expect(unfinished.held).toBe(810);
+    honest.halfClose();
+    expect(unfinished.held).toBe(405);
+    const third = streamOn(unfinished, true);
+    third.send(message(900).subarray(0, 800));
+    expect([honest.closed, stalls.closed, third.closed, unfinished.held]).toEqual([[], [11], [], 800]);
   });
 
   it('that come in one piece are never held, several in one as well', () => {

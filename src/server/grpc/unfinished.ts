@@ -1,5 +1,5 @@
-// Messages that are still coming in: the memory they take is bounded for all connections together. It is strangers' as well: who
-// sends one is asked only when the message is whole, and a message may be megabytes, a connection thousands of them.
+// Requests that are still coming in: the memory they take is bounded for all connections together. It is strangers' as well: who
+// sends one is asked only when the request is whole, and a message may be megabytes, a connection thousands of them.
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js';
 
@@ -14,13 +14,14 @@ const isWhole = (chunk: Buffer): boolean => chunk.length >= HEADER && chunk.read
 export type IncomingStream = Pick<ServerHttp2Stream, 'on' | 'once' | 'close'>;
 
 export interface Unfinished {
-  watch(stream: IncomingStream): void;
-  /** Bytes of all unfinished messages. */
+  /** `one`: a request of one message, which is held until the sender has said that nothing follows: until then nobody reads it. */
+  watch(stream: IncomingStream, one: boolean): void;
+  /** Bytes of all unfinished requests. */
   readonly held: number;
 }
 
 /**
- * Beyond `most` bytes the message that has waited longest goes, with ENHANCE_YOUR_CALM, which callers read as RESOURCE_EXHAUSTED:
+ * Beyond `most` bytes the request that has waited longest goes, with ENHANCE_YOUR_CALM, which callers read as RESOURCE_EXHAUSTED:
  * an honest one is whole in no time, so those who stall are the first to go. A message that comes in one piece costs a look at its header.
  */
 export const createUnfinished = (most: number): Unfinished => {
@@ -45,7 +46,7 @@ export const createUnfinished = (most: number): Unfinished => {
   };
 
   return {
-    watch(stream) {
+    watch(stream, one) {
       /** Of the message under way: what is still to come, and its header as far as it is here. */
       let missing = 0;
       let header = NOTHING;
@@ -68,10 +69,11 @@ export const createUnfinished = (most: number): Unfinished => {
           missing -= taken;
           at += taken;
         }
-        if (missing === 0 && header.length === 0) return forget(stream);
+        if (missing === 0 && header.length === 0 && !one) return forget(stream);
         if (!heard) {
           heard = true;
           stream.once('close', () => forget(stream));
+          if (one) stream.once('end', () => forget(stream));
         }
         hold(stream, chunk.length);
       });
@@ -85,9 +87,9 @@ export const createUnfinished = (most: number): Unfinished => {
 /** Throws where the inside of grpc-js has changed, so that an upgrade cannot drop the bound in silence. */
 export const watching =
   ({ watch }: Unfinished): ServerInterceptor =>
-  (_method, call) => {
+  ({ requestStream }, call) => {
     const { stream } = call as unknown as { readonly stream?: IncomingStream };
     if (stream === undefined) throw new Error('grpc-js no longer keeps the stream of a call in stream');
-    watch(stream);
+    watch(stream, !requestStream);
     return call as unknown as ServerInterceptingCall;
   };

@@ -2,17 +2,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Peer } from '../../base/call.ts';
-import { kib, mib } from '../../base/bytes.ts';
+import { mib } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
 import { describeCertificate } from '../../base/peer-certificate.ts';
 import { isLoopback, plainAddress } from '../../base/address.ts';
+import { LARGEST_OF_STRANGERS } from '../rpc/packed.ts';
 import { faultReply } from './faults.ts';
 import { knownHost } from './hosts.ts';
 import type { HttpRequest, HttpRoute, Reply } from './route.ts';
 
-/** 1 MiB of plaintext in base64 and its envelope; of a stranger, a login or a certificate request. */
+/** 1 MiB of plaintext in base64 and its envelope. */
 const LARGEST_BODY = mib(2);
-const LARGEST_OF_STRANGERS = kib(128);
 
 const certificateOf = (socket: TLSSocket): Peer['certificate'] => {
   const certificate = socket.encrypted === true && socket.authorized ? socket.getPeerX509Certificate() : undefined;

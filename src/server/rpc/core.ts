@@ -7,6 +7,7 @@ import { type CheckRequest, requestCheck } from './layers/authorize.ts';
 import type { LiveCall, Route, Sink } from './live-call.ts';
 import { isPromise } from '../../base/maybe.ts';
 import type { OnionPorts, Step } from './onion.ts';
+import { bytesOf, type Packed } from './packed.ts';
 
 type CorePorts = Pick<OnionPorts, 'validate' | 'holds'>;
 
@@ -31,7 +32,8 @@ const unary = (ports: CorePorts, route: Route, row: UnaryRow<unknown, unknown>):
 
 /** Each streamed request passes the same gates as the request of a unary call. */
 async function* requests(ports: CorePorts, route: Route, check: CheckRequest, call: LiveCall): AsyncGenerator<unknown> {
-  for await (const bytes of call.input as AsyncIterable<Uint8Array>) {
+  for await (const input of call.input as AsyncIterable<Uint8Array | Packed>) {
+    const bytes = bytesOf(input, call.caller);
     const request = decode(route.wire, bytes);
     await check(call.caller, request);
     checkBounds(ports, route, request, bytes);

@@ -12,18 +12,19 @@ import { observe } from './layers/observe.ts';
 import { read } from './layers/read.ts';
 import { record } from './layers/record.ts';
 import { type Shares, spend } from './layers/spend.ts';
-import { type Incoming, LiveCall, type Route, type Sink } from './live-call.ts';
+import { type Incoming, type Input, LiveCall, type Route, type Sink } from './live-call.ts';
 import { checkOrder, compose, type Layer, type OnionPorts, type Step } from './onion.ts';
+import type { Packed } from './packed.ts';
 
 export interface Invoker {
   /** Every method by its path, `/securityhub.v1.SecurityHub/ValidateToken`. */
   readonly routes: ReadonlyMap<string, Route>;
   /** Throws or rejects with a Fault, never with anything else. Answers at once where every layer and the handler can. */
-  invoke(path: string, request: Uint8Array, incoming: Incoming): MaybePromise<Buffer>;
+  invoke(path: string, request: Uint8Array | Packed, incoming: Incoming): MaybePromise<Buffer>;
   /** A streaming call: answers go to `sink` as they come; resolves when the stream has ended well. */
-  stream(path: string, input: Uint8Array | AsyncIterable<Uint8Array>, incoming: Incoming, sink: Sink): Promise<void>;
+  stream(path: string, input: Input, incoming: Incoming, sink: Sink): Promise<void>;
   /** A method that takes a stream of requests and answers once. */
-  collect(path: string, input: AsyncIterable<Uint8Array>, incoming: Incoming): Promise<Buffer>;
+  collect(path: string, input: AsyncIterable<Uint8Array | Packed>, incoming: Incoming): Promise<Buffer>;
   /**
    * Is what is shown good, whatever is asked? A DPoP proof is left for the call itself: it counts once.
    * UNAVAILABLE where nobody can know, RESOURCE_EXHAUSTED where the sender may cost no more.
@@ -89,16 +90,11 @@ export const createInvoker = ({ services, ports, caps }: InvokerDeps): Invoker =
   let count = 0;
   const makeId = (): string => `${start}-${(count++).toString(36)}`;
 
-  const run = (
-    path: string,
-    input: Uint8Array | AsyncIterable<Uint8Array>,
-    incoming: Incoming,
-    sink: Sink | null,
-  ): MaybePromise<Buffer> => {
+  const run = (path: string, input: Input, incoming: Incoming, sink: Sink | null): MaybePromise<Buffer> => {
     const step = steps.get(path);
     const route = routes.get(path);
     if (step === undefined || route === undefined) throw new Fault('UNIMPLEMENTED', 'METHOD_UNKNOWN', 'there is no such method');
-    if (route.wire.requestStream === ArrayBuffer.isView(input))
+    if (route.wire.requestStream === (ArrayBuffer.isView(input) || 'unpack' in input))
       throw new Fault('UNIMPLEMENTED', 'STREAM_ONLY', 'this method takes a stream of requests: call it over gRPC');
     return step(new LiveCall(route, incoming, ports.clock.now(), makeId, input, sink));
   };

@@ -5,6 +5,7 @@ import type { AuditEntry } from '../../base/event.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Instant } from '../../base/time.ts';
 import type { AnyRow, Method } from './define.ts';
+import type { Packed } from './packed.ts';
 
 /** What a transport hands over with the request's bytes. */
 export interface Incoming {
@@ -32,6 +33,9 @@ export interface Route {
   readonly wire: Method;
 }
 
+/** One request, or each as they come. */
+export type Input = Uint8Array | Packed | AsyncIterable<Uint8Array | Packed>;
+
 /** Takes one answer of a stream; its promise is the back-pressure. */
 export type Sink = (bytes: Buffer) => MaybePromise<void>;
 
@@ -55,8 +59,8 @@ export class LiveCall implements Call {
   caller: Caller = ANONYMOUS;
   deadline: Instant;
   readonly authorization: string;
-  /** Bytes of the one request, or the bytes of each as they come. */
-  readonly input: Uint8Array | AsyncIterable<Uint8Array>;
+  /** The one request, its bytes once it was read; or each as they come. */
+  input: Input;
   readonly sink: Sink | null;
   /** The decoded request; an async iterable of them where the caller streams. */
   request: unknown = undefined;
@@ -68,14 +72,7 @@ export class LiveCall implements Call {
   #controller: AbortController | null = null;
   #ended: Fault | null = null;
 
-  constructor(
-    route: Route,
-    incoming: Incoming,
-    now: Instant,
-    makeId: () => string,
-    input: Uint8Array | AsyncIterable<Uint8Array>,
-    sink: Sink | null,
-  ) {
+  constructor(route: Route, incoming: Incoming, now: Instant, makeId: () => string, input: Input, sink: Sink | null) {
     this.route = route;
     this.now = now;
     this.input = input;
