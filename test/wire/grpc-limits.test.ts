@@ -153,6 +153,28 @@ describe('limits', () => {
     session.destroy();
   });
 
+  it('requests that begin and never come, by the thousand, give way to those that do', async () => {
+    const { toy, client } = await start();
+    const headers = { ':method': 'POST', ':path': '/toy.v1.Toy/Say', 'content-type': 'application/grpc', te: 'trailers' };
+    let letGo = 0;
+    const sessions = Array.from({ length: 3 }, () => connectHttp2(`http://127.0.0.1:${toy.port}`));
+    for (const session of sessions) {
+      session.on('error', () => {});
+      // Node counts the listeners of a connection's streams as its own.
+      session.setMaxListeners(0);
+      for (let begun = 0; begun < 4000; begun++)
+        session
+          .request(headers)
+          .on('error', () => {})
+          .on('close', function (this: { readonly rstCode?: number }) {
+            letGo += this.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM ? 1 : 0;
+          });
+    }
+    await until(() => letGo >= 12_000 - 8192, 15_000);
+    await expect(client.unary('Say', infoBytes('still here'))).resolves.toBeDefined();
+    for (const session of sessions) session.destroy();
+  });
+
   it('a request whose message is cut short does not hang the server', async () => {
     const { toy, client } = await start();
     const session = connectHttp2(`http://127.0.0.1:${toy.port}`);

@@ -10,6 +10,7 @@ import type { Log } from '../platform.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Route } from '../rpc/live-call.ts';
 import { showAllCredentials } from './credentials-shown.ts';
+import { type Begun, beginning, createBegun, wholeAt } from './begun.ts';
 import { createTls, type TlsSource } from './credentials.ts';
 import { type Distance, limitHttp2, serverOptions } from './options.ts';
 import { createPeers, type PeerOf } from './peer.ts';
@@ -48,13 +49,27 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 /** Of messages still coming in, on all connections together: a hundred callers who send the largest plaintext at the same moment. */
 const UNFINISHED = mib(96);
 
-const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, unfinished: Unfinished): Server => {
-  const server = new Server({ ...serverOptions(distance), interceptors: [watching(unfinished), unpacking, replying] });
+/** And their number, however small: more than are ever answered at the same time. */
+const BEGUN = 8192;
+
+interface Bounds {
+  readonly unfinished: Unfinished;
+  readonly begun: Begun;
+}
+
+const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, { unfinished, begun }: Bounds): Server => {
+  const interceptors = [beginning(begun), watching(unfinished), unpacking, replying];
+  const server = new Server({ ...serverOptions(distance), interceptors });
+  const whole = wholeAt(begun);
   limitHttp2(server, distance);
   keepLongDeadlines();
   const add = ({ path, type }: Route): void => {
-    const handler = HANDLERS[type](invoker, path, peerOf) as UntypedHandleCall;
-    server.register(path, handler, asIs, asIs, TYPES[type]);
+    const handler = HANDLERS[type](invoker, path, peerOf) as (call: object, respond: unknown) => void;
+    const answer = (call: object, respond: unknown): void => {
+      whole(call);
+      handler(call, respond);
+    };
+    server.register(path, answer as UntypedHandleCall, asIs, asIs, TYPES[type]);
   };
   invoker.routes.forEach(add);
   return server;
@@ -70,8 +85,8 @@ const emptied = (server: NetServer | null): Promise<void> =>
 export const createGrpcServer = (deps: GrpcServerDeps): GrpcServer => {
   const { invoker, log } = deps;
   const peerOf = createPeers();
-  const unfinished = createUnfinished(UNFINISHED);
-  const servers = { near: createHttp2('near', invoker, peerOf, unfinished), far: createHttp2('far', invoker, peerOf, unfinished) };
+  const bounds = { unfinished: createUnfinished(UNFINISHED), begun: createBegun(BEGUN) };
+  const servers = { near: createHttp2('near', invoker, peerOf, bounds), far: createHttp2('far', invoker, peerOf, bounds) };
   const tls = deps.tls === null ? null : createTls(deps.tls, log);
   const clear = ServerCredentials.createInsecure();
   const tcp = {

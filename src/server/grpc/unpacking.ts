@@ -16,7 +16,8 @@ const packed = (bytes: Buffer, way: keyof typeof WAYS): Packed => ({
     try {
       return WAYS[way](bytes, { maxOutputLength: most });
     } catch (cause) {
-      if ((cause as { readonly code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE')
+      // Of its faults the only one that is none of the bytes.
+      if ((cause as { readonly name?: unknown }).name === 'RangeError')
         throw new Fault('INVALID_ARGUMENT', 'REQUEST_TOO_LARGE', `the request has more than ${most} bytes`);
       throw new Fault('INVALID_ARGUMENT', 'REQUEST_MALFORMED', `the request is not compressed with ${way}`, { cause });
     }
