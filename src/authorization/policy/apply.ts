@@ -60,6 +60,11 @@ const toNew = ({ policy, layer }: Coming): NewPolicy => {
   return { ...standing, name, kind, layer, category, description, content, body: { document, trees } };
 };
 
+/** One by one, as they are stored. */
+function* newOnes({ coming }: Plan): Generator<NewPolicy> {
+  for (const one of coming) yield toNew(one);
+}
+
 const requireAcknowledged = (plan: Plan, acknowledged: boolean): void => {
   const worstOne = plan.changes.find(({ level }) => level === 'critical');
   if (worstOne === undefined || acknowledged) return;
@@ -97,8 +102,8 @@ export const createApply = ({ store, write, writeInstallation, snapshot, latest,
     if (both !== undefined) throw badField('delete_names', `${both} is also among the policies to apply`);
     const pruned = draft.prune ? (await store.names(tx, tenantId)).filter((name) => !given.has(name)) : [];
     const deleted = [...new Set([...draft.deleted, ...pruned])];
-    const stored = await store.bodies(tx, tenantId, [...given, ...deleted]);
-    const before = new Map(stored.map(({ name, content, body }) => [name, { content, document: body.document }]));
+    const stored = await store.documents(tx, tenantId, [...given, ...deleted]);
+    const before = new Map(stored.map(({ name, ...rest }) => [name, rest]));
     const unknown = draft.deleted.find((name) => !before.has(name));
     if (unknown !== undefined) throw notFound(unknown);
     const count = standing - before.size + given.size;
@@ -112,7 +117,7 @@ export const createApply = ({ store, write, writeInstallation, snapshot, latest,
     const rest = concerned.size === 0 ? [] : (await store.concerned(tx, tenantId, [...concerned])).filter(({ name }) => !before.has(name));
     const problems = await inSlices(lacking(policies, rest, concerned));
     const { names } = await inSlices(leaningOn({ policies, before }, rest));
-    const leaning = names.length === 0 ? [] : (await store.bodies(tx, tenantId, names)).map(({ body }) => body.document);
+    const leaning = names.length === 0 ? [] : (await store.documents(tx, tenantId, names)).map(({ document }) => document);
     const installation = tenantId === INSTALLATION;
     return { problems, plan: await inSlices(planOf({ policies, deleted, standing, before, leaning, installation })) };
   };
@@ -169,7 +174,7 @@ export const createApply = ({ store, write, writeInstallation, snapshot, latest,
     await store.supersede(tx, tenantId);
     await store.putSet(tx, tenantId, planned, null);
     const by = makerOf(call);
-    await store.replace(tx, tenantId, version, { going: plan.going, coming: plan.coming.map(toNew), at: call.now, by });
+    await store.replace(tx, tenantId, version, { going: plan.going, coming: newOnes(plan), at: call.now, by });
     const alert = level === 'critical' ? { level: 'alert' as const } : {};
     return {
       result: planned,

@@ -115,15 +115,13 @@ export function* compileSet(
   { version, come, gone, types, installation }: SetChange,
   { schema }: LoadWorld,
 ): Generator<void, CompiledSet> {
-  const bodies: { readonly row: StoredBody; readonly body: Body }[] = [];
   const offered = new Map<string, PackedCondition>();
   for (const row of come) {
+    if (!row.offers) continue;
     const body = bodyOf(row, installation, schema);
     yield;
-    if (body === null) continue;
-    bodies.push({ row, body });
-    for (const [name, source] of Object.entries(body.document.named)) {
-      const tree = body.trees[`spec.conditions.${name}`];
+    for (const [name, source] of Object.entries(body?.document.named ?? {})) {
+      const tree = body?.trees[`spec.conditions.${name}`];
       if (tree !== undefined) offered.set(name, { source, tree });
     }
   }
@@ -140,7 +138,10 @@ export function* compileSet(
   const world: CompileWorld = { installation, schema, named: (name) => named.get(name) };
   const lists = createLists();
   const into: CompiledPolicy[] = [];
-  for (const { row, body } of bodies) {
+  for (const row of come) {
+    const body = bodyOf(row, installation, schema);
+    yield;
+    if (body === null) continue;
     const compiled = compilePolicy({ name: row.name, version: row.version, ...body }, world, lists);
     policies.set(row.name, compiled);
     into.push(compiled);

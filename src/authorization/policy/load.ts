@@ -52,6 +52,19 @@ export interface SetLoader {
   read(tx: Tx, tenantId: TenantId, types: DeclaredTypes): Promise<(world: LoadWorld) => Promise<PolicyIndex>>;
 }
 
+/** As they would stand in the database. */
+function* stored(
+  coming: readonly { readonly name: string; readonly content: string; readonly body: Body }[],
+  version: number,
+): Generator<void, readonly StoredBody[]> {
+  const rows: StoredBody[] = [];
+  for (const { name, content, body } of coming) {
+    rows.push({ name, version, content, body: JSON.stringify(body), offers: Object.keys(body.document.named).length > 0 });
+    yield;
+  }
+  return rows;
+}
+
 /** `remembered`: how many sets are kept beside the snapshots that use them. */
 export const createSetLoader = (reader: SetReader, remembered: number): SetLoader => {
   const kept = new Map<TenantId, CompiledSet>();
@@ -68,10 +81,7 @@ export const createSetLoader = (reader: SetReader, remembered: number): SetLoade
       const since = await reader.since(tx, tenantId, 0);
       const away = new Set([...going, ...coming.map(({ name }) => name)]);
       const version = since.version + 1;
-      const come = [
-        ...since.come.filter(({ name }) => !away.has(name)),
-        ...coming.map(({ name, content, body }): StoredBody => ({ name, version, content, body: JSON.stringify(body), offers: false })),
-      ];
+      const come = [...since.come.filter(({ name }) => !away.has(name)), ...(await inSlices(stored(coming, version)))];
       const change = { version, come, gone: [], types: NO_TYPES, installation: tenantId === INSTALLATION };
       return async (world) => {
         const compiled = await inSlices(compileSet(EMPTY_SET, change, world));

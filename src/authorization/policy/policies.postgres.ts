@@ -3,14 +3,15 @@ import { type Selectable, sql } from 'kysely';
 import type { Database } from '../../storage/storage.ts';
 import type { SetReader } from './load.ts';
 import type { Body } from './plan.ts';
-import type { PolicyStore, StoredPolicy } from './policy.ts';
+import type { NewPolicy, PolicyStore, StoredPolicy } from './policy.ts';
 import { activeOf, among, BODY_FORM, chunks, policyTable, type PolicyRow, standingAt } from './policy-rows.postgres.ts';
 import { setReader } from './set-reader.postgres.ts';
 import { setStore } from './sets.postgres.ts';
 import { inSlices } from './slices.ts';
 
-/** Rows that are inserted by one statement, whole. */
+/** Rows that are inserted by one statement, whole, and UTF-16 units of their texts after which there are enough. */
 const WRITTEN = 25;
+const WRITTEN_UNITS = 32_768;
 
 const toPolicy = (row: Omit<Selectable<PolicyRow>, 'body'>): StoredPolicy => ({
   name: row.name,
@@ -41,13 +42,30 @@ const COLUMNS = [
   'created_by',
 ] as const;
 
-function* parsed(rows: readonly Pick<PolicyRow, 'name' | 'content' | 'body'>[]) {
-  const bodies = [];
+type StoredDocument = Awaited<ReturnType<PolicyStore['documents']>>[number];
+
+/** What conditions were packed into is left where it is: only a set that is compiled needs it. */
+function* parsed(rows: readonly Pick<PolicyRow, 'name' | 'content' | 'body'>[]): Generator<void, readonly StoredDocument[]> {
+  const documents: StoredDocument[] = [];
   for (const { name, content, body } of rows) {
-    bodies.push({ name, content, body: JSON.parse(body) as Body });
+    documents.push({ name, content, document: (JSON.parse(body) as Body).document });
     yield;
   }
-  return bodies;
+  return documents;
+}
+
+/** As many as one statement takes: few, or little text. */
+function* statements(policies: Iterable<NewPolicy>): Generator<readonly NewPolicy[]> {
+  let group: NewPolicy[] = [];
+  let units = 0;
+  for (const policy of policies) {
+    group.push(policy);
+    units += policy.content.length;
+    if (group.length < WRITTEN && units < WRITTEN_UNITS) continue;
+    yield group;
+    [group, units] = [[], 0];
+  }
+  if (group.length > 0) yield group;
 }
 
 export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyStore & SetReader => ({
@@ -77,8 +95,8 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
       .where(sql<boolean>`EXISTS (SELECT 1 FROM unnest(offers || needs) AS one WHERE split_part(one, ':', 1) = ANY(${conditions}))`)
       .execute(),
 
-  async bodies(tx, tenantId, names) {
-    const found: { readonly name: string; readonly content: string; readonly body: Body }[] = [];
+  async documents(tx, tenantId, names) {
+    const found: StoredDocument[] = [];
     for (const chunk of chunks(names)) {
       const rows = await activeOf(tx, tenantId).select(['name', 'content', 'body']).where(among(chunk)).execute();
       found.push(...(await inSlices(parsed(rows))));
@@ -107,11 +125,11 @@ export const postgresPolicies = (db: Pick<Database, 'tenant' | 'jobs'>): PolicyS
         .where('to_version', 'is', null)
         .where(among(chunk))
         .execute();
-    for (const chunk of chunks(coming, WRITTEN))
+    for (const group of statements(coming))
       await policyTable(tx)
         .insertInto('policy')
         .values(
-          chunk.map(({ name, kind, category, description, layer, content, body, offers, needs }) => ({
+          group.map(({ name, kind, category, description, layer, content, body, offers, needs }) => ({
             tenant_id: tenantId,
             name,
             from_version: version,

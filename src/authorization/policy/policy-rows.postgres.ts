@@ -28,8 +28,8 @@ const CHUNK = 100;
 
 export const policyTable = (tx: Tx) => tx.tables<{ policy: PolicyRow }>();
 
-export const chunks = <T>(items: readonly T[], size = CHUNK): readonly (readonly T[])[] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
+export const chunks = <T>(items: readonly T[]): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, at) => items.slice(at * CHUNK, (at + 1) * CHUNK));
 
 export const standingAt = (tx: Tx, tenantId: TenantId, version: number) =>
   policyTable(tx)

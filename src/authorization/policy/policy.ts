@@ -6,6 +6,7 @@ import type { Tx, Write, WriteInstallation } from '../../storage/storage.ts';
 import type { Holding } from '../holding.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type ApplyRequest, createApply } from './apply.ts';
+import type { PolicyDocument } from './document.ts';
 import type { Body } from './plan.ts';
 import type { PolicyProblem, PolicySource } from './read-policies.ts';
 import type { Level, PolicyChange } from './risk.ts';
@@ -73,11 +74,11 @@ export interface PolicyStore {
   /** Active ones that offer or need a condition of one of those names. */
   concerned(tx: Tx, tenantId: TenantId, conditions: readonly string[]): Promise<readonly Standing[]>;
   /** Active ones of those names. */
-  bodies(
+  documents(
     tx: Tx,
     tenantId: TenantId,
     names: readonly string[],
-  ): Promise<readonly { readonly name: string; readonly content: string; readonly body: Body }[]>;
+  ): Promise<readonly { readonly name: string; readonly content: string; readonly document: PolicyDocument }[]>;
   /** Contents of the policies that stood at that version and do not stand as they were, and names of those that have come since. */
   difference(
     tx: Tx,
@@ -88,7 +89,7 @@ export interface PolicyStore {
     tx: Tx,
     tenantId: TenantId,
     version: number,
-    change: { readonly going: readonly string[]; readonly coming: readonly NewPolicy[]; readonly at: Instant; readonly by: string },
+    change: { readonly going: readonly string[]; readonly coming: Iterable<NewPolicy>; readonly at: Instant; readonly by: string },
   ): Promise<void>;
   putSet(tx: Tx, tenantId: TenantId, set: SetVersion, draft: Draft | null): Promise<void>;
   /** The active one becomes superseded. */

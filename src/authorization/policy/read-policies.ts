@@ -29,6 +29,7 @@ export interface ReadPolicy {
   readonly trees: Readonly<Record<string, string>>;
   readonly content: string;
   readonly standing: Standing;
+  /** Of what the set as a whole may find wrong with it. */
   readonly places: ReadonlyMap<string, TextPosition>;
 }
 
@@ -63,6 +64,15 @@ const namesIn = (
       ...masks.flatMap((mask, index) => roles(`spec.masks[${index}].exceptRoles`, mask.exceptRoles)),
     ],
   };
+};
+
+/** What can still be wrong once a document is read by itself: its name, and the conditions it offers and needs. */
+const LATER = /^(?:metadata\.name|spec\.conditions\.|spec\.rules\[\d+\]\.conditions=)/;
+
+const placesLater = (places: ReadonlyMap<string, TextPosition>): ReadonlyMap<string, TextPosition> => {
+  const kept = new Map<string, TextPosition>();
+  for (const [path, place] of places) if (LATER.test(path)) kept.set(path, place);
+  return kept;
 };
 
 /** Yields nothing of worth: each yield is a place where the reader may rest. */
@@ -118,7 +128,7 @@ export function* readPolicies(
       }
       if (problems.length === before) {
         const { number, content } = taken;
-        policies.push({ source, number, document, trees, content, standing: standingOf(document), places });
+        policies.push({ source, number, document, trees, content, standing: standingOf(document), places: placesLater(places) });
       }
     }
   }

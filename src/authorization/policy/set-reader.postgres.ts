@@ -40,11 +40,10 @@ export const setReader: SetReader = {
   async since(tx, tenantId, version) {
     const at = await activeVersion(tx, tenantId);
     if (at === version) return { version: at, come: [], gone: [] };
-    const come = await pagesOf(
-      (after) =>
-        bodiesAt(tx, tenantId, at).where('from_version', '>', version).where('name', '>', after).orderBy('name').limit(PAGE).execute(),
-      PAGE,
-    );
+    const come = await pagesOf(async (after) => {
+      const rows = bodiesAt(tx, tenantId, at).where('from_version', '>', version).where('name', '>', after);
+      return (await rows.orderBy('name').limit(PAGE).execute()).map(toBody);
+    }, PAGE);
     const gone = await pagesOf(
       (after) =>
         policyTable(tx)
@@ -59,7 +58,7 @@ export const setReader: SetReader = {
           .execute(),
       NAMES,
     );
-    return { version: at, come: come.map(toBody), gone: gone.map(({ name }) => name) };
+    return { version: at, come, gone: gone.map(({ name }) => name) };
   },
 
   async standing(tx, tenantId, version, names) {

@@ -2,8 +2,10 @@
 import type { Selectable } from 'kysely';
 import type { TenantId } from '../../base/caller.ts';
 import type { Tx } from '../../storage/storage.ts';
-import type { Draft, PolicyStore, SetState, SetVersion } from './policy.ts';
+import { printDraft, readDraft } from './draft-text.ts';
+import type { PolicyStore, SetState, SetVersion } from './policy.ts';
 import type { Level, PolicyChange } from './risk.ts';
+import { inSlices } from './slices.ts';
 
 interface SetRow {
   tenant_id: string;
@@ -59,6 +61,7 @@ export const setStore: Pick<PolicyStore, 'versions' | 'putSet' | 'supersede' | '
   },
 
   async putSet(tx, tenantId, set, draft) {
+    const printed = draft === null ? null : await inSlices(printDraft(draft));
     const values = {
       base_version: set.baseVersion,
       state: set.state,
@@ -67,7 +70,7 @@ export const setStore: Pick<PolicyStore, 'versions' | 'putSet' | 'supersede' | '
       level: set.level,
       changes: JSON.stringify(set.changes),
       comment: set.comment,
-      draft: draft === null ? null : JSON.stringify(draft),
+      draft: printed,
       activated_at: set.activatedAt === null ? null : new Date(set.activatedAt),
     };
     await setTable(tx)
@@ -93,7 +96,8 @@ export const setStore: Pick<PolicyStore, 'versions' | 'putSet' | 'supersede' | '
       .where('tenant_id', '=', tenantId)
       .where('version', '=', version)
       .executeTakeFirst();
-    return row === undefined ? null : { set: toSet(row), draft: row.draft === null ? null : (JSON.parse(row.draft) as Draft) };
+    if (row === undefined) return null;
+    return { set: toSet(row), draft: row.draft === null ? null : await inSlices(readDraft(row.draft)) };
   },
 
   async listSets(tx, tenantId, after, size) {
