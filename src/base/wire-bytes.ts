@@ -19,16 +19,25 @@ export const varint = (bytes: Buffer, value: number, at: number): number => {
   return end;
 };
 
-/** A Timestamp or Duration as a field; not negative, whole milliseconds. At most 18 bytes. */
+/** A field that is a whole number, also where it is 0; of one with a length, all that comes before its bytes. At most NUMBER_BYTES. */
+export const whole = (bytes: Buffer, tag: number, value: number, at: number): number => varint(bytes, value, varint(bytes, tag, at));
+
+/** Most bytes of such a field, of a tag that takes two. */
+export const NUMBER_BYTES = 10;
+
+/** Most bytes of an instant, likewise. */
+export const INSTANT_BYTES = 18;
+
+/** A Timestamp or Duration as a field; not negative, whole milliseconds. At most INSTANT_BYTES. */
 export const instant = (bytes: Buffer, tag: number, millis: number, at: number): number => {
   const length = varint(bytes, tag, at);
   const start = length + 1;
   let end = start;
-  const whole = Math.floor(millis / 1000);
-  const nanos = Math.floor(millis - whole * 1000) * 1_000_000;
-  if (whole > 0) {
+  const seconds = Math.floor(millis / 1000);
+  const nanos = Math.floor(millis - seconds * 1000) * 1_000_000;
+  if (seconds > 0) {
     bytes[end] = 0x08;
-    end = varint(bytes, whole, end + 1);
+    end = varint(bytes, seconds, end + 1);
   }
   if (nanos > 0) {
     bytes[end] = 0x10;

@@ -5,7 +5,7 @@ import type { Ruling } from '../../authorization/authorization.ts';
 import type { Instant, Millis } from '../../base/time.ts';
 import { Effect } from '../../gen/securityhub/v1/authorization.ts';
 import type { DecisionIds } from './id.ts';
-import { instant, tagOf, text, varint } from '../../base/wire-bytes.ts';
+import { INSTANT_BYTES, instant, NUMBER_BYTES, tagOf, text, whole } from '../../base/wire-bytes.ts';
 
 export const effectOf = ({ allowed, stepUp }: Ruling): Effect =>
   allowed ? Effect.EFFECT_ALLOW : stepUp === true ? Effect.EFFECT_STEP_UP : Effect.EFFECT_DENY;
@@ -17,8 +17,8 @@ const DECISION_ID = tagOf(14, 2);
 const POLICY_REVISION = tagOf(15, 0);
 const AS_OF = tagOf(16, 2);
 const STALENESS = tagOf(17, 2);
-/** Three instants, a number and every tag and length. */
-const MOMENT_BYTES = 96;
+/** Three instants, a number and the head of the decision's id. */
+const MOMENT_BYTES = 3 * INSTANT_BYTES + 2 * NUMBER_BYTES;
 
 /** Fields 1 to 4 and 7 to 10: everything that the ruling says. */
 const encodeRuling = (ruling: Ruling): Uint8Array => {
@@ -64,9 +64,9 @@ export const writeDecision = (
   let at = text(bytes, ACTION, said.action, still.length);
   at = text(bytes, RESOURCE_TYPE, said.resourceType, at);
   at = instant(bytes, VALID_UNTIL, moment.validUntil, at);
-  at = varint(bytes, decisionIds.length, varint(bytes, DECISION_ID, at));
+  at = whole(bytes, DECISION_ID, decisionIds.length, at);
   decisionIds.write(bytes, at);
-  at = varint(bytes, moment.policyRevision, varint(bytes, POLICY_REVISION, at + decisionIds.length));
+  at = whole(bytes, POLICY_REVISION, moment.policyRevision, at + decisionIds.length);
   at = instant(bytes, AS_OF, moment.asOf, at);
   return bytes.subarray(0, instant(bytes, STALENESS, Math.round(moment.staleness), at));
 };

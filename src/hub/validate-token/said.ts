@@ -4,7 +4,7 @@ import type { ValidateTokenResponse } from '../../gen/securityhub/v1/security_hu
 import { Claims, LiveSubject } from '../../gen/securityhub/v1/token.ts';
 import { encodeStill, MOMENT_BYTES, type Still, stillOf, writeMoment } from './answer.ts';
 import type { Moment } from './moment.ts';
-import { instant, tagOf, text, varint } from '../../base/wire-bytes.ts';
+import { INSTANT_BYTES, instant, tagOf, text, whole } from '../../base/wire-bytes.ts';
 
 /** What sets a token apart from others of which otherwise the same is said: never encoded twice, never kept encoded. */
 export interface Own {
@@ -71,7 +71,7 @@ const textRoom = (value: string): number => 7 + Buffer.byteLength(value);
 
 /** Most bytes that the own part takes. */
 export const ownRoom = ({ subject, tokenId, sessionId, deviceId }: Own): number =>
-  2 * textRoom(subject) + textRoom(tokenId) + textRoom(sessionId) + textRoom(deviceId) + 4 * 18;
+  2 * textRoom(subject) + textRoom(tokenId) + textRoom(sessionId) + textRoom(deviceId) + 4 * INSTANT_BYTES;
 
 const writeOwn = (bytes: Buffer, own: Own, from: number): number => {
   let at = text(bytes, TOKEN_ID, own.tokenId, from);
@@ -86,7 +86,7 @@ const writeOwn = (bytes: Buffer, own: Own, from: number): number => {
 /** Tag and length of what follows, ending at `end`; its own beginning. */
 const headBefore = (bytes: Buffer, tag: number, length: number, end: number): number => {
   const start = end - (length < 0x80 ? 2 : length < 0x4000 ? 3 : length < 0x200000 ? 4 : 5);
-  varint(bytes, length, varint(bytes, tag, start));
+  whole(bytes, tag, length, start);
   return start;
 };
 
@@ -101,7 +101,7 @@ export const validAnswer = (said: Said, own: Own | null, room: number, warning: 
   let at = own === null ? HEAD : writeOwn(bytes, own, who);
   at += bytes.write(claims, at, 'latin1');
   const start = headBefore(bytes, CLAIMS, at - HEAD, HEAD);
-  at = varint(bytes, who - HEAD + subjectBytes, varint(bytes, SUBJECT, at));
+  at = whole(bytes, SUBJECT, who - HEAD + subjectBytes, at);
   if (own !== null) at = text(bytes, WHO, own.subject, at);
   at += bytes.write(rest, at, 'latin1');
   if (warning !== '') at += bytes.write(warning, at, 'latin1');
