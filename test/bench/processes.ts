@@ -1,5 +1,5 @@
 // The processes of the benchmark: stores, the built hub in production configuration, the echo. Each pinned to a core of its own.
-import { fork, spawn } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -11,10 +11,12 @@ import tearDownStores from '../stores-stop.ts';
 
 const TICK = 100;
 
-/** The server's core; the load runs on the other. */
+/** Asked at once: a process on one core is told of one only. */
+const SEVERAL_CORES = process.platform === 'linux' && availableParallelism() > 1;
+
+/** The server's core is 0; the load and the stores run on 1. What the process starts from then on runs there too. */
 export const pin = (pid: number | undefined, core: number): void => {
-  if (process.platform === 'linux' && availableParallelism() > 1 && pid !== undefined)
-    spawn('taskset', ['-a', '-cp', String(core), String(pid)], { stdio: 'ignore' });
+  if (SEVERAL_CORES && pid !== undefined) execFileSync('taskset', ['-a', '-cp', String(core), String(pid)], { stdio: 'ignore' });
 };
 
 /** CPU seconds, user and system, that a process has used (proc(5), stat fields 14 and 15). */

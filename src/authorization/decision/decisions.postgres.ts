@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { TenantId } from '../../base/caller.ts';
 import type { Sealer } from '../../base/sealer.ts';
 import type { Database, Tx } from '../../storage/storage.ts';
+import { inSlices } from '../policy/slices.ts';
 import type { DecisionRecord, DecisionStore } from './decision.ts';
 
 interface Row {
@@ -30,31 +31,54 @@ interface Tables {
 const tablesOf = (tx: Tx) => tx.tables<Tables>();
 
 /** Rows of one statement, and rows removed at a go. */
-const CHUNK = 500;
+const CHUNK = 100;
 const SWEEP = 5000;
 const PURPOSE = 'decision';
 
 export const postgresDecisions = (db: Pick<Database, 'tenant' | 'jobs'>, sealer: Pick<Sealer, 'seal' | 'open'>): DecisionStore => {
   const contextOf = (tenantId: TenantId, id: string): string => `${tenantId}/${id}`;
 
-  const toRow = ({ tenantId, id, at, subject, resourceType, action, ruling, gated, revision, asked, steps }: DecisionRecord): Row => ({
-    tenant_id: tenantId,
-    id,
-    at: new Date(at),
-    subject_type: subject.type,
-    subject_id: subject.id,
-    resource_type: resourceType,
-    action,
-    allowed: ruling.allowed,
-    code: ruling.code,
-    rules: [...ruling.rules],
-    revision,
-    sealed: sealer.seal(
-      PURPOSE,
-      contextOf(tenantId, id),
-      Buffer.from(JSON.stringify({ ruling, gated, asked, steps, roles: subject.roles })),
-    ),
-  });
+  /** As JSON of a row; what is sealed in hexadecimal digits. */
+  const toRow = ({ tenantId, id, at, subject, resourceType, action, ruling, gated, revision, asked, steps }: DecisionRecord): string => {
+    const open = Buffer.from(JSON.stringify({ ruling, gated, asked, steps, roles: subject.roles }));
+    const row: Record<keyof Row, unknown> = {
+      tenant_id: tenantId,
+      id,
+      at: new Date(at).toISOString(),
+      subject_type: subject.type,
+      subject_id: subject.id,
+      resource_type: resourceType,
+      action,
+      allowed: ruling.allowed,
+      code: ruling.code,
+      rules: ruling.rules,
+      revision,
+      sealed: sealer.seal(PURPOSE, contextOf(tenantId, id), open).toString('hex'),
+    };
+    return JSON.stringify(row);
+  };
+
+  function* toRows(records: readonly DecisionRecord[]): Generator<void, string> {
+    const rows: string[] = [];
+    for (const record of records) {
+      rows.push(toRow(record));
+      yield;
+    }
+    return `[${rows.join(',')}]`;
+  }
+
+  // One parameter whatever the number of rows: the statement's text never changes, so nothing is compiled per flush.
+  const insert = (rows: string): Promise<unknown> =>
+    db.jobs((tx) =>
+      sql`
+        INSERT INTO decision
+          (tenant_id, id, at, subject_type, subject_id, resource_type, action, allowed, code, rules, revision, sealed)
+        SELECT tenant_id, id, at, subject_type, subject_id, resource_type, action, allowed, code, rules, revision, decode(sealed, 'hex')
+          FROM json_to_recordset(${rows}::json) AS row
+            (tenant_id text, id text, at timestamptz, subject_type text, subject_id text, resource_type text, action text,
+             allowed boolean, code text, rules text[], revision bigint, sealed text)
+        ON CONFLICT DO NOTHING`.execute(tablesOf(tx)),
+    );
 
   const toRecord = (row: Row): DecisionRecord => {
     const opened = sealer.open(PURPOSE, contextOf(row.tenant_id, row.id), row.sealed).toString('utf8');
@@ -81,16 +105,7 @@ export const postgresDecisions = (db: Pick<Database, 'tenant' | 'jobs'>, sealer:
 
   return {
     async append(records) {
-      for (let at = 0; at < records.length; at += CHUNK) {
-        const rows = records.slice(at, at + CHUNK).map(toRow);
-        await db.jobs((tx) =>
-          tablesOf(tx)
-            .insertInto('decision')
-            .values(rows)
-            .onConflict((conflict) => conflict.doNothing())
-            .execute(),
-        );
-      }
+      for (let at = 0; at < records.length; at += CHUNK) await insert(await inSlices(toRows(records.slice(at, at + CHUNK))));
     },
 
     find: (tenantId, id) =>

@@ -3,7 +3,7 @@ import type { Question, Rights, Ruling, Situation, Snapshot, Wanted } from '../.
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { andThen, isPromise } from '../../base/maybe.ts';
 import { boundOf } from '../../base/proto-time.ts';
-import { nextTurn } from '../../base/turn.ts';
+import { ownTurn } from '../../base/turn.ts';
 import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { note } from '../../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './answer.ts';
@@ -16,7 +16,7 @@ import type { Named, Principal } from '../principal/principal.ts';
 import { type Surroundings, situationOf } from '../situation.ts';
 
 /** Nothing holds the event loop longer than 2 ms: a slice (milliseconds), with what follows the last look at the clock and the answer. */
-const SLICE = 1;
+const SLICE = 0.75;
 /** Checks between two looks at the clock; where rules weigh conditions, of up to a millisecond each, a check counts for so many. */
 const STRIDE = 64;
 const WEIGHED = 16;
@@ -176,7 +176,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
     if (at === checks.length) return finish(request, writer, allowed, call);
     return (async () => {
       while (at < checks.length) {
-        await nextTurn();
+        await ownTurn();
         slice();
       }
       return finish(request, writer, allowed, call);

@@ -1,7 +1,12 @@
 // The request's bytes become a message, after the caller is known and let in: strangers cost no decoding.
+import { kib } from '../../../base/bytes.ts';
+import { ownTurn } from '../../../base/turn.ts';
 import { decode } from '../decode.ts';
 import type { Layer } from '../onion.ts';
 import { bytesOf, type Packed } from '../packed.ts';
+
+/** Reading a large request, and what is done with it, are a turn's work each: several that come at once do not add up. */
+const LARGE = kib(16);
 
 export const read = (): Layer => ({
   name: 'read',
@@ -12,8 +17,16 @@ export const read = (): Layer => ({
     return (call) => {
       const bytes = bytesOf(call.input as Uint8Array | Packed, call.caller);
       call.input = bytes;
-      call.request = decode(route.wire, bytes);
-      return inner(call);
+      if (bytes.length < LARGE) {
+        call.request = decode(route.wire, bytes);
+        return inner(call);
+      }
+      return (async () => {
+        await ownTurn();
+        call.request = decode(route.wire, bytes);
+        await ownTurn();
+        return inner(call);
+      })();
     };
   },
 });
