@@ -115,32 +115,6 @@ const outcome = async (work: () => unknown): Promise<string> => {
   }
 };
 
-describe('large requests that come at once', () => {
-  /** Turns of the event loop in which they were handled. */
-  const turnsOf = async (size: number): Promise<ReadonlySet<number>> => {
-    let turn = 0;
-    let over = false;
-    const next = (): void => {
-      turn += 1;
-      if (!over) setImmediate(next);
-    };
-    setImmediate(next);
-    const turns = new Set<number>();
-    const { call } = setUp({ row: { handle: (request) => (turns.add(turn), request) } });
-    await Promise.all(Array.from({ length: 4 }, async () => call({ text: 'x'.repeat(size) })));
-    over = true;
-    return turns;
-  };
-
-  it('take a turn of the event loop each, so that they do not hold it together', async () => {
-    expect((await turnsOf(20_000)).size).toBe(4);
-  });
-
-  it('are answered at once where they are small', async () => {
-    expect((await turnsOf(1000)).size).toBe(1);
-  });
-});
-
 describe('access to a row', () => {
   const play = { permission: 'toy:play' };
   const across = { permission: 'toy:play', across: true };
