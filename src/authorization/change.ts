@@ -97,7 +97,7 @@ export const rolesOf = (stored: readonly Role[], types: readonly ResourceType[])
 export const rolesIn = async (rules: Rules, tx: Tx, tenantId: TenantId): Promise<Roles> =>
   rolesOf(await rules.roles(tx, tenantId), await rules.types(tx, tenantId));
 
-export const roleNotFound = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_NOT_FOUND', 'no such role', { meta: { role } });
+export const roleNotFound = (role: string): Fault => new Fault('NOT_FOUND', 'ROLE_NOT_FOUND', `no such role: ${role}`, { meta: { role } });
 
 /** NOT_FOUND / RESOURCE_TYPE_UNKNOWN where one of them speaks of a type that the tenant does not have. */
 export const requireTypes = (permissions: readonly Permission[], types: readonly ResourceType[]): void => {

@@ -8,7 +8,7 @@ import { type Changed, type ChangeDeps, requireTypes, subjectChange } from './ch
 import { requireHeld } from './escalation.ts';
 import { type Holding, rightsHolder } from './holding.ts';
 import { covers, parsePermission, type Permission, printPermission } from './permission.ts';
-import { requireFuture, requireSubject, requireThere } from './recipient.ts';
+import { requireFuture, requireOneResource, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
 import { hasEnded, isSame, type SubjectRows } from './subject.ts';
 import { typeLookup } from './snapshot.ts';
@@ -99,6 +99,7 @@ export const createDelegationChanges = ({
       requireSubject(draft.grantee);
       if (isSame(grantor, draft.grantee)) throw badField('grantee', 'must be somebody else');
       requireFuture(draft, call.now);
+      requireOneResource(draft.resourceId);
       if (draft.expiresAt === null || draft.expiresAt > call.now + LONGEST)
         throw badField('expires_at', 'must be set, at most 90 days ahead', 'EXPIRY_INVALID');
       const permissions = readPermissions(draft.permissions);

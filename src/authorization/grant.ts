@@ -9,7 +9,7 @@ import { requireHeld, requireStronger } from './escalation.ts';
 import { type Condition, conditionSchema, parseCondition } from './condition/condition.ts';
 import { keepingAnOwner } from './owners.ts';
 import { parsePermission, printPermission } from './permission.ts';
-import { requireFuture, requireSubject, requireThere } from './recipient.ts';
+import { requireFuture, requireOneResource, requireSubject, requireThere } from './recipient.ts';
 import type { ResourceType } from './resource-type.ts';
 import type { StoredGrant } from './stores.ts';
 
@@ -45,6 +45,7 @@ export const createGrantChanges = ({ rules, groups, subjectsKnown, write, random
     requireSubject(draft.subject);
     const window = { notBefore: draft.notBefore ?? null, expiresAt: draft.expiresAt };
     requireFuture(window, call.now);
+    requireOneResource(draft.resourceId);
     const parsed = parsePermission(draft.permission);
     if (parsed === null) throw badField('permission', '<resource type>:<action>, "*" for either side');
     const permission = printPermission(parsed);

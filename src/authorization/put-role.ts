@@ -42,6 +42,9 @@ const undeclaredIn = ({ permissions }: Role, types: readonly ResourceType[]): re
   return [...named].filter((type) => type !== '*' && known(type) === undefined).sort();
 };
 
+const roleMissing = (field: string, name: string): Fault =>
+  badField(field, `names ${name}, which does not exist: make it with PutRole, or correct the name`, 'ROLE_NOT_FOUND');
+
 const builtIn = (name: string): Fault =>
   new Fault('FAILED_PRECONDITION', 'ROLE_BUILT_IN', 'built-in roles cannot be changed', { meta: { role: name } });
 
@@ -58,9 +61,9 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
       const after = roles.lookup;
 
       const unknown = role.inherits.find((name) => after(name) === undefined);
-      if (unknown !== undefined) throw badField('role.inherits', 'names a role that does not exist', 'ROLE_NOT_FOUND');
-      if (role.exclusiveWith.some((name) => after(name) === undefined))
-        throw badField('role.exclusive_with', 'names a role that does not exist', 'ROLE_NOT_FOUND');
+      if (unknown !== undefined) throw roleMissing('role.inherits', unknown);
+      const stranger = role.exclusiveWith.find((name) => after(name) === undefined);
+      if (stranger !== undefined) throw roleMissing('role.exclusive_with', stranger);
       const ring = ringOf(role, before);
       if (ring !== null) throw badField('role.inherits', `closes the ring ${ring.join(' → ')}`, 'ROLE_CYCLE');
       if (others.length >= ROLES_MAX)

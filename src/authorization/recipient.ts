@@ -14,6 +14,11 @@ export const requireSubject = (subject: Subject): void => {
   if (subject.id === '') throw badField('subject.id', 'must not be empty');
 };
 
+/** A row on `*` would count for no resource at all, and a deny that nobody notices to be none lets everything through. */
+export const requireOneResource = (resourceId: string): void => {
+  if (resourceId === '*') throw badField('resource_id', 'is the id of one resource: leave it empty for all of the type');
+};
+
 export const requireFuture = ({ notBefore, expiresAt }: Window, now: Instant): void => {
   if (expiresAt !== null && expiresAt <= now) throw badField('expires_at', 'must lie in the future', 'EXPIRY_INVALID');
   if (expiresAt !== null && notBefore !== null && expiresAt <= notBefore)

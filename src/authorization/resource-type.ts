@@ -32,4 +32,6 @@ export const UNDECLARED: Omit<ResourceType, 'name'> = {
 export const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;
 
 export const typeNotFound = (name: string): Fault =>
-  new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: name } });
+  new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', `no such resource type: ${name}; declare it with PutResourceType, or correct the name`, {
+    meta: { resource_type: name },
+  });

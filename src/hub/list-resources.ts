@@ -8,7 +8,7 @@ import { ownTurn } from '../base/turn.ts';
 import type { ListedResource, ListResourcesRequest, ListResourcesResponse } from '../gen/securityhub/v1/authorization.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import { effectOf } from './check-permission/answer.ts';
-import { readWords, requireType } from './check-permission/question.ts';
+import { readWords, requireType, typeUnknown } from './check-permission/question.ts';
 import { type DecisionPorts, isPrincipal, reach } from './check-permission/check-permission.ts';
 import { through } from './gate.ts';
 import type { Asker } from './principal/asker.ts';
@@ -74,8 +74,7 @@ export const createListResources = ({ authorization, principals, feed, pager }: 
   const listAll = async (request: ListResourcesRequest, tenantId: string, call: Call): Promise<ListResourcesResponse> => {
     await requireReader(call.caller);
     const { resourceType, resourceId } = request;
-    if ((await authorization.snapshot(tenantId)).type(resourceType) === undefined)
-      throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: resourceType } });
+    if ((await authorization.snapshot(tenantId)).type(resourceType) === undefined) throw typeUnknown(resourceType);
     const query = queryOf(request, tenantId, null);
     const size = pageSize(request.pageSize);
     const found = await authorization.resourcesOf(tenantId, resourceType, resourceId, pager.open(query, request.pageToken), size + 1);

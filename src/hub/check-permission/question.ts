@@ -53,6 +53,11 @@ export const readQuestion = (action: string, resource: Resource | undefined, ask
   };
 };
 
+export const typeUnknown = (type: string): Fault =>
+  new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', `no such resource type: ${type}; declare it with PutResourceType, or correct the name`, {
+    meta: { resource_type: type },
+  });
+
 /** NOT_FOUND / RESOURCE_TYPE_UNKNOWN, then PERMISSION_DENIED / RESOURCE_TYPE_FORBIDDEN for a workload not registered for the type. */
 export const requireType = (
   types: { type(name: string): { readonly parentTypes: readonly string[] } | undefined; readonly tenantId: TenantId },
@@ -60,8 +65,7 @@ export const requireType = (
   asker: Asker,
   field = 'resource.parents',
 ): void => {
-  if (types.type(question.type) === undefined)
-    throw new Fault('NOT_FOUND', 'RESOURCE_TYPE_UNKNOWN', 'no such resource type', { meta: { resource_type: question.type } });
+  if (types.type(question.type) === undefined) throw typeUnknown(question.type);
   if (!mayAskAbout(asker, question.type))
     throw new Fault('PERMISSION_DENIED', 'RESOURCE_TYPE_FORBIDDEN', "this workload's entry does not list the resource type", {
       meta: { resource_type: question.type },

@@ -192,6 +192,7 @@ describe('nobody lends', () => {
     ['without an end', { expiresAt: undefined }, 'INVALID_ARGUMENT/EXPIRY_INVALID'],
     ['for ever and a day', { expiresAt: { seconds: 4_000_000_000, nanos: 0 } }, 'INVALID_ARGUMENT/EXPIRY_INVALID'],
     ['in the past', { expiresAt: { seconds: 1, nanos: 0 } }, 'INVALID_ARGUMENT/EXPIRY_INVALID'],
+    ['on a wildcard', { resourceId: '*' }, 'INVALID_ARGUMENT/REQUEST_INVALID'],
   ])('%s', async (_, over, want) => {
     const request = { grantee: person('usr_plain'), permissions: ['config:read'], expiresAt: inSeconds(100), ...over };
     expect(await faultOf(world.call('PutDelegation', request, user('usr_viewer')))).toBe(want);

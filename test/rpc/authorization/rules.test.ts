@@ -101,6 +101,12 @@ describe('a role', () => {
     ['a parent that does not exist', 'PutRole', role('orphan', [], ['nobody']), 'INVALID_ARGUMENT/ROLE_NOT_FOUND'],
     ['a permission that is none', 'PutRole', role('broken', ['users']), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['every right over the installation', 'PutRole', role('broken', ['installation:*']), 'INVALID_ARGUMENT/REQUEST_INVALID'],
+    [
+      'a deny on a wildcard, which no resource is',
+      'PutGrant',
+      grantOf('usr_plain', 'users:read', { effect: 2, resourceId: '*' }),
+      'INVALID_ARGUMENT/REQUEST_INVALID',
+    ],
     ['a name with a comma', 'PutRole', role('a,b', []), 'INVALID_ARGUMENT/REQUEST_INVALID'],
     ['deleting a built-in one', 'DeleteRole', { tenantId: '', name: 'owner' }, 'FAILED_PRECONDITION/ROLE_BUILT_IN'],
     ['deleting what does not exist', 'DeleteRole', { tenantId: '', name: 'nobody' }, 'NOT_FOUND/ROLE_NOT_FOUND'],
@@ -114,6 +120,17 @@ describe('a role', () => {
   ];
   for (const [what, method, request, want] of refusals)
     it(`refuses ${what}`, async () => expect(await faultOf(world.call(method, request, owner))).toBe(want));
+
+  it('says which role or type there is none of, and what to do', async () => {
+    const said = (method: string, request: object): Promise<string> =>
+      world.call(method, request, owner).then(
+        () => 'done',
+        (thrown: unknown) => (thrown as Error).message,
+      );
+    expect(await said('PutRole', role('orphan', [], ['viewer', 'nobody']))).toMatch(/nobody, which does not exist: make it with PutRole/);
+    expect(await said('AssignRole', assignment('usr_plain', 'nobody'))).toBe('no such role: nobody');
+    expect(await said('PutGrant', grantOf('usr_plain', 'ghosts:read'))).toMatch(/^no such resource type: ghosts; declare it/);
+  });
 
   it('refuses a ring over two roles, and changes nothing', async () => {
     await world.call('PutRole', role('ring-a', ['audit:read']), owner);
