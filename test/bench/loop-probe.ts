@@ -49,7 +49,9 @@ process.on('SIGUSR2', () => {
   pauses.push(...observer.takeRecords());
   const collecting = ({ from, to }: Turn): number =>
     pauses.filter(({ startTime }) => startTime >= from && startTime < to).reduce((sum, { duration }) => sum + duration, 0);
-  writeFileSync(`${file}.new`, JSON.stringify(long.map((one) => [one.own, Math.max(0, one.own - collecting(one))])));
+  // A pause is told as the clock saw it, perhaps with time in line: what is left without it is then told too short by `own`, never by the clock.
+  const working = (turn: Turn): number => Math.max(0, Math.min(turn.own, turn.to - turn.from - collecting(turn)));
+  writeFileSync(`${file}.new`, JSON.stringify(long.map((one) => [one.own, working(one)])));
   renameSync(`${file}.new`, file);
   [long, pauses] = [[], []];
   line = stoodInLine();

@@ -3,21 +3,17 @@ import type { Environment } from '../hub-process.ts';
 import { conditionBatch } from './conditions.ts';
 import { openCaller } from './driver.ts';
 import { createLoopProbe, type Held } from './loop.ts';
-import { median } from './measure.ts';
 import { startHub } from './processes.ts';
 import { BATCH, login, roleBatch, type Setting } from './rows.ts';
 
 export interface SliceResult {
   readonly name: string;
-  /** In a round. */
   readonly batches: number;
   readonly held: Held;
 }
 
 const WARM = 100;
-/** What the machine did besides is in one round, not in most: the median of the rounds counts. */
-const ROUNDS = 5;
-const BATCHES = 200;
+const BATCHES = 1000;
 
 /** Where the types and policies of the conditions' row are there already. */
 export const sliceRows = async (env: Environment, setting: Setting): Promise<readonly SliceResult[]> => {
@@ -35,13 +31,8 @@ export const sliceRows = async (env: Environment, setting: Setting): Promise<rea
   ] as const) {
     await ask(request, WARM);
     await probe.read(hub.pid);
-    const rounds: Held[] = [];
-    while (rounds.length < ROUNDS) {
-      await ask(request, BATCHES);
-      rounds.push(await probe.read(hub.pid));
-    }
-    const of = (part: keyof Held): number => median(rounds.map((round) => round[part]));
-    results.push({ name, batches: BATCHES, held: { longest: of('longest'), working: of('working'), p99: of('p99') } });
+    await ask(request, BATCHES);
+    results.push({ name, batches: BATCHES, held: await probe.read(hub.pid) });
   }
   caller.close();
   await hub.stop();

@@ -68,27 +68,20 @@ const resource = fc.record({
   attributes,
   parents: fc.array(fc.record({ type: word, id: word }), { maxLength: 3 }),
 });
-const check = (resources: fc.Arbitrary<object | undefined>) =>
-  fc.record({
-    id: word,
-    action: word,
-    resource: resources,
-    principal,
-    tokenContext,
-    context: attributes,
-    workload: word,
-    environment: word,
-    minPolicyRevision: fc.oneof(fc.constant(0), fc.maxSafeNat()),
-  });
+/** What a check may say for itself, and the request for all of them. */
+const surroundings = {
+  principal,
+  tokenContext,
+  context: attributes,
+  workload: word,
+  environment: word,
+  minPolicyRevision: fc.oneof(fc.constant(0), fc.maxSafeNat()),
+};
+const check = (resources: fc.Arbitrary<object | undefined>) => fc.record({ ...surroundings, id: word, action: word, resource: resources });
 // Few resources, so that neighbours often have the same.
 const request = fc.array(resource, { minLength: 1, maxLength: 3 }).chain((resources) =>
   fc.record({
-    principal,
-    tokenContext,
-    context: attributes,
-    workload: word,
-    environment: word,
-    minPolicyRevision: fc.oneof(fc.constant(0), fc.maxSafeNat()),
+    ...surroundings,
     checks: fc.array(check(fc.constantFrom(undefined, ...resources)), { maxLength: 6 }),
   }),
 );

@@ -1,6 +1,6 @@
 // BatchCheckRequest as most callers write it, read without the detours of the generated decoder, which reads all the others.
 // Tags are those of the protos; a test holds what is read here against what the generated decoder reads.
-import type { Resource, Subject } from '../../gen/securityhub/v1/authorization.ts';
+import { type Resource, Subject } from '../../gen/securityhub/v1/authorization.ts';
 import { BatchCheckRequest, type PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { type Cursor, fieldEnd, isSame, ODD, skip, text, varint, word } from '../wire-cursor.ts';
 import { struct } from '../wire-struct.ts';
@@ -71,17 +71,7 @@ const sameResource = (cursor: Cursor, end: number, seen: Seen): Resource => {
 
 /** One who is only named. What else is said of him is left to the generated decoder. */
 const readSubject = (cursor: Cursor, end: number): Subject => {
-  const read: Subject = {
-    tenantId: '',
-    type: '',
-    id: '',
-    attributes: undefined,
-    sessionId: '',
-    scopes: [],
-    mfaVerified: false,
-    riskScore: 0,
-    username: '',
-  };
+  const read = Subject.fromPartial({});
   while (cursor.at < end) {
     const tag = varint(cursor, end);
     if (tag === 10) read.tenantId = word(cursor, end);

@@ -9,6 +9,8 @@ import { play, type Playing, type Stage } from './stage.ts';
 
 /** What happened to the checks of one replica. */
 export interface AskedResult {
+  /** Checks a second. */
+  readonly rate: number;
   /** Milliseconds from the answer of the apply until it decides by it; the slowest. */
   readonly activeIn: number;
   /** While nothing changes. */
@@ -18,14 +20,14 @@ export interface AskedResult {
 }
 
 export interface ChangeResult {
-  /** Another replica writes, and this one hears of it. */
-  readonly hears: AskedResult;
+  /** Another replica writes, and this one hears of it; at each rate. */
+  readonly hears: readonly AskedResult[];
   /** It writes itself. */
-  readonly writes: AskedResult;
+  readonly writes: readonly AskedResult[];
 }
 
 interface Times {
-  /** Milliseconds, as the load sees it. */
+  /** Milliseconds from when a check was due to its answer, as the load sees it: whatever held up its sending counts. */
   readonly p50: number;
   readonly p99: number;
   readonly checks: number;
@@ -41,8 +43,10 @@ const timesOf = (times: number[]): Omit<Times, 'held'> => {
 
 const CHANGES = 20;
 const CALM = 2000;
-/** Milliseconds between two checks: a load, not a flood. */
-const PACE = 2;
+/** Milliseconds between what one change brought about and the next one. */
+const REST = 50;
+/** Checks a second, whether those before are answered or not. */
+const RATES = [1000, 5000];
 
 const policy = (effect: 'allow' | 'deny'): string => `apiVersion: securityhub/v1
 kind: ResourcePolicy
@@ -68,20 +72,22 @@ const asked = { principal, action: 'edit', resource: { type: `employee_record_${
 const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));
 
 /** Checks of `reader` in a steady rhythm, while `writer` changes a policy now and then. */
-const observe = async (reader: Playing, writer: Playing, probe: LoopProbe): Promise<AskedResult> => {
+const observe = async (reader: Playing, writer: Playing, probe: LoopProbe, rate: number): Promise<AskedResult> => {
   const times: number[] = [];
   const waits: number[] = [];
   let allowed = false;
   let asking = true;
-  const one = async (): Promise<void> => {
-    const sent = performance.now();
+  const one = async (due: number): Promise<void> => {
     const answer = await reader.caller.call('/securityhub.v1.SecurityHub/CheckPermission', request, reader.token);
     allowed = CheckPermissionResponse.decode(answer).allowed;
-    times.push(performance.now() - sent);
+    times.push(performance.now() - due);
   };
   const load = (async () => {
     const open: Promise<void>[] = [];
-    for (; asking; await pause(PACE)) open.push(one());
+    const began = performance.now();
+    for (; asking; await pause(1))
+      for (const due = ((performance.now() - began) * rate) / 1000; open.length < due; )
+        open.push(one(began + (open.length * 1000) / rate));
     await Promise.all(open);
   })();
   const change = async (wanted: boolean): Promise<void> => {
@@ -92,7 +98,7 @@ const observe = async (reader: Playing, writer: Playing, probe: LoopProbe): Prom
       await pause(1);
     }
     waits.push(performance.now() - answered);
-    await pause(200);
+    await pause(REST);
   };
   const since = async (): Promise<Times> => ({ ...timesOf(times), held: await probe.read(reader.hub.pid) });
   try {
@@ -103,7 +109,7 @@ const observe = async (reader: Playing, writer: Playing, probe: LoopProbe): Prom
     await pause(CALM);
     const calm = await since();
     for (let at = 0; at < CHANGES; at += 1) await change(at % 2 === 0);
-    return { activeIn: Math.max(...waits), calm, changing: await since() };
+    return { rate, activeIn: Math.max(...waits), calm, changing: await since() };
   } finally {
     asking = false;
     await load;
@@ -118,7 +124,12 @@ export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
   // Replicas do not share a core: the one that writes has that of the load.
   pin(writer.hub.pid, 1);
   try {
-    return { hears: await observe(reader, writer, probe), writes: await observe(reader, reader, probe) };
+    const at = async (from: Playing): Promise<readonly AskedResult[]> => {
+      const results: AskedResult[] = [];
+      for (const rate of RATES) results.push(await observe(reader, from, probe, rate));
+      return results;
+    };
+    return { hears: await at(writer), writes: await at(reader) };
   } finally {
     await writer.stop();
     await reader.stop();

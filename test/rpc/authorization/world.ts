@@ -7,7 +7,7 @@ import type { Caller, WorkloadEntry } from '../../../src/base/caller.ts';
 import type { Sealer } from '../../../src/base/sealer.ts';
 import type { Clock } from '../../../src/base/time.ts';
 import type { BatchCheckRequest, BatchCheckResponse, CheckPermissionRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
-import type { Subject } from '../../../src/gen/securityhub/v1/authorization.ts';
+import { Subject } from '../../../src/gen/securityhub/v1/authorization.ts';
 import * as authorizationMessages from '../../../src/gen/securityhub/v1/authorization.ts';
 import * as policyMessages from '../../../src/gen/securityhub/v1/policy.ts';
 import * as hub from '../../../src/gen/securityhub/v1/security_hub.ts';
@@ -227,18 +227,7 @@ export const resource = (type: string, over: Partial<NonNullable<CheckPermission
 
 export const subject = (id: string, over: Partial<Subject> = {}): { $case: 'subject'; value: Subject } => ({
   $case: 'subject',
-  value: {
-    tenantId: '',
-    type: 'user',
-    id,
-    attributes: undefined,
-    sessionId: '',
-    scopes: [],
-    mfaVerified: false,
-    riskScore: 0,
-    username: '',
-    ...over,
-  },
+  value: Subject.fromPartial({ type: 'user', id, ...over }),
 });
 
 export const token = (value: string): { $case: 'token'; value: string } => ({ $case: 'token', value });
