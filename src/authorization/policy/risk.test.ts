@@ -9,6 +9,7 @@ import { readSource } from './source.yaml.ts';
 
 interface Case {
   readonly it: string;
+  readonly kind?: string;
   readonly about?: string;
   readonly installation?: boolean;
   readonly before?: object;
@@ -20,11 +21,11 @@ const cases = parse(
   readFileSync(new URL('../../../test/cases/authorization/policies/risks.yaml', import.meta.url), 'utf8'),
 ) as readonly Case[];
 
-const documentOf = (spec: object | undefined, resource: string): PolicyDocument | null => {
+const documentOf = (spec: object | undefined, kind: string, resource: string): PolicyDocument | null => {
   if (spec === undefined) return null;
   const text = JSON.stringify({
     apiVersion: 'securityhub/v1',
-    kind: 'ResourcePolicy',
+    kind,
     metadata: { name: 'p' },
     spec: { resource, ...spec },
   });
@@ -36,9 +37,9 @@ const documentOf = (spec: object | undefined, resource: string): PolicyDocument 
 };
 
 describe('a change of policies', () => {
-  for (const { it: name, about = 'invoices', installation = false, before, after, level, says } of cases)
+  for (const { it: name, kind = 'ResourcePolicy', about = 'invoices', installation = false, before, after, level, says } of cases)
     it(`by ${name} is ${level}`, () => {
-      const change = assess(documentOf(before, about), documentOf(after, about), installation);
+      const change = assess(documentOf(before, kind, about), documentOf(after, kind, about), installation);
       expect(change.level).toBe(level);
       if (says !== undefined) expect(change.reasons.join('\n')).toContain(says);
     });

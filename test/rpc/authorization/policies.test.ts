@@ -394,6 +394,70 @@ describe('a set', () => {
     await apply(many(0, 10_000));
     expect(await faultOf(apply(files(policy('one-more'))))).toBe('RESOURCE_EXHAUSTED/POLICY_LIMIT');
     expect(await faultOf(apply(many(0, 10_001), { prune: true }))).toBe('RESOURCE_EXHAUSTED/POLICY_LIMIT');
+    expect(await active()).toBe((await versions())[0]?.version);
+  }, 60_000);
+
+  const versions = async () =>
+    (await world.call<proto.ListPolicyVersionsResponse>('ListPolicyVersions', named('', { pageSize: 5 }), owner)).versions;
+  /** Names of a version in all its pages. */
+  const pages = async (version = 0): Promise<readonly string[]> => {
+    const found: string[] = [];
+    for (let pageToken = ''; ; ) {
+      const request = named('', { version, pageSize: 1000, pageToken });
+      const page = await world.call<proto.ListPoliciesResponse>('ListPolicies', request, owner);
+      found.push(...page.policies.map(({ name }) => name));
+      pageToken = page.nextPageToken;
+      if (pageToken === '') return found;
+    }
+  };
+  const all = Array.from({ length: 10_000 }, (_, at) => `many-${at}`).sort();
+
+  it('of 10,000 is listed whole, in pages', async () => {
+    expect([...(await pages())].sort()).toEqual(all);
+  }, 60_000);
+
+  it('of 10,000 is weighed with every error at its line', async () => {
+    const wrong = ['effect: maybe', 'actions: [rea d]', 'condition: resource.nothing == 1'];
+    const document = (at: number): string =>
+      [
+        'apiVersion: securityhub/v1',
+        'kind: ResourcePolicy',
+        `metadata: { name: many-${at} }`,
+        'spec:',
+        '  resource: invoices',
+        '  rules:',
+        '    - name: r',
+        ...['effect: deny', 'actions: [read]', 'condition: resource.id != ""'].map(
+          (line, index) => `      ${at % 3000 === 2999 && at / 3000 - 1 < 3 && index === Math.floor(at / 3000) ? wrong[index] : line}`,
+        ),
+      ].join('\n');
+    const content = Array.from({ length: 10_000 }, (_, at) => document(at)).join('\n---\n');
+    const request = { ...named(''), sources: [{ name: 'all.yaml', content }], prune: false, deleteNames: [] };
+    const { valid, problems } = await world.call<proto.ValidatePoliciesResponse>('ValidatePolicies', request, owner);
+    const lines = content.split('\n');
+    expect(valid).toBe(false);
+    expect(problems.map(({ line }) => lines[line - 1]?.trim())).toEqual(wrong);
+    expect(problems.map(({ document: number }) => number)).toEqual([3000, 6000, 9000]);
+    expect(problems.map(({ field }) => field)).toEqual(['spec.rules[0].effect', 'spec.rules[0].actions[0]', 'spec.rules[0].condition']);
+  }, 60_000);
+
+  it('of 10,000 comes back whole, and its history stays', async () => {
+    const full = await active();
+    await wipe();
+    expect(await pages()).toEqual([]);
+    const { version } = await world.call<proto.RollbackPoliciesResponse>(
+      'RollbackPolicies',
+      named('', { version: full, acknowledgeRisk: true }),
+      owner,
+    );
+    expect(version).toMatchObject({ state: 'active', policies: 10_000, changed: 10_000, comment: `back to version ${full}` });
+    expect([...(await pages())].sort()).toEqual(all);
+    expect([...(await pages(full))].sort()).toEqual(all);
+    expect((await versions()).slice(0, 3).map(({ state, policies }) => [state, policies])).toEqual([
+      ['active', 10_000],
+      ['superseded', 0],
+      ['superseded', 10_000],
+    ]);
     await wipe();
   }, 60_000);
 });
