@@ -1,8 +1,8 @@
 // How many rows a job takes at once: what the database it meets does in a fraction of the time that a statement has.
 import type { Millis } from '../base/time.ts';
 
-/** A tenth of what a statement has: whoever waits for a row of it does not notice. */
-const GOAL: Millis = 250;
+/** Whoever waits for what a piece holds does not notice, and a statement has many times as long. */
+const GOAL: Millis = 100;
 
 export interface Pace {
   readonly least: number;

@@ -1,12 +1,13 @@
 // Sessions as people see them: which ones live, on what device, when last seen; and how many there are.
 import type { Call, MaybePromise } from '../base/call.ts';
 import { type Caller, known, type TenantId } from '../base/caller.ts';
-import { Fault } from '../base/fault.ts';
+import { Fault, unavailable } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
 import type { Confirmation } from '../base/possession.ts';
-import type { Instant } from '../base/time.ts';
+import type { Clock, Instant } from '../base/time.ts';
 import type { Database, Tx } from '../storage/storage.ts';
 import type { Seen } from './activity.ts';
+import type { SessionCounts } from './count-sessions.ts';
 import type { Device } from './family.ts';
 import { isSelf } from './self.ts';
 
@@ -41,6 +42,12 @@ export interface SessionStatistics {
   readonly byDeviceType: Readonly<Record<string, number>>;
 }
 
+export interface StatisticsAt extends SessionStatistics {
+  readonly countedAt: Instant;
+  /** `users` may be off by so many, in 19 of 20 counts; 0: it is exact. */
+  readonly usersError: number;
+}
+
 /** Living sessions only: not ended, not idle for too long, not past their end. */
 export interface Sessions {
   /** The newest first, beyond `after` (a place of `placeOf`, '' = from the first). */
@@ -51,9 +58,8 @@ export interface Sessions {
     after: string,
     limit: number,
   ): Promise<readonly (Session & { readonly place: string })[]>;
-  statistics(tx: Tx, tenantId: TenantId): Promise<SessionStatistics>;
-  /** How many live, by tenant. */
-  countAll(tx: Tx): Promise<ReadonlyMap<TenantId, number>>;
+  /** Those of now; null where the tenant has got more than `most` that have not ended. */
+  statistics(tx: Tx, tenantId: TenantId, most: number): Promise<SessionStatistics | null>;
   /** Later moments replace earlier ones; a row that somebody holds is left for the next time. */
   touch(tx: Tx, seen: readonly Seen[]): Promise<void>;
 }
@@ -62,6 +68,8 @@ export interface SessionDeps {
   readonly db: Database;
   readonly pager: Pager;
   readonly sessions: Sessions;
+  readonly counts: Pick<SessionCounts, 'kept'>;
+  readonly clock: Clock;
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
 
@@ -96,9 +104,25 @@ export const listSessions =
     return { items, next: rows.length > size && last !== undefined ? deps.pager.seal(query, last.place) : '' };
   };
 
+/** Sessions that are counted while somebody waits: half a second's work where none of them is in memory. */
+const COUNTED_NOW = 10_000;
+
+/** Of now; where that takes too long, as they were last counted. */
 export const sessionStatistics =
   (deps: SessionDeps) =>
-  async (tenantId: TenantId, call: Call): Promise<SessionStatistics> => {
+  async (tenantId: TenantId, call: Call): Promise<StatisticsAt> => {
     await assertMay(deps, false, call);
-    return deps.db.tenant(tenantId, (tx) => deps.sessions.statistics(tx, tenantId));
+    const found = await deps.db.tenant(tenantId, async (tx): Promise<StatisticsAt | null> => {
+      const countedAt = deps.clock.now();
+      const now = await deps.sessions.statistics(tx, tenantId, COUNTED_NOW);
+      if (now !== null) return { ...now, countedAt, usersError: 0 };
+      const kept = await deps.counts.kept(tx, tenantId);
+      return kept === null ? null : { ...kept, usersError: errorOf(kept) };
+    });
+    if (found !== null) return found;
+    throw unavailable('STATISTICS_PENDING', 'so many sessions are counted by a job, which has not come to them yet: ask again in a minute');
   };
+
+/** Of a sample of one in `share`: its count is binomial. */
+const errorOf = ({ users, share }: { readonly users: number; readonly share: number }): number =>
+  users === 0 ? 0 : Math.ceil(2 * Math.sqrt(users * (share - 1)));

@@ -1,9 +1,8 @@
 // Clearing away: spent families and sessions leave their tables, idle sessions are ended. Piece by piece, until nothing is left.
 import type { TenantId } from '../base/caller.ts';
-import { toFault } from '../base/fault.ts';
 import { type Clock, days, type Instant, type Millis } from '../base/time.ts';
 import type { Database, Tx } from '../storage/storage.ts';
-import { next } from './pace.ts';
+import { inPieces } from './in-pieces.ts';
 
 /** Where a walk through all sessions stands. */
 export interface SessionPlace {
@@ -42,27 +41,9 @@ export interface SweepDeps {
 }
 
 const PACE = { least: 50, most: 5000 };
-const FIRST = 1000;
 
 /** How long an idle session is still told from one that never was. */
 const REMEMBERED: Millis = days(1);
-
-/** One transaction a piece. What the database cannot do in its time is asked for in smaller pieces, so that a slow one gets on as well. */
-const inPieces = async (deps: SweepDeps, piece: (tx: Tx, limit: number) => Promise<boolean>): Promise<void> => {
-  for (let [size, more] = [FIRST, true]; more; ) {
-    const began = deps.clock.monotonic();
-    let failed: unknown = null;
-    try {
-      more = await deps.db.jobs((tx) => piece(tx, size));
-    } catch (error) {
-      if (toFault(error).code !== 'UNAVAILABLE') throw error;
-      failed = error;
-    }
-    const wanted = next(PACE, size, failed === null ? deps.clock.monotonic() - began : null);
-    if (wanted === null) throw failed;
-    size = wanted;
-  }
-};
 
 /**
  * What ended so long ago that no token of it can live. It goes forward in time and never back: the traces of what it has deleted stay in
@@ -72,8 +53,8 @@ export const sweepSpent = (deps: SweepDeps) => async (): Promise<void> => {
   const before = deps.clock.now() - deps.longest;
   for (const table of SPENT) {
     let from: Instant = 0;
-    await inPieces(deps, async (tx, limit) => {
-      const { gone, last } = await deps.spent.clear(tx, table, { from, before }, limit);
+    await inPieces(deps, PACE, async (limit) => {
+      const { gone, last } = await deps.db.jobs((tx) => deps.spent.clear(tx, table, { from, before }, limit));
       from = last;
       return gone === limit;
     });
@@ -85,8 +66,8 @@ export const endIdleSessions = (deps: SweepDeps) => async (): Promise<void> => {
   const now = deps.clock.now();
   const idle = { before: now - deps.longest, leave: now + REMEMBERED };
   let place: SessionPlace = { tenantId: '', sessionId: '' };
-  await inPieces(deps, async (tx, limit) => {
-    const last = await deps.spent.endIdle(tx, idle, place, limit);
+  await inPieces(deps, PACE, async (limit) => {
+    const last = await deps.db.jobs((tx) => deps.spent.endIdle(tx, idle, place, limit));
     place = last ?? place;
     return last !== null;
   });

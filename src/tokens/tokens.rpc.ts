@@ -165,11 +165,8 @@ export const tokenService = (tokens: TokensDoor): Service =>
     getSessionStatistics: {
       ...READING,
       handle: async (request, call) => {
-        const { active, users, mfaVerified, bound, byAuthMethod, byDeviceType } = await tokens.sessionStatistics(
-          tenantOf(call.caller, request.tenantId),
-          call,
-        );
-        return { activeSessions: active, users, mfaVerified, bound, byAuthMethod, byDeviceType };
+        const { active, countedAt, ...rest } = await tokens.sessionStatistics(tenantOf(call.caller, request.tenantId), call);
+        return { ...rest, activeSessions: active, countedAt: timestampOf(countedAt) };
       },
     },
     getJwks: {

@@ -21,7 +21,7 @@ import { type BindingAsked, type RefreshDeps, refreshTokens, type Standing } fro
 import { type RevokeDeps, type Revocation, type Revoked, revokeToken } from './revoke.ts';
 import type { Rotation, RotationWanted } from './keys/rotate-keys.ts';
 import { createRevokeForeign, type Foreign } from './revoke-foreign.ts';
-import { listSessions, type Session, type SessionDeps, type SessionsAsked, type SessionStatistics, sessionStatistics } from './sessions.ts';
+import { listSessions, type Session, type SessionDeps, type SessionsAsked, type StatisticsAt, sessionStatistics } from './sessions.ts';
 import { digestOf, type Verified } from './verify.ts';
 import type { KeysMessage } from './watch/watch-keys.ts';
 import type { ChangeHead, RevocationsMessage, RevocationsWanted } from './watch/watch-revocations.ts';
@@ -41,7 +41,7 @@ export type { KeptClaims } from './kept-claims.ts';
 export type { BindingAsked, Standing } from './refresh.ts';
 export type { Revocation, RevocationScope, Revoked } from './revoke.ts';
 export type { Rotation, RotationWanted } from './keys/rotate-keys.ts';
-export type { Session, SessionsAsked, SessionStatistics } from './sessions.ts';
+export type { Session, SessionsAsked } from './sessions.ts';
 export type { Slot, Verified } from './verify.ts';
 export type { KeysMessage } from './watch/watch-keys.ts';
 export type { ChangeHead, RevocationsMessage, RevocationsWanted, WatchEncoding } from './watch/watch-revocations.ts';
@@ -94,7 +94,7 @@ export interface TokensDoor {
   /** Living sessions of a user, the newest first: one's own, others' with token:inspect. */
   listSessions(asked: SessionsAsked, call: Call): Promise<{ readonly items: readonly Session[]; readonly next: string }>;
   /** With token:inspect. */
-  sessionStatistics(tenantId: TenantId, call: Call): Promise<SessionStatistics>;
+  sessionStatistics(tenantId: TenantId, call: Call): Promise<StatisticsAt>;
   /** Ends the session of a refresh token: the token is the credential. Ending it again is no error. */
   logout(refreshToken: string, call: Call, reason?: string): Promise<Revoked>;
   /**

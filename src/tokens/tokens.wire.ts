@@ -8,6 +8,8 @@ import { ACTIVITY_STEP, createActivity } from './activity.ts';
 import { createCheckProof } from './proof/check-proof.ts';
 import { timing } from './claims.ts';
 import { readConfirmation } from './confirmation.ts';
+import { countSessions } from './count-sessions.ts';
+import { sessionCounts } from './counts.postgres.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
 import { ALGORITHMS, parseSegments } from './jws.ts';
@@ -149,6 +151,7 @@ export const wireTokens = (
     db,
     pager: platform.pager,
     sessions: sessionStore,
+    counts: sessionCounts,
     head: (tenantId) => db.tenant(tenantId, platform.readHead),
     watermarkUntil: () => watermarkUntil(watermarks),
     // Called through, not copied: the composition root may still be joining them.
@@ -201,17 +204,22 @@ export const wireTokens = (
 /** Tenants with a series of their own; those beyond are counted together. */
 const SHOWN_TENANTS = 200;
 
-const observeSessions = ({ every, db, metrics }: Pick<Platform, 'every' | 'db' | 'metrics'>): void => {
+const observeSessions = ({ every, db, clock, metrics }: Pick<Platform, 'every' | 'db' | 'clock' | 'metrics'>): void => {
+  every('tokens.count', minutes(1), countSessions({ db, clock, counts: sessionCounts }), true);
   const shown = new Map<string, number>();
-  const count = async (): Promise<void> => {
-    const living = await db.jobs((tx) => sessionStore.countAll(tx));
+  every('tokens.sessions', minutes(1), async () => {
+    const living = await db.jobs((tx) => sessionCounts.active(tx));
     for (const tenant of shown.keys()) shown.set(tenant, 0);
     for (const [tenantId, sessions] of living) {
       const tenant = shown.has(tenantId) || shown.size < SHOWN_TENANTS ? tenantId : 'others';
       if (!shown.has(tenant))
-        metrics.gauge('securityhub_active_sessions', 'Living sessions, counted once a minute.', { tenant }, () => shown.get(tenant) ?? 0);
+        metrics.gauge(
+          'securityhub_active_sessions',
+          'Living sessions, as they were last counted.',
+          { tenant },
+          () => shown.get(tenant) ?? 0,
+        );
       shown.set(tenant, (shown.get(tenant) ?? 0) + sessions);
     }
-  };
-  every('tokens.sessions', minutes(1), count);
+  });
 };

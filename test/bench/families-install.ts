@@ -1,6 +1,6 @@
 // The installation that `npm run bench:families` fills: on a server of one's own it is kept, and the next run goes on where the last one stopped.
 import pg from 'pg';
-import type { Environment } from '../hub-process.ts';
+import { type Environment, runCli } from '../hub-process.ts';
 import { openCaller } from './driver.ts';
 import { startHub, type Stores } from './processes.ts';
 import { login, type Setting } from './rows.ts';
@@ -61,5 +61,8 @@ export const install = async (
   const known = await notes.read<Installed>('installed');
   const installed = known === null ? await begin(env) : { ...known, env: { ...known.env, REDIS_URL: env['REDIS_URL'] ?? '' } };
   if (known === null) await notes.write('installed', installed);
+  // It may be of an earlier release.
+  const migrated = await runCli(['migrate'], installed.env);
+  if (migrated.code !== 0) throw new Error(migrated.err);
   return { client, notes, installed };
 };

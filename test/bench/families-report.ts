@@ -16,14 +16,14 @@ const milliseconds = (value: number): string => `${number(value, value < 10 ? 1 
 const total = ({ size }: Round): number => size.tables + size.indexes;
 
 const line = (round: Round, at: number): string => {
-  const { size, swept, vacuumed, bornIn, quiet, sweeping, vacuuming, bearing } = round;
+  const { size, swept, vacuumed, bornPerSecond, quiet, sweeping, vacuuming, bearing } = round;
   return `| ${[
     at + 1,
     `${number(size.tables / GB, 2)} + ${number(size.indexes / GB, 2)}`,
     `${number(swept.seconds)} s, ${number(swept.families / swept.seconds)}/s`,
     `${number(swept.pieces)}, ${milliseconds(swept.median)}, ${milliseconds(swept.longest)}`,
     `${number(vacuumed.mostDead)} → ${number(vacuumed.dead)}, ${number(vacuumed.seconds)} s`,
-    `${number(swept.families / bornIn)}/s`,
+    `${number(bornPerSecond)}/s`,
     [quiet, sweeping, vacuuming, bearing].map(({ count, p99 }) => (count === 0 ? '–' : milliseconds(p99))).join(', '),
   ].join(' | ')} |`;
 };
@@ -37,6 +37,9 @@ export const familiesReport = ({ rows, generation, rounds, startedIn, machine }:
   const most = (of: (round: Round) => number): number => Math.max(...rounds.map(of));
   const longest = most(({ swept }) => swept.longest);
   const p99 = most(({ sweeping }) => sweeping.p99);
+  const failed = rounds
+    .flatMap(({ quiet, sweeping, vacuuming, bearing }) => [quiet, sweeping, vacuuming, bearing])
+    .reduce((sum, one) => sum + one.failed, 0);
   const slowest = Math.min(...rounds.map(({ swept }) => swept.families / swept.seconds));
   return `## Families that come and go
 
@@ -60,6 +63,7 @@ ${[
   row('families carried away, the slowest round', `${number(slowest)}/s`, '≥ 2,000/s, the logins of a full hub', slowest >= 2000),
   row('the longest transaction of the job', milliseconds(longest), '< 2,500 ms, the time of a statement', longest < 2500),
   row('refresh p99 while they are carried away', milliseconds(p99), '< 100 ms', p99 < 100),
+  row('refreshes and logins that failed', number(failed), '0', failed === 0),
   row(`start to ready with ${number(rows)} families`, milliseconds(startedIn), '≤ 1,000 ms', startedIn <= 1000),
 ].join('\n')}
 `;

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { crowd, type Round, sizeOf, sweep, vacuumed } from './families.ts';
+import type { HubProcess } from '../hub-process.ts';
 import { bear } from './families-fill.ts';
 import { install } from './families-install.ts';
 import { familiesReport } from './families-report.ts';
@@ -47,31 +48,47 @@ const born = async (upto: number): Promise<number> => {
   return (performance.now() - began) / 1000;
 };
 
+/** What is interrupted here goes on there with what had been done by then. */
+const once = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const before = await notes.read<T>(name);
+  if (before !== null) return before;
+  const after = await work();
+  await notes.write(name, after);
+  console.log(name, JSON.stringify(after));
+  return after;
+};
+
+let hub: HubProcess | null = null;
+process.once('SIGTERM', () => {
+  hub?.stop('SIGKILL').catch(() => {});
+  void stores.stop().finally(() => process.exit(143));
+});
+
 try {
   await born(rows);
-  const hub = await startHub(installed.env, 120_000);
+  hub = await startHub(installed.env, 120_000);
   console.log(`the hub was ready after ${Math.round(hub.startedIn)} ms`);
   const people = await crowd({ ...installed.setting, grpc: hub.grpc });
   const rounds: Round[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
     const name = `round ${round} of ${rows}`;
-    const before = await notes.read<Round>(name);
-    if (before !== null) {
-      rounds.push(before);
-      continue;
-    }
-    people.take();
-    await new Promise((resolve) => setTimeout(resolve, QUIET));
-    const quiet = people.take();
-    const swept = await sweep(installed.env, end(generation * round));
-    const sweeping = people.take();
-    const cleared = await vacuumed(client, enough);
-    const vacuuming = people.take();
-    const bornIn = await born(rows + generation * round);
-    const one: Round = { quiet, swept, sweeping, vacuumed: cleared, vacuuming, bornIn, bearing: people.take(), size: await sizeOf(client) };
-    await notes.write(name, one);
-    console.log(name, JSON.stringify(one));
-    rounds.push(one);
+    const gone = await once(`${name}: gone`, async () => {
+      people.take();
+      await new Promise((resolve) => setTimeout(resolve, QUIET));
+      const quiet = people.take();
+      const swept = await sweep(installed.env, end(generation * round));
+      const sweeping = people.take();
+      return { quiet, swept, sweeping, vacuumed: await vacuumed(client, enough), vacuuming: people.take() };
+    });
+    rounds.push(
+      await once(name, async () => {
+        people.take();
+        const before = (await notes.read<number>('born')) ?? 0;
+        const bornIn = await born(rows + generation * round);
+        const bornPerSecond = (rows + generation * round - before) / bornIn;
+        return { ...gone, bornPerSecond, bearing: people.take(), size: await sizeOf(client) };
+      }),
+    );
   }
   await people.leave();
   await hub.stop();

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createMetrics } from '../../../src/server/observability/metrics.ts';
 import { createActivity } from '../../../src/tokens/activity.ts';
+import { sessionCounts } from '../../../src/tokens/counts.postgres.ts';
 import { sessionStore } from '../../../src/tokens/sessions.postgres.ts';
 import { spentStore } from '../../../src/tokens/spent.postgres.ts';
+import { createTally } from '../../../src/tokens/tally.ts';
 import { endIdleSessions, type SessionPlace, sweepSpent } from '../../../src/tokens/sweep.ts';
 import type { Session, Tokens } from '../../../src/tokens/tokens.ts';
 import { days, hours, minutes } from '../../../src/base/time.ts';
@@ -98,15 +100,18 @@ describe('the sessions of a user', () => {
     await login('usr_dora', { authMethod: 'sso', device: { ...DEVICE, deviceType: '__proto__' } });
     await login(ANNA, { confirmation: { x5tS256: '', spkiSha256: '', spiffeId: 'spiffe://a/b', jkt: '', other: false } });
     await login('usr_olaf', { tenantId: OTHER_TENANT });
-    expect(await hub.door.sessionStatistics(TENANT, admin)).toEqual({
+    const counts = {
       active: 3,
       users: 2,
       mfaVerified: 1,
       bound: 1,
       byAuthMethod: { password: 2, sso: 1 },
       byDeviceType: { '': 1, mobile: 1, ['__proto__']: 1 },
-    });
-    expect(Object.fromEntries(await hub.platform.db.jobs((tx) => sessionStore.countAll(tx)))).toEqual({ [TENANT]: 3, [OTHER_TENANT]: 1 });
+    };
+    expect(await hub.door.sessionStatistics(TENANT, admin)).toEqual({ ...counts, countedAt: expect.any(Number), usersError: 0 });
+    await hub.turn('tokens.count');
+    expect(await hub.platform.db.tenant(TENANT, (tx) => sessionCounts.kept(tx, TENANT))).toMatchObject({ ...counts, share: 1 });
+    expect(Object.fromEntries(await hub.platform.db.jobs((tx) => sessionCounts.active(tx)))).toEqual({ [TENANT]: 3, [OTHER_TENANT]: 1 });
   });
 });
 
@@ -240,6 +245,67 @@ describe('idle sessions', () => {
   });
 });
 
+describe('more sessions of a tenant than are counted while somebody waits', () => {
+  const CROWD = 10_500;
+  const USERS = 4000;
+  let fresh: FreshDatabase;
+  let crowded: TokensHub;
+  beforeAll(async () => {
+    fresh = await freshDatabase();
+    crowded = await tokensHub(fresh, { jobsWait: true });
+    crowded.who.powerful.add('usr_admin');
+    const { familyId } = await crowded.login({ authMethod: 'sso', mfaVerified: true, device: DEVICE });
+    await fresh.sql(
+      `INSERT INTO token_families SELECT (jsonb_populate_record(f, jsonb_build_object(
+         'family_id', 'fam_' || n, 'session_id', 'ses_' || n, 'user_id', 'usr_' || n % ${USERS}))).*
+       FROM token_families f, generate_series(2, ${CROWD}) n WHERE f.family_id = $1`,
+      [familyId],
+    );
+  });
+  afterAll(async () => {
+    await crowded.stop();
+    await fresh.close();
+  });
+
+  it('are counted by a job, and nobody is told a number before', async () => {
+    await expect(crowded.door.sessionStatistics(TENANT, admin)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      reason: 'STATISTICS_PENDING',
+    });
+    const before = Date.now();
+    await crowded.turn('tokens.count');
+    const counted = await crowded.door.sessionStatistics(TENANT, admin);
+    expect(counted).toMatchObject({
+      active: CROWD,
+      // Those of the copies, and the one that logged in.
+      users: USERS + 1,
+      usersError: 0,
+      mfaVerified: CROWD,
+      bound: 0,
+      byAuthMethod: { sso: CROWD },
+      byDeviceType: { mobile: CROWD },
+    });
+    expect(counted.countedAt).toBeGreaterThanOrEqual(before);
+  });
+
+  it('are estimated by a sample of their users where they are too many to be remembered, within what is said', async () => {
+    const { db } = crowded.platform;
+    const tally = createTally(8);
+    for (const one of await db.jobs((tx) => sessionCounts.ofPages(tx, 0, 1_000_000, 8))) tally.add(one);
+    const { active, users } = tally.total();
+    expect(active).toBe(CROWD);
+    expect(users % 8).toBe(0);
+    expect(Math.abs(users - USERS)).toBeLessThan(3 * Math.sqrt(USERS * 7));
+  });
+
+  it('are counted at once again when they have become few', async () => {
+    await fresh.sql("UPDATE token_families SET revoked_at = now() WHERE family_id LIKE 'fam!_____%' ESCAPE '!'");
+    const { active, usersError } = await crowded.door.sessionStatistics(TENANT, admin);
+    expect(active).toBe(998);
+    expect(usersError).toBe(0);
+  });
+});
+
 describe('the gauge of living sessions', () => {
   it('shows each tenant what it has, and nothing once they are gone', async () => {
     const fresh = await freshDatabase();
@@ -254,6 +320,7 @@ describe('the gauge of living sessions', () => {
     await counting.login();
     await counting.login();
     await counting.login({ tenantId: OTHER_TENANT, userId: 'usr_olaf' });
+    await counting.turn('tokens.count');
     await counting.turn('tokens.sessions');
     expect((await shown()).toSorted()).toEqual([
       'securityhub_active_sessions{tenant="acme"} 2',

@@ -530,7 +530,7 @@ export interface GetSessionStatisticsRequest {
   tenantId: string;
 }
 
-/** How many sessions live. */
+/** How many sessions live: now, or at `counted_at` where the tenant has got more than 10,000 that have not ended. */
 export interface GetSessionStatisticsResponse {
   /** All of them. */
   activeSessions: number;
@@ -544,6 +544,12 @@ export interface GetSessionStatisticsResponse {
   byAuthMethod: { [key: string]: number };
   /** By kind of device; empty = not said. */
   byDeviceType: { [key: string]: number };
+  /** When they were counted. Many sessions are counted by a job: 10,000,000 every ten minutes, fewer every minute or two. */
+  countedAt:
+    | Timestamp
+    | undefined;
+  /** `users` may be off by so many (in 19 of 20 counts), because only some of the users were looked at; 0 = it is exact, as everything else is. */
+  usersError: number;
 }
 
 export interface GetSessionStatisticsResponse_ByAuthMethodEntry {
@@ -4006,7 +4012,16 @@ export const GetSessionStatisticsRequest: MessageFns<GetSessionStatisticsRequest
 };
 
 function createBaseGetSessionStatisticsResponse(): GetSessionStatisticsResponse {
-  return { activeSessions: 0, users: 0, mfaVerified: 0, bound: 0, byAuthMethod: {}, byDeviceType: {} };
+  return {
+    activeSessions: 0,
+    users: 0,
+    mfaVerified: 0,
+    bound: 0,
+    byAuthMethod: {},
+    byDeviceType: {},
+    countedAt: undefined,
+    usersError: 0,
+  };
 }
 
 export const GetSessionStatisticsResponse: MessageFns<GetSessionStatisticsResponse> = {
@@ -4031,6 +4046,12 @@ export const GetSessionStatisticsResponse: MessageFns<GetSessionStatisticsRespon
       GetSessionStatisticsResponse_ByDeviceTypeEntry.encode({ key: key as any, value }, writer.uint32(50).fork())
         .join();
     });
+    if (message.countedAt !== undefined) {
+      Timestamp.encode(message.countedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.usersError !== 0) {
+      writer.uint32(64).uint64(message.usersError);
+    }
     return writer;
   },
 
@@ -4101,6 +4122,22 @@ export const GetSessionStatisticsResponse: MessageFns<GetSessionStatisticsRespon
             }
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.countedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.usersError = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4140,6 +4177,10 @@ export const GetSessionStatisticsResponse: MessageFns<GetSessionStatisticsRespon
       },
       {},
     );
+    message.countedAt = (object.countedAt !== undefined && object.countedAt !== null)
+      ? Timestamp.fromPartial(object.countedAt)
+      : undefined;
+    message.usersError = object.usersError ?? 0;
     return message;
   },
 };
@@ -6699,7 +6740,7 @@ export const TokenServiceService = {
   /**
    * Counts the living sessions of a tenant.
    * Callers: token:inspect.
-   * Reasons: PERMISSION_MISSING.
+   * Reasons: PERMISSION_MISSING, STATISTICS_PENDING.
    * Retry: safe.
    */
   getSessionStatistics: {
@@ -6918,7 +6959,7 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   /**
    * Counts the living sessions of a tenant.
    * Callers: token:inspect.
-   * Reasons: PERMISSION_MISSING.
+   * Reasons: PERMISSION_MISSING, STATISTICS_PENDING.
    * Retry: safe.
    */
   getSessionStatistics: handleUnaryCall<GetSessionStatisticsRequest, GetSessionStatisticsResponse>;
