@@ -2,15 +2,9 @@
 import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { filler, merged, type Recipe } from './recipe.ts';
 
-export interface Misuse {
-  readonly name: string;
-  readonly header?: Readonly<Record<string, unknown>>;
-  readonly payload?: Readonly<Record<string, unknown>>;
-  readonly headerText?: string;
-  readonly payloadText?: string;
-  readonly key?: string;
-  readonly shape?: string;
+export interface Misuse extends Recipe {
   readonly expect: string;
 }
 
@@ -54,29 +48,19 @@ export const tokenMaker = ({ ours, kid, now, good }: Maker) => {
     return b64(bytes[by]?.() ?? Buffer.alloc(0));
   };
 
-  const fill = (value: unknown): unknown => {
-    if (typeof value !== 'string') return value;
-    const at = /^@now([+-]\d+)$/.exec(value)?.[1];
-    if (at !== undefined) return now / 1000 + Number(at);
-    const names: Readonly<Record<string, unknown>> = {
-      $kid: kid,
-      $foreign_kid: 'foreign-key',
-      $retired_kid: 'retired-key',
-      $foreign_jwk: foreign.publicKey.export({ format: 'jwk' }),
-      $2kib: 'x'.repeat(2048),
-      $8kib: 'x'.repeat(8192),
-    };
-    return Object.hasOwn(names, value) ? names[value] : value.replaceAll('$kid', kid);
+  const named = filler(now, {
+    $kid: kid,
+    $foreign_kid: 'foreign-key',
+    $retired_kid: 'retired-key',
+    $foreign_jwk: foreign.publicKey.export({ format: 'jwk' }),
+    $2kib: 'x'.repeat(2048),
+    $8kib: 'x'.repeat(8192),
+  });
+  /** In a text of several words too. */
+  const fill: typeof named = (value) => {
+    const filled = named(value);
+    return typeof filled === 'string' ? filled.replaceAll('$kid', kid) : filled;
   };
-
-  const merge = (base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>> = {}): string =>
-    JSON.stringify(
-      Object.fromEntries(
-        Object.entries({ ...base, ...changes })
-          .filter(([, value]) => value !== null)
-          .map(([name, value]) => [name, fill(value)]),
-      ),
-    );
 
   /** The last character of a segment with a bit set that encodes nothing. */
   const strayBits = (segment: string): string => {
@@ -107,9 +91,9 @@ export const tokenMaker = ({ ours, kid, now, good }: Maker) => {
 
   const make = (recipe: Partial<Misuse> = {}): string => {
     const header = b64(
-      recipe.headerText === undefined ? merge({ alg: 'ES256', typ: 'at+jwt', kid }, recipe.header) : String(fill(recipe.headerText)),
+      recipe.headerText === undefined ? merged(fill, { alg: 'ES256', typ: 'at+jwt', kid }, recipe.header) : String(fill(recipe.headerText)),
     );
-    const payload = b64(recipe.payloadText ?? merge(good, recipe.payload));
+    const payload = b64(recipe.payloadText ?? merged(fill, good, recipe.payload));
     const tag = signature(`${header}.${payload}`, recipe.key ?? 'ours');
     return shapes[recipe.shape ?? '']?.(header, payload, tag) ?? `${header}.${payload}.${tag}`;
   };

@@ -16,6 +16,7 @@ import { principalOf } from '../../src/client/guard.ts';
 import { faultOf } from '../../src/server/grpc/status.ts';
 import { type DpopKey, dpopKey } from '../dpop-key.ts';
 import { waitFor } from '../harness.ts';
+import { rawMethod } from '../raw-method.ts';
 import { selfSigned } from '../wire/self-signed.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -80,17 +81,8 @@ const serveHttps = async (): Promise<Call> => {
 };
 
 const serveGrpc = async (): Promise<Call> => {
-  const raw = (value: Buffer): Buffer => value;
+  const method = rawMethod('/shop.Orders/Get');
   const server = new Server({ interceptors: [grpcGuard(hub, { audience: 'security-hub' })] });
-  const method = {
-    path: '/shop.Orders/Get',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: raw,
-    requestDeserialize: raw,
-    responseSerialize: raw,
-    responseDeserialize: raw,
-  };
   server.addService(
     { get: method },
     { get: (call: object, callback: (error: null, value: Buffer) => void) => callback(null, Buffer.from(principalOf(call)?.id ?? '')) },
@@ -109,7 +101,7 @@ const serveGrpc = async (): Promise<Call> => {
     const metadata = new Metadata();
     metadata.set('authorization', `Bearer ${token}`);
     return new Promise<string>((resolve) => {
-      caller.makeUnaryRequest(method.path, raw, raw, Buffer.alloc(0), metadata, (error, value) =>
+      caller.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, Buffer.alloc(0), metadata, (error, value) =>
         resolve(error === null ? String(value) : faultOf(error as ServiceError).reason),
       );
     }).finally(() => caller.close());

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from '@jest/globals';
 import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
 import { type App, createApp, type Overrides } from '../../src/app.ts';
 import { firstStart } from '../../src/cli/first-start.ts';
@@ -9,7 +10,7 @@ import { loadConfig } from '../../src/server/config/schema.ts';
 import { readTextFile } from '../../src/server/config/secrets.file.ts';
 import { descriptors } from '../../src/server/descriptors/registry.ts';
 import type { Bootstrap, Environment } from '../hub-process.ts';
-import { outcome } from '../harness.ts';
+import { type FreshDatabase, freshDatabase, outcome } from '../harness.ts';
 import { freePort } from '../stores.ts';
 
 export interface Hub {
@@ -97,4 +98,18 @@ export const openHub = async (environment: Environment, overrides: Overrides = {
     },
     stop: () => app.stop(),
   };
+};
+
+/** A hub for the tests of a file, on a database of its own: opened before the first, stopped after the last. */
+export const hubOfFile = (): { readonly hub: Hub; readonly database: FreshDatabase } => {
+  const own = {} as { hub: Hub; database: FreshDatabase };
+  beforeAll(async () => {
+    own.database = await freshDatabase();
+    own.hub = await openHub({ POSTGRES_URI: own.database.uri });
+  });
+  afterAll(async () => {
+    await own.hub?.stop();
+    await own.database?.close();
+  });
+  return own;
 };

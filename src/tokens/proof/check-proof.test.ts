@@ -4,20 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { filler, merged, type Recipe } from '../../../test/recipe.ts';
 import { type Fault, unavailable } from '../../base/fault.ts';
 import { createMemoryCache } from '../../storage/cache.memory.ts';
 import { createCheckProof, type ProofUse } from './check-proof.ts';
 import { createProofNonces, NONCE_TURN } from './proof-nonce.ts';
 import { plainUri } from './proof.ts';
 
-interface Case {
-  readonly name: string;
-  readonly header?: Readonly<Record<string, unknown>>;
-  readonly payload?: Readonly<Record<string, unknown>>;
-  readonly headerText?: string;
-  readonly payloadText?: string;
-  readonly key?: string;
-  readonly shape?: string;
+interface Case extends Recipe {
   readonly expect?: string;
 }
 
@@ -39,7 +33,7 @@ const rsa1024 = generateKeyPairSync('rsa', { modulusLength: 1024 });
 const jwkOf = (key: KeyObject) => key.export({ format: 'jwk' }) as Record<string, string>;
 const own = jwkOf(ours.publicKey);
 
-const names: Readonly<Record<string, unknown>> = {
+const fill = filler(NOW, {
   $ath: createHash('sha256').update(TOKEN).digest('base64url'),
   $ath_hex: createHash('sha256').update(TOKEN).digest('hex'),
   $token: TOKEN,
@@ -54,22 +48,7 @@ const names: Readonly<Record<string, unknown>> = {
   $decorated_jwk: { ...own, kid: 'k', use: 'sig', alg: 'ES256', x5c: [] },
   $ed25519_jwk: jwkOf(ed25519.publicKey),
   $rsa2048_jwk: jwkOf(rsa2048.publicKey),
-};
-const fill = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(fill);
-  if (typeof value !== 'string') return value;
-  const at = /^@now([+-]\d+)$/.exec(value)?.[1];
-  if (at !== undefined) return NOW / 1000 + Number(at);
-  return Object.hasOwn(names, value) ? names[value] : value;
-};
-const merged = (base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>> = {}): string =>
-  JSON.stringify(
-    Object.fromEntries(
-      Object.entries({ ...base, ...changes })
-        .filter(([, value]) => value !== null)
-        .map(([name, value]) => [name, fill(value)]),
-    ),
-  );
+});
 
 const pss = (key: KeyObject) => ({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 });
 const signatures: Readonly<Record<string, (signed: Buffer) => Uint8Array>> = {
@@ -96,9 +75,9 @@ const shapes: Readonly<Record<string, (h: string, p: string, s: string) => strin
   garbage: () => 'not.a.proof',
 };
 function make(recipe: Partial<Case> = {}): string {
-  const header = b64(recipe.headerText ?? merged({ alg: 'ES256', typ: 'dpop+jwt', jwk: own }, recipe.header));
+  const header = b64(recipe.headerText ?? merged(fill, { alg: 'ES256', typ: 'dpop+jwt', jwk: own }, recipe.header));
   const payload = b64(
-    recipe.payloadText ?? merged({ jti: randomUUID(), htm: 'POST', htu: REQUEST.uri, iat: NOW / 1000, ath: '$ath' }, recipe.payload),
+    recipe.payloadText ?? merged(fill, { jti: randomUUID(), htm: 'POST', htu: REQUEST.uri, iat: NOW / 1000, ath: '$ath' }, recipe.payload),
   );
   const tag = b64(signatures[recipe.key ?? 'ours']?.(Buffer.from(`${header}.${payload}`)) ?? Buffer.alloc(0));
   return shapes[recipe.shape ?? '']?.(header, payload, tag) ?? `${header}.${payload}.${tag}`;

@@ -1,20 +1,18 @@
 // Risk at login, through the whole hub: where a login comes from decides how its tokens are bound.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type Hub, openHub } from '../../config/app.ts';
-import { type FreshDatabase, freshDatabase } from '../../harness.ts';
+import { hubOfFile } from '../../config/app.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type Answer = any;
 
-let database: FreshDatabase;
-let hub: Hub;
+const own = hubOfFile();
 let users = 0;
 const PASSWORD = 'correct-horse-battery-9';
 const HOME = '198.51.100.7';
 const ABROAD = '203.0.113.9';
 
-const ask = (method: string, request: JsonObject): Promise<Answer> => hub.ask(method, request, hub.bootstrap.api_key);
+const ask = (method: string, request: JsonObject): Promise<Answer> => own.hub.ask(method, request, own.hub.bootstrap.api_key);
 const newUser = async (): Promise<string> => {
   const username = `user${(users += 1)}`;
   await ask('UserService/CreateUser', { username, password: PASSWORD, roles: ['member'] });
@@ -28,15 +26,6 @@ const login = async (username: string, deviceId: string, ipAddress: string): Pro
 const validate = (token: string, context: JsonObject): Promise<Answer> => ask('SecurityHub/ValidateToken', { token, context });
 const reasons = (answer: Answer): string[] => answer.reasons.map(({ code }: { code: string }) => code);
 const policy = (sessionPolicy: JsonObject): Promise<Answer> => ask('TenantService/UpdateTenant', { sessionPolicy });
-
-beforeAll(async () => {
-  database = await freshDatabase();
-  hub = await openHub({ POSTGRES_URI: database.uri });
-});
-afterAll(async () => {
-  await hub.stop();
-  await database.close();
-});
 
 describe('a login', () => {
   it('from a new device gets a token bound to its address, refused elsewhere', async () => {
@@ -61,7 +50,7 @@ describe('a login', () => {
         tokenContext: { ipAddress: HOME },
       }),
     ).toMatchObject({ allowed: false, reasonCode: 'IP_MISMATCH' });
-    await expect(hub.ask('UserService/GetUser', {}, token)).rejects.toMatchObject({ reason: 'IP_MISMATCH' });
+    await expect(own.hub.ask('UserService/GetUser', {}, token)).rejects.toMatchObject({ reason: 'IP_MISMATCH' });
   });
 
   it('stays bound through refreshes', async () => {
@@ -127,7 +116,7 @@ describe('a login', () => {
   it('keeps twenty devices of an account, and none in the clear', async () => {
     const username = await newUser();
     for (let n = 0; n < 23; n += 1) await login(username, `device-${n}`, HOME);
-    const rows = await database.sql<{ kind: string; n: number }>(
+    const rows = await own.database.sql<{ kind: string; n: number }>(
       `SELECT kind, count(*)::int AS n FROM login_places p JOIN users u USING (tenant_id, user_id) WHERE username = $1 GROUP BY kind`,
       [username],
     );
@@ -162,7 +151,7 @@ describe('a device', () => {
     // A member does not hold context:assert.
     const other = await login(await newUser(), '', HOME);
     const asked = { token, context: { deviceId: 'laptop' } };
-    expect(reasons(await hub.ask('SecurityHub/ValidateToken', asked, other))).toEqual(['DEVICE_MISMATCH']);
+    expect(reasons(await own.hub.ask('SecurityHub/ValidateToken', asked, other))).toEqual(['DEVICE_MISMATCH']);
     await policy({});
   });
 });
