@@ -74,13 +74,18 @@ describe('every table', () => {
   });
 
   it('shows no row to the service while no tenant is set, nor rows of one tenant to another', async () => {
-    // A row of tenant acme in every table, made without anybody's rules: only walls decide what is seen afterwards.
+    // A row of tenant acme in every table, made without anybody's checks: only walls decide what is seen afterwards.
     const walled = (await tables()).filter((table) => table.tenant && table.app.includes('SELECT'));
-    const seeded: string[] = [];
-    const client = new pg.Client({ connectionString: database.uri });
+    const own = await freshDatabase();
+    const client = new pg.Client({ connectionString: own.uri });
     await client.connect();
     await client.query(`SET session_replication_role = replica`);
     for (const table of walled) {
+      const checks = await client.query<{ name: string }>(
+        `SELECT conname AS name FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'`,
+        [`"${table.name}"`],
+      );
+      for (const { name } of checks.rows) await client.query(`ALTER TABLE "${table.name}" DROP CONSTRAINT "${name}"`);
       const columns = await client.query<{ name: string; value: string }>(
         `SELECT a.attname AS name, CASE WHEN a.attname = 'tenant_id' THEN '''acme'''
            ELSE coalesce((SELECT quote_literal(e.enumlabel) FROM pg_enum e WHERE e.enumtypid = a.atttypid LIMIT 1), CASE t.typcategory
@@ -93,11 +98,7 @@ describe('every table', () => {
       );
       const names = columns.rows.map((column) => `"${column.name}"`).join(', ');
       const values = columns.rows.map((column) => column.value).join(', ');
-      // Checks of a column's contents may refuse a row made up like this; such a table is still asked below.
-      await client.query(`INSERT INTO "${table.name}" (${names}) VALUES (${values})`).then(
-        () => seeded.push(table.name),
-        () => {},
-      );
+      await client.query(`INSERT INTO "${table.name}" (${names}) VALUES (${values})`);
     }
     const count = (name: string) => `SELECT count(*)::int AS n FROM "${name}"`;
     for (const name of walled.map((table) => table.name)) {
@@ -106,12 +107,13 @@ describe('every table', () => {
       await client.query(`SELECT set_config('securityhub.tenant', 'other', true)`);
       const foreign = (await client.query<{ n: number }>(count(name))).rows[0]?.n;
       await client.query(`SELECT set_config('securityhub.tenant', 'acme', true)`);
-      const own = (await client.query<{ n: number }>(count(name))).rows[0]?.n;
+      const mine = (await client.query<{ n: number }>(count(name))).rows[0]?.n;
       await client.query('ROLLBACK');
-      expect({ name, unset, foreign, own: (own ?? 0) > 0 }).toEqual({ name, unset: 0, foreign: 0, own: seeded.includes(name) });
+      expect({ name, unset, foreign, mine }).toEqual({ name, unset: 0, foreign: 0, mine: 1 });
     }
     await client.end();
-    expect(seeded.length).toBeGreaterThanOrEqual(Math.ceil(walled.length / 2));
+    await own.close();
+    expect(walled.length).toBeGreaterThan(20);
   });
 
   it('of the feed and the outbox takes rows from the service but shows none', async () => {

@@ -69,7 +69,7 @@ describe('signing keys', () => {
       hub.platform.db.tenant('acme', async (tx) =>
         tx.tables<{ signing_keys: { kid: string } }>().selectFrom('signing_keys').select('kid').execute(),
       ),
-    ).rejects.toBeDefined();
+    ).rejects.toMatchObject({ code: '42501' });
   });
 
   it.each(['ES256', 'EdDSA', 'PS256', 'RS256'] as const)('are of the algorithm that JWT_ALGORITHM names: %s', async (algorithm) => {
