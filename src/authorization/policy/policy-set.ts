@@ -295,15 +295,16 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
       ),
 
     given(names, besides = []) {
-      const found: string[] = [];
       const fits = ({ principals }: Paired): boolean => besides === null || principals.some((one) => besides.includes(one));
-      for (const { cells, pairs } of layers) {
-        found.push(...names.flatMap((name) => (pairs.get(name) ?? []).filter(fits).flatMap(({ permissions }) => permissions)));
-        for (const [type, actions] of cells)
-          for (const [action, { allows: bucket }] of actions)
-            if (!UNSPEAKABLE.includes(type) && names.some((name) => bucket.by?.has(name))) found.push(`${type}:${action}`);
-      }
-      return found;
+      const paired = ({ pairs }: PolicyIndex) =>
+        names.flatMap((name) => (pairs.get(name) ?? []).filter(fits).flatMap((pair) => pair.permissions));
+      const alone = ({ cells }: PolicyIndex) =>
+        [...cells].flatMap(([type, actions]) =>
+          UNSPEAKABLE.includes(type)
+            ? []
+            : [...actions].flatMap(([action, { allows }]) => (names.some((name) => allows.by?.has(name)) ? [`${type}:${action}`] : [])),
+        );
+      return layers.flatMap((layer) => [...paired(layer), ...alone(layer)]);
     },
     told: (rights) => tell(layers, rights),
 
