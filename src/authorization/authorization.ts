@@ -21,7 +21,7 @@ import { createLists, type Lists } from './list.ts';
 import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { type HeldPermission, permissionPage } from './permission-tree.ts';
 import { permits } from './permits.ts';
-import { keysOf } from './policy/policy-set.ts';
+import { keysOf } from './policy/bucket-search.ts';
 import { inSlices } from './policy/slices.ts';
 import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';

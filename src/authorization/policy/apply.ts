@@ -10,7 +10,8 @@ import { requireHeld } from '../escalation.ts';
 import { INSTALLATION } from './document.ts';
 import type { Applied, Draft, NewPolicy, Policies, PolicyDeps, SetVersion } from './policy.ts';
 import { type Coming, concerns, lacking, leaningOn, type Plan, planOf, POLICIES_MAX, repeated } from './plan.ts';
-import { type PolicyProblem, PROBLEMS_SHOWN, readPolicies, type ReadPolicy, type Vocabulary } from './read-policies.ts';
+import { type PolicyProblem, PROBLEMS_SHOWN, readPolicies, type ReadPolicy } from './read-policies.ts';
+import type { Vocabulary } from './vocabulary.ts';
 import { inSlices } from './slices.ts';
 
 export interface ApplyRequest extends Draft {

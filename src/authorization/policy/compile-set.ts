@@ -12,7 +12,8 @@ import {
   EMPTY_INDEX,
   type PolicyIndex,
 } from './policy-index.ts';
-import { readPolicies, type Vocabulary } from './read-policies.ts';
+import { readPolicies } from './read-policies.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 export interface StoredBody {
   readonly name: string;

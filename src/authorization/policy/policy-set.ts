@@ -1,15 +1,14 @@
 // What the policies of a tenant, with those of the installation above them, say to one question. Looks at few rules, however many there are.
 import { INTERNAL, levelOf } from '../classification.ts';
-import type { Question } from '../question.ts';
 import type { Rights } from '../rights.ts';
 import { DEFAULT, type Ruling } from '../ruling.ts';
 import { NOWHERE, type Situation } from '../situation.ts';
-import { UNSPEAKABLE } from './document.ts';
-import type { Bucket, CompiledMask, Obligation, Paired, PolicyIndex } from './policy-index.ts';
-import { type CompiledRequirements, type CompiledRule, concerns, isLasting, isRule, nameOfRule, type Questioned, UNASKED } from './rule.ts';
+import { search } from './bucket-search.ts';
+import { type About, type Asked, createCollection } from './collection.ts';
+import { givenBy, giveUnder, tell, type ToldPermission } from './giving.ts';
+import type { CompiledMask, PolicyIndex } from './policy-index.ts';
+import { type CompiledRequirements, type CompiledRule, isLasting, isRule, nameOfRule, type Questioned, UNASKED } from './rule.ts';
 import { weigh } from './weigher.ts';
-
-type Asked = Pick<Question, 'type' | 'action'>;
 
 export interface PolicyVerdict {
   readonly kind: 'deny' | 'allow' | 'requirement';
@@ -18,14 +17,6 @@ export interface PolicyVerdict {
   readonly ruling: Ruling | null;
   /** null: a requirement. */
   readonly told: CompiledRule | null;
-}
-
-/** A rule of a policy, on one type and action; either may be '*'. */
-export interface ToldPermission {
-  readonly type: string;
-  readonly action: string;
-  readonly effect: 'allow' | 'deny';
-  readonly rule: CompiledRule;
 }
 
 export interface PolicySet {
@@ -60,120 +51,6 @@ export interface PolicySet {
   classification(type: string): string;
   readonly size: number;
 }
-
-const keys = new WeakMap<Rights, readonly string[]>();
-
-/** Under what a subject's rules are found; the same as long as its rights are. */
-export const keysOf = (rights: Rights): readonly string[] => {
-  const known = keys.get(rights);
-  if (known !== undefined) return known;
-  const { subject, groups, roles } = rights;
-  const made = [`${subject.type}:${subject.id}`, ...groups.map((name) => `group:${name}`), ...roles.map((name) => `role:${name}`)];
-  keys.set(rights, made);
-  return made;
-};
-
-/** The first answer that ends the search; null = looked at all. */
-const searchKeyed = <T, R>(keyed: ReadonlyMap<string, readonly T[]>, keys: readonly string[], look: (item: T) => R | null): R | null => {
-  for (const key of keys) {
-    const items = keyed.get(key);
-    if (items === undefined) continue;
-    for (const item of items) {
-      const found = look(item);
-      if (found !== null) return found;
-    }
-  }
-  return null;
-};
-
-const environmentsOf = ({ environment, saidEnvironment }: Situation): readonly string[] =>
-  environment === saidEnvironment ? [environment] : [environment, saidEnvironment];
-
-const search = <T, R>(buckets: readonly Bucket<T>[], { rights, situation }: Questioned, look: (item: T) => R | null): R | null => {
-  for (const { any, by, at } of buckets) {
-    for (const item of any) {
-      const found = look(item);
-      if (found !== null) return found;
-    }
-    const found =
-      (by === null ? null : searchKeyed(by, keysOf(rights), look)) ??
-      (at === null ? null : searchKeyed(at, environmentsOf(situation), look));
-    if (found !== null) return found;
-  }
-  return null;
-};
-
-function* tell(layers: readonly PolicyIndex[], rights: Rights): Generator<ToldPermission | null> {
-  const look = function* (
-    type: string,
-    action: string,
-    effect: 'allow' | 'deny',
-    { any, by, at }: Bucket<CompiledRule>,
-  ): Generator<ToldPermission | null> {
-    const about = new Set([
-      ...any,
-      ...(by === null ? [] : keysOf(rights).flatMap((key) => by.get(key) ?? [])),
-      ...(at === null ? [] : [...at.values()].flat()),
-    ]);
-    for (const rule of about) yield concerns(rule, rights) ? { type, action, effect, rule } : null;
-  };
-  for (const { cells } of layers)
-    for (const [type, actions] of cells)
-      for (const [action, { allows, denies }] of UNSPEAKABLE.includes(type) ? [] : actions) {
-        yield null;
-        yield* look(type, action, 'allow', allows);
-        yield* look(type, action, 'deny', denies);
-      }
-}
-
-/** What the policies hold about a type and an action, from the outermost layer and the widest word to the innermost and narrowest. No rules about what no policy speaks of. */
-interface About {
-  readonly denies: readonly Bucket<CompiledRule>[];
-  readonly allows: readonly Bucket<CompiledRule>[];
-  readonly requires: readonly Bucket<CompiledRequirements>[];
-  readonly obliges: readonly Bucket<Obligation>[];
-  readonly masks: readonly CompiledMask[];
-}
-
-const filled = <T>(buckets: readonly Bucket<T>[]): readonly Bucket<T>[] =>
-  buckets.filter(({ any, by, at }) => any.length > 0 || by !== null || at !== null);
-
-const collect = (layers: readonly PolicyIndex[], { type, action }: Asked): About => {
-  const found = layers
-    .flatMap(({ cells }) => [cells.get('*'), cells.get(type)])
-    .flatMap((actions) => [actions?.get('*'), actions?.get(action)])
-    .filter((cell) => cell !== undefined);
-  const ruling = UNSPEAKABLE.includes(type) ? [] : found;
-  return {
-    denies: filled(ruling.map(({ denies }) => denies)),
-    allows: filled(ruling.map(({ allows }) => allows)),
-    requires: filled(ruling.map(({ requires }) => requires)),
-    obliges: filled(ruling.map(({ obliges }) => obliges)),
-    masks: found.flatMap(({ masks }) => masks),
-  };
-};
-
-/** Types with actions that are kept collected, or two for each policy where those are more; beyond it all are collected anew. */
-const COLLECTED = 4096;
-
-const createCollection = (layers: readonly PolicyIndex[]): ((question: Asked) => About) => {
-  const byType = new Map<string, Map<string, About>>();
-  const most = Math.max(
-    COLLECTED,
-    layers.reduce((sum, { size }) => sum + 2 * size, 0),
-  );
-  let kept = 0;
-  return (question) => {
-    const known = byType.get(question.type)?.get(question.action);
-    if (known !== undefined) return known;
-    if (kept >= most) byType.clear();
-    kept = kept >= most ? 1 : kept + 1;
-    const about = collect(layers, question);
-    const actions = byType.get(question.type) ?? new Map<string, About>();
-    byType.set(question.type, actions.set(question.action, about));
-    return about;
-  };
-};
 
 const settled = new WeakMap<Ruling, Map<string, Ruling>>();
 
@@ -287,26 +164,9 @@ export const createPolicySet = (indexes: readonly PolicyIndex[]): PolicySet | nu
 
     masks: (question) => about(question).masks,
 
-    givesUnder: (prefix) =>
-      layers.some(({ cells }) =>
-        [...cells.values()].some((actions) =>
-          [...actions.values()].some(({ allows: { by } }) => by !== null && [...by.keys()].some((name) => name.startsWith(prefix))),
-        ),
-      ),
-
-    given(names, besides = []) {
-      const fits = ({ principals }: Paired): boolean => besides === null || principals.some((one) => besides.includes(one));
-      const paired = ({ pairs }: PolicyIndex) =>
-        names.flatMap((name) => (pairs.get(name) ?? []).filter(fits).flatMap((pair) => pair.permissions));
-      const alone = ({ cells }: PolicyIndex) =>
-        [...cells].flatMap(([type, actions]) =>
-          UNSPEAKABLE.includes(type)
-            ? []
-            : [...actions].flatMap(([action, { allows }]) => (names.some((name) => allows.by?.has(name)) ? [`${type}:${action}`] : [])),
-        );
-      return layers.flatMap((layer) => [...paired(layer), ...alone(layer)]);
-    },
+    given: (names, besides = []) => givenBy(layers, names, besides),
     told: (rights) => tell(layers, rights),
+    givesUnder: (prefix) => giveUnder(layers, prefix),
 
     classification: (type) =>
       layers.flatMap(({ classes }) => classes.get(type) ?? []).reduce((a, b) => (a === '' || levelOf(b) > levelOf(a) ? b : a), ''),

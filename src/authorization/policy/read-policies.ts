@@ -1,11 +1,12 @@
 // Sources → policies: every document read, every name looked up, every condition parsed and typed; every problem with its line.
-import { parseCondition, type Schema } from '../condition/condition.ts';
+import { parseCondition } from '../condition/condition.ts';
 import { packTree } from '../condition/packed.ts';
 import { conditionsOf, type PolicyDocument } from './document.ts';
-import { type Position, type TextPosition, within } from './node.ts';
+import { type Position, type SourceDocument, type TextPosition, within } from './node.ts';
 import { readDocument } from './read.ts';
 import { sourceSteps } from './source.yaml.ts';
 import { type Standing, standingOf } from './standing.ts';
+import { strangeNames, type Vocabulary } from './vocabulary.ts';
 
 export interface PolicySource {
   readonly name: string;
@@ -33,38 +34,28 @@ export interface ReadPolicy {
   readonly places: ReadonlyMap<string, TextPosition>;
 }
 
-/** What the names in a policy may mean. */
-export interface Vocabulary {
-  /** The installation knows no tenant's types and roles, and only denies. */
-  readonly installation: boolean;
-  type(name: string): unknown;
-  role(name: string): unknown;
-  /** What a condition about resources of that type may speak of; '*' = only what every type has. */
-  schema(type: string): Schema;
-}
-
 export const PROBLEMS_SHOWN = 1000;
 
-/** Paths of everything in the document that names a resource type, and of what names a role. */
-const namesIn = (
+/** Says what is wrong at a place of the document. */
+type Report = (at: Position, field: string, message: string, next: string) => void;
+
+/** By path, typed and packed; what does not parse is reported. Yields at each. */
+function* readConditions(
   document: PolicyDocument,
-): { readonly types: readonly [string, string][]; readonly roles: readonly [string, string][] } => {
-  const roles = (path: string, names: readonly string[]): [string, string][] => names.map((role) => [`${path}=${role}`, role]);
-  const { requirements, rules, masks } = document;
-  return {
-    types: [
-      ...(requirements === null ? [] : [['spec.resource', requirements.resource] as [string, string]]),
-      ...rules.map((rule, index): [string, string] => [`spec.rules[${index}].resource`, rule.resource]),
-      ...masks.map((mask): [string, string] => ['spec.resource', mask.resource]),
-      ['spec.resource', document.about],
-    ],
-    roles: [
-      ...roles('spec.allowedRoles', requirements?.roles ?? []),
-      ...rules.flatMap((rule, index) => roles(`spec.rules[${index}].roles`, rule.roles)),
-      ...masks.flatMap((mask, index) => roles(`spec.masks[${index}].exceptRoles`, mask.exceptRoles)),
-    ],
-  };
-};
+  { schema }: Pick<Vocabulary, 'schema'>,
+  placeOf: (path: string) => TextPosition,
+  report: Report,
+): Generator<void, Readonly<Record<string, string>>> {
+  const trees: Record<string, string> = {};
+  for (const { path, source, type } of conditionsOf(document)) {
+    const parsed = parseCondition(source, schema(type));
+    if (parsed.ok) trees[path] = packTree(parsed.condition.ast);
+    for (const problem of parsed.ok ? [] : parsed.problems)
+      report(within(placeOf(path), problem), path, problem.message, 'correct the expression; docs/policies.md lists what it may read');
+    yield;
+  }
+  return trees;
+}
 
 /** What can still be wrong once a document is read by itself: its name, and the conditions it offers and needs. */
 const LATER = /^(?:metadata\.name|spec\.conditions\.|spec\.rules\[\d+\]\.conditions=)/;
@@ -75,6 +66,27 @@ const placesLater = (places: ReadonlyMap<string, TextPosition>): ReadonlyMap<str
   return kept;
 };
 
+/** null where anything is wrong with it, which is reported. */
+function* readPolicy(
+  source: string,
+  { number, content, node }: SourceDocument,
+  vocabulary: Vocabulary,
+  problems: PolicyProblem[],
+): Generator<void, ReadPolicy | null> {
+  const before = problems.length;
+  const report: Report = ({ line, column }, field, message, next) =>
+    void problems.push({ source, document: number, line, column, field, message, next });
+  const { document, problems: wrong, places } = readDocument(node);
+  for (const { field, message, next, ...at } of wrong) report(at, field, message, next);
+  if (document === null || wrong.length > 0) return null;
+
+  const placeOf = (path: string): TextPosition => places.get(path) ?? places.get('spec.resource') ?? { ...node.at, indent: null };
+  for (const { at, field, message, next } of strangeNames(document, vocabulary, places)) report(placeOf(at), field, message, next);
+  const trees = yield* readConditions(document, vocabulary, placeOf, report);
+  if (problems.length > before) return null;
+  return { source, number, document, trees, content, standing: standingOf(document), places: placesLater(places) };
+}
+
 /** Yields nothing of worth: each yield is a place where the reader may rest. */
 export function* readPolicies(
   sources: readonly PolicySource[],
@@ -82,55 +94,16 @@ export function* readPolicies(
 ): Generator<void, { readonly policies: readonly ReadPolicy[]; readonly problems: readonly PolicyProblem[] }> {
   const policies: ReadPolicy[] = [];
   const problems: PolicyProblem[] = [];
-
-  for (const { name: source, content: text } of sources) {
+  for (const { name: source, content: text } of sources)
     for (const taken of sourceSteps(text)) {
       yield;
       if (taken === null) continue;
       if (problems.length >= PROBLEMS_SHOWN) return { policies, problems };
-      if ('message' in taken) {
-        const { document, line, column, message, next } = taken;
-        problems.push({ source, document, line, column, field: '', message, next });
-        continue;
-      }
-      const { document, problems: wrong, places } = readDocument(taken.node);
-      const say = (place: Position, field: string, message: string, next: string): void =>
-        void problems.push({ source, document: taken.number, line: place.line, column: place.column, field, message, next });
-      const placeOf = (path: string): TextPosition => places.get(path) ?? places.get('spec.resource') ?? { ...taken.node.at, indent: null };
-      for (const { line, column, field, message, next } of wrong) say({ line, column }, field, message, next);
-      if (document === null || wrong.length > 0) continue;
-
-      const before = problems.length;
-      const { types, roles } = namesIn(document);
-      if (!vocabulary.installation) {
-        const missing = types.filter(([, type]) => type !== '*' && vocabulary.type(type) === undefined);
-        // A rule that names no type of its own has its policy's.
-        const unknown = new Set(missing.map(([path]) => (places.has(path) ? path : 'spec.resource')));
-        for (const path of unknown)
-          say(placeOf(path), path, 'no such resource type', 'declare it with PutResourceType, or correct the name');
-        for (const [path, role] of roles)
-          if (vocabulary.role(role) === undefined)
-            say(placeOf(path), path.replace(/=.*/, ''), `no such role: ${role}`, 'make it with PutRole, or correct the name');
-      }
-      document.rules.forEach((rule, index) => {
-        if (vocabulary.installation && rule.effect === 'allow')
-          say(placeOf(`spec.rules[${index}].name`), `spec.rules[${index}].effect`, 'the installation only denies', 'allow in the tenant');
-      });
-
-      const trees: Record<string, string> = {};
-      for (const { path, source: expression, type } of conditionsOf(document)) {
-        const parsed = parseCondition(expression, vocabulary.schema(type));
-        if (parsed.ok) trees[path] = packTree(parsed.condition.ast);
-        else
-          for (const problem of parsed.problems)
-            say(within(placeOf(path), problem), path, problem.message, 'correct the expression; docs/policies.md lists what it may read');
-        yield;
-      }
-      if (problems.length === before) {
-        const { number, content } = taken;
-        policies.push({ source, number, document, trees, content, standing: standingOf(document), places: placesLater(places) });
+      if ('message' in taken) problems.push({ source, field: '', ...taken });
+      else {
+        const policy = yield* readPolicy(source, taken, vocabulary, problems);
+        if (policy !== null) policies.push(policy);
       }
     }
-  }
   return { policies, problems };
 }

@@ -4,7 +4,8 @@ import { conditionSchema } from '../condition/condition.ts';
 import { compileSet, EMPTY_SET, NO_TYPES, type StoredBody } from './compile-set.ts';
 import type { PolicyDocument } from './document.ts';
 import { concerns, lacking, planOf } from './plan.ts';
-import { readPolicies, type Vocabulary } from './read-policies.ts';
+import { readPolicies } from './read-policies.ts';
+import type { Vocabulary } from './vocabulary.ts';
 import { atOnce, inSlices } from './slices.ts';
 
 /** Milliseconds that anything may hold the event loop. */
