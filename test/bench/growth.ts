@@ -66,6 +66,8 @@ export interface Flatness {
   readonly base: number;
   readonly revocations: number;
   readonly tokens: number;
+  /** Of the first second after a rest: with one token, with 100,000 tokens. Medians. */
+  readonly rested: { readonly base: number; readonly tokens: number };
   /** MiB above idle once 100,000 verdicts are kept. */
   readonly verdictsMiB: number;
 }
@@ -75,6 +77,8 @@ const ROUNDS = 30;
 /** So short that what the machine does in a round it does to all of them, and that nobody rests as long as V8 waits before it gives memory back. */
 const TURN = 500;
 const WARM = 5;
+const RESTS = 3;
+const BURST = 1000;
 
 /** Three hubs side by side, asked in turn. All that they used over all that they answered: whatever comes seldom and costs much counts too. */
 export const flatness = async (few: Subject, million: Subject, many: Subject, keyPath: string): Promise<Flatness> => {
@@ -110,9 +114,20 @@ export const flatness = async (few: Subject, million: Subject, many: Subject, ke
       sum.micros += cpu * ok * 1e6;
       sum.answers += ok;
     }
+  const bursts = subjects.map((): number[] => []);
+  for (let rest = 0; rest < RESTS; rest += 1) {
+    await settle();
+    for (const [at, one] of asked.entries()) bursts[at]?.push((await ask(one, BURST)).cpu * 1e6);
+  }
   for (const { turns } of asked) turns.close();
   const each = (index: number): number => (used[index]?.micros ?? 0) / (used[index]?.answers ?? 1);
-  return { base: each(0), revocations: each(1), tokens: each(2), verdictsMiB };
+  return {
+    base: each(0),
+    revocations: each(1),
+    tokens: each(2),
+    rested: { base: median(bursts[0] ?? []), tokens: median(bursts[2] ?? []) },
+    verdictsMiB,
+  };
 };
 
 const REVOKED = 400;
