@@ -328,6 +328,19 @@ describe('exchanging a bound token', () => {
     expect(await outcome(exchange(user.accessToken, by('web'), { context: shown }))).toBe('INVALID_ARGUMENT/DPOP_PROOF_REPLAYED');
   });
 
+  it('takes one bound to an address from there, or by the word of who may speak of addresses', async () => {
+    const { accessToken } = await hub.login({ bindAddress: true });
+    const said = context({ ipAddress: '192.0.2.1' });
+    expect(await outcome(exchange(accessToken, by('web')))).toBe('INVALID_ARGUMENT/IP_MISMATCH');
+    expect(await outcome(exchange(accessToken, by('web'), { context: said }))).toBe('INVALID_ARGUMENT/IP_MISMATCH');
+    const there = by('web');
+    expect(await outcome(exchange(accessToken, { ...there, peer: { ...there.peer, address: '192.0.2.1' } }))).toBe('OK');
+    hub.who.powerful.add('usr_bob');
+    expect(await outcome(exchange(accessToken, as(userCaller(TENANT, 'usr_bob')), { context: said }))).toBe('OK');
+    expect(await outcome(exchange(accessToken, as(userCaller(TENANT, 'usr_bob'))))).toBe('INVALID_ARGUMENT/IP_MISMATCH');
+    hub.who.powerful.delete('usr_bob');
+  });
+
   it('binds to the actor’s own key when asked', async () => {
     const user = await hub.login();
     const child = await exchange(user.accessToken, by('web'), { binding: 'public_key' });
