@@ -1,5 +1,5 @@
 // The HTTP side port over real sockets: what it serves to whom, and how it refuses.
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../src/base/call.ts';
@@ -287,6 +287,31 @@ describe('a stranger', () => {
   it('that sends huge headers is refused by the parser', async () => {
     const { port } = await start();
     expect((await ask(port, '/livez', { headers: { cookie: 'x'.repeat(20_000) } })).status).toBe(431);
+  });
+
+  it.each([
+    ['says nothing', ''],
+    ['does not come to the end of its headers', 'GET /livez HTTP/1.1\r\nhost: localhost\r\n'],
+    [
+      'does not come to the end of its body',
+      `POST ${VALIDATE} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
+    ],
+    ['was answered and stays', 'GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+  ])('on one of many hundred connections that %s keeps nobody out, and ends no call', async (_, text) => {
+    let finish: (() => void) | null = null;
+    const handle: Handle = () => new Promise((resolve) => (finish = () => resolve(Buffer.alloc(0))));
+    const { port } = await start({ handle });
+    const call = post(port, VALIDATE, {});
+    await waitFor(() => finish !== null, 10_000, 'the call');
+    const crowd = Array.from({ length: 600 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    // Some are cut off, as they should be.
+    const sent = (socket: Socket) =>
+      new Promise<void>((resolve) => socket.once('close', () => resolve()).write(text === '' ? Buffer.alloc(0) : text, () => resolve()));
+    await Promise.all(crowd.map(sent));
+    for (let round = 0; round < 5; round++) expect((await ask(port, '/livez')).status).toBe(200);
+    (finish as (() => void) | null)?.();
+    expect((await call).status).toBe(200);
+    for (const socket of crowd) socket.destroy();
   });
 
   it('that speaks no HTTP is cut off', async () => {

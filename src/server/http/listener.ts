@@ -6,6 +6,7 @@ import { kib } from '../../base/bytes.ts';
 import { seconds } from '../../base/time.ts';
 import { contextOf, type TlsSource } from '../grpc/credentials.ts';
 import type { Log } from '../platform.ts';
+import { limitPlaces } from './places.ts';
 
 export interface Listener {
   readonly server: Server;
@@ -13,16 +14,25 @@ export interface Listener {
   readonly stop: () => void;
 }
 
+/** Connections at the same time. */
+const PLACES = 512;
+
 const limit = (server: Server): void => {
   server.headersTimeout = seconds(10);
   server.requestTimeout = seconds(30);
   server.keepAliveTimeout = seconds(65);
   server.maxHeadersCount = 64;
-  server.maxConnections = 512;
+  limitPlaces(server, PLACES);
 };
 
-/** Headers that stand twice are joined, not dropped: two hosts, types or credentials are none that anybody knows. */
-const OPTIONS = { maxHeaderSize: kib(16), noDelay: true, joinDuplicateHeaders: true } as const;
+const OPTIONS = {
+  maxHeaderSize: kib(16),
+  noDelay: true,
+  // Headers that stand twice are joined, not dropped: two hosts, types or credentials are none that anybody knows.
+  joinDuplicateHeaders: true,
+  // Node looks every half minute whether somebody is over its time.
+  connectionsCheckingInterval: seconds(1),
+} as const;
 
 const createTls = (source: TlsSource, listener: RequestListener, log: Log): Listener => {
   const contextual = { ...OPTIONS, requestCert: true, rejectUnauthorized: false, handshakeTimeout: seconds(10) };
