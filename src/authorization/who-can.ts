@@ -1,7 +1,7 @@
 // Who can do this to that: everybody who may be allowed is found by the database, and each is then decided as in a check.
 import type { MaybePromise } from '../base/call.ts';
 import type { TenantId } from '../base/caller.ts';
-import { ownTurn } from '../base/turn.ts';
+import { nextTurn } from '../base/turn.ts';
 import { decide, type Limits } from './limits.ts';
 import { covers } from './permission.ts';
 import type { Question } from './question.ts';
@@ -137,7 +137,7 @@ export const createWhoCan = ({ candidates, subjectsKnown, resolve, snapshot }: W
         if ((await subjectsKnown.barred(tenantId, subject, rights[at] as Rights, situation.now)) !== null) continue;
         able.push({ subject, username: await subjectsKnown.nameOf(tenantId, subject), ruling });
       }
-      await ownTurn();
+      await nextTurn();
     }
     return able;
   };

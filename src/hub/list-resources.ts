@@ -4,7 +4,7 @@ import { type Caller, lacks, tenantOf } from '../base/caller.ts';
 import type { Call } from '../base/call.ts';
 import { Fault } from '../base/fault.ts';
 import { type Pager, pageSize } from '../base/page.ts';
-import { ownTurn } from '../base/turn.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { ListedResource, ListResourcesRequest, ListResourcesResponse } from '../gen/securityhub/v1/authorization.ts';
 import { Effect } from '../gen/securityhub/v1/authorization.ts';
 import { effectOf } from './check-permission/answer.ts';
@@ -128,7 +128,7 @@ export const createListResources = ({ authorization, principals, feed, pager }: 
         if (items.length === size) return answer(items, pager.seal(query, after));
       }
       if (some.length < SLICE) return answer(items);
-      await ownTurn();
+      await nextTurn();
     }
     return answer(items, pager.seal(query, after));
   };

@@ -1,6 +1,6 @@
 // Joins the tokens capability to the platform: mirror, verdict cache, families, deny list. Keys and watchers have wires of their own.
 import { hours, minutes, type Millis } from '../base/time.ts';
-import { ownTurn } from '../base/turn.ts';
+import { nextTurn } from '../base/turn.ts';
 import type { Values } from '../server/config/field.ts';
 import { CACHE_REQUESTS, CACHE_REQUESTS_HELP, type Platform } from '../server/platform.ts';
 import type { Service } from '../server/rpc/define.ts';
@@ -169,7 +169,7 @@ export const wireTokens = (
   });
 
   platform.every('tokens.mirror', minutes(1), async () => {
-    while (mirror.sweep(feed.past(), SWEEP_SLICE)) await ownTurn();
+    while (mirror.sweep(feed.past(), SWEEP_SLICE)) await nextTurn();
   });
   const sweeping = { db, clock, spent: spentStore, longest };
   platform.every('tokens.sweep', minutes(1), sweepSpent(sweeping), true);

@@ -1,5 +1,5 @@
 // Long work in slices: nobody waits longer than a slice for his turn.
-import { ownTurn } from '../../base/turn.ts';
+import { nextTurn } from '../../base/turn.ts';
 
 /** Milliseconds: with the step that ends it, and with what else comes in the same turn, the event loop is held for 2 ms at most. */
 const SLICE = 0.75;
@@ -12,7 +12,7 @@ const monotonic = (): number => performance.now();
  */
 export const inSlices = async <T>(work: Generator<unknown, T>, now: () => number = monotonic): Promise<T> => {
   for (;;) {
-    await ownTurn();
+    await nextTurn();
     const began = now();
     do {
       const step = work.next();

@@ -1,7 +1,7 @@
 // All live revocations, encoded once for all who begin to watch: made in slices, kept while the log still continues it.
 import type { TenantId } from '../../base/caller.ts';
 import type { Instant, Millis } from '../../base/time.ts';
-import { ownTurn } from '../../base/turn.ts';
+import { nextTurn } from '../../base/turn.ts';
 import type { LiveMark } from '../mirror.ts';
 
 /** Live revocations of one kind and detail in one tenant, in columns. */
@@ -96,12 +96,12 @@ export const createSnapshots = (deps: SnapshotDeps): Snapshots => {
         close(block);
         open.delete(name);
       }
-      if (++count % SLICE === 0) await ownTurn();
+      if (++count % SLICE === 0) await nextTurn();
       if (deps.epoch() !== epoch) return null;
     }
     for (const block of open.values()) {
       close(block);
-      if (++count % SLICE === 0) await ownTurn();
+      if (++count % SLICE === 0) await nextTurn();
     }
     if (deps.epoch() !== epoch) return null;
     const snapshot: Snapshot = {

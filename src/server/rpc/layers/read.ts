@@ -1,11 +1,11 @@
 // The request's bytes become a message, after the caller is known and let in: strangers cost no decoding.
 import { kib } from '../../../base/bytes.ts';
-import { ownTurn } from '../../../base/turn.ts';
+import { nextTurn } from '../../../base/turn.ts';
 import { decode } from '../decode.ts';
 import type { Layer } from '../onion.ts';
 import { bytesOf, type Packed } from '../packed.ts';
 
-/** Reading a large request, and what is done with it, are a turn's work each: several that come at once do not add up. */
+/** Reading a large request, and what is done with it, are a turn of the event loop each: others have theirs between. */
 const LARGE = kib(16);
 
 export const read = (): Layer => ({
@@ -22,9 +22,9 @@ export const read = (): Layer => ({
         return inner(call);
       }
       return (async () => {
-        await ownTurn();
+        await nextTurn();
         call.request = decode(route.wire, bytes);
-        await ownTurn();
+        await nextTurn();
         return inner(call);
       })();
     };
