@@ -71,7 +71,8 @@ export const createWorld = async (env: Environment = {}): Promise<World> => {
     ...home.env,
     POSTGRES_URI: database.uri,
     REDIS_URL: redisUrl(),
-    REDIS_PREFIX: 'access:',
+    // Test files run beside each other: the news of another database is not for this one.
+    REDIS_PREFIX: `${new URL(database.uri).pathname.slice(1)}:`,
     TLS: 'on',
     ...env,
   });
