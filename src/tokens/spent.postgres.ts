@@ -32,6 +32,7 @@ interface Looked {
 }
 
 const endIdle: Spent['endIdle'] = async (tx, { before, leave }, after, limit) => {
+  // Not `revoked_at IS NULL`: before the planner has statistics it would take an index for that alone, and read the whole tenant for each.
   // By position: of those that live, and of those that have ended already, only the last one is answered.
   const found = await rows(
     tx,
@@ -43,7 +44,7 @@ const endIdle: Spent['endIdle'] = async (tx, { before, leave }, after, limit) =>
       judged AS (
         SELECT l.*, l.ended_at IS NULL AND f.lives IS NULL AS idle FROM looked l LEFT JOIN LATERAL (
           SELECT true AS lives FROM token_families f WHERE f.tenant_id = l.tenant_id AND f.session_id = l.session_id
-            AND f.revoked_at IS NULL AND f.idle_expires_at >= ${new Date(before)} LIMIT 1) AS f ON l.ended_at IS NULL)
+            AND COALESCE(f.revoked_at, 'infinity') = 'infinity' AND f.idle_expires_at >= ${new Date(before)} LIMIT 1) AS f ON l.ended_at IS NULL)
       SELECT tenant_id, session_id, idle, looked::int FROM judged WHERE idle OR position = looked ORDER BY position`,
   );
   const idle = found.filter((row) => row.idle);
@@ -55,7 +56,7 @@ const endIdle: Spent['endIdle'] = async (tx, { before, leave }, after, limit) =>
       sql`UPDATE token_families SET revoked_at = clock_timestamp(), revoked_reason = ${IDLE},
           absolute_expires_at = LEAST(absolute_expires_at, ${new Date(leave)})
         WHERE ctid = ANY(ARRAY(SELECT f.ctid FROM ${those} CROSS JOIN LATERAL (
-          SELECT ctid FROM token_families WHERE tenant_id = v.tenant_id AND session_id = v.session_id AND revoked_at IS NULL
+          SELECT ctid FROM token_families WHERE tenant_id = v.tenant_id AND session_id = v.session_id AND COALESCE(revoked_at, 'infinity') = 'infinity'
           FOR UPDATE SKIP LOCKED) AS f))`,
     );
     await rows(
