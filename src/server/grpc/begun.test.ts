@@ -1,17 +1,13 @@
+import { EventEmitter } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { type BegunStream, createBegun } from './begun.ts';
 
 /** A stream that remembers how it was closed. */
 const newStream = () => {
   const codes: (number | undefined)[] = [];
-  const stream = {
-    closed: false,
-    close(code?: number) {
-      codes.push(code);
-      stream.closed = true;
-    },
-  };
-  return { stream: stream as BegunStream, codes, leave: () => void (stream.closed = true) };
+  const close = (code?: number): void => void codes.push(code);
+  const stream = Object.assign(new EventEmitter(), { close });
+  return { stream: stream as unknown as BegunStream, codes, leave: () => void stream.emit('close') };
 };
 
 const CALM = 11;
@@ -44,7 +40,7 @@ describe('requests that have begun', () => {
     expect(all.slice(64, 128).map(({ codes }) => codes)).toEqual(Array(64).fill([CALM]));
   });
 
-  it('and were given up are found before anybody is let go', () => {
+  it('and were given up leave their place at once', () => {
     const begun = createBegun(3);
     const [first, second, third, fourth] = [newStream(), newStream(), newStream(), newStream()];
     for (const { stream } of [first, second, third]) begun.begin(stream);

@@ -6,7 +6,7 @@ import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js';
 const SLOT: unique symbol = Symbol('slot');
 
 /** The part of a stream that is used here. */
-export type BegunStream = Pick<ServerHttp2Stream, 'close' | 'closed'> & { [SLOT]?: number };
+export type BegunStream = Pick<ServerHttp2Stream, 'close' | 'on'> & { [SLOT]?: number };
 
 export interface Begun {
   begin(stream: BegunStream): void;
@@ -19,7 +19,7 @@ const GO_TOGETHER = 64;
 
 /**
  * Beyond `most` those that began long ago go, with ENHANCE_YOUR_CALM, which callers read as RESOURCE_EXHAUSTED: an honest request is whole
- * in no time. Costs a call two writes; streams that were closed before they were whole are found when there is no room.
+ * in no time. Costs a call two writes and a listener that all of them share.
  */
 export const createBegun = (most: number): Begun => {
   const streams: (BegunStream | null)[] = Array.from({ length: most }, () => null);
@@ -33,8 +33,7 @@ export const createBegun = (most: number): Begun => {
   };
 
   const makeRoom = (): void => {
-    for (const [slot, stream] of streams.entries()) if (stream?.closed === true) release(slot);
-    for (let gone = 0; free.length === 0 || (gone > 0 && gone < Math.min(GO_TOGETHER, most)); gone++) {
+    for (let gone = 0; gone < Math.min(GO_TOGETHER, most); gone++) {
       const stream = streams[hand];
       release(hand);
       hand = (hand + 1) % most;
@@ -42,17 +41,24 @@ export const createBegun = (most: number): Begun => {
     }
   };
 
+  const whole = (stream: BegunStream): void => {
+    const slot = stream[SLOT];
+    if (slot !== undefined && streams[slot] === stream) release(slot);
+  };
+  /** With a stream goes what it had sent: megabytes. */
+  function left(this: BegunStream): void {
+    whole(this);
+  }
+
   return {
     begin(stream) {
       if (free.length === 0) makeRoom();
       const slot = free.pop() ?? 0;
       streams[slot] = stream;
       stream[SLOT] = slot;
+      stream.on('close', left);
     },
-    whole(stream) {
-      const slot = stream[SLOT];
-      if (slot !== undefined && streams[slot] === stream) release(slot);
-    },
+    whole,
   };
 };
 
