@@ -9,6 +9,11 @@ import type { FamilyTable } from './family-rows.postgres.ts';
 const AT_ONCE = 1000;
 
 const db = (tx: Tx) => tx.tables<Record<string, never>>();
+/** Of a row in its table. */
+interface Place {
+  readonly place: string;
+}
+
 const rows = async <R>(tx: Tx, statement: RawBuilder<R>): Promise<readonly R[]> => (await statement.execute(db(tx))).rows;
 
 const COLUMN = { user: sql`f.user_id`, client: sql`f.client_id` } as const;
@@ -36,24 +41,40 @@ export const endOf = async (
   return { now: now?.getTime() ?? Number.POSITIVE_INFINITY, end: at === null ? null : { at, reason: reason ?? '' } };
 };
 
-/** By their ids, so that no plan depends on what the database believes of the size of its tables. */
-const endRows = async (tx: Tx, tenantId: string, doomed: RawBuilder<{ family_id: string }>, reason: string): Promise<number> => {
-  const ids = (await rows(tx, doomed)).map((row) => row.family_id);
-  if (ids.length === 0) return 0;
+/** What the planner may use until the transaction ends, or until it is told otherwise. */
+const plan = async (tx: Tx, by: 'index' | 'place'): Promise<void> => {
+  const indexes = by === 'index' ? 'on' : 'off';
+  await sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', ${indexes}, true),
+    set_config('enable_bitmapscan', ${indexes}, true)`.execute(db(tx));
+};
+
+/**
+ * Of families, which their statement locks, by their places in the table. In two statements: a row that was waited for has got a new place.
+ * Nothing is left to the planner: before it has statistics it looks for a thousand rows along any index that begins with the tenant, and reads
+ * all of it; and later it reads the whole table for the sessions of a user or client that has got many, which may all lie at its end.
+ */
+const endRows = async (tx: Tx, tenantId: string, doomed: RawBuilder<Place>, reason: string): Promise<number> => {
+  await plan(tx, 'index');
+  const places = (await rows(tx, doomed)).map((row) => row.place);
+  if (places.length === 0) return 0;
+  await plan(tx, 'place');
   // Families first, then their sessions: the order of locks that refresh and every other end follow.
   const ended = await rows(
     tx,
     sql<{ session_id: string }>`UPDATE token_families SET revoked_at = clock_timestamp(), revoked_reason = ${reason}
-      WHERE tenant_id = ${tenantId} AND family_id = ANY(${ids}::text[]) AND revoked_at IS NULL RETURNING session_id`,
+      WHERE ctid = ANY(${places}::tid[]) RETURNING session_id`,
   );
+  await plan(tx, 'index');
+  // Not `ended_at IS NULL`: no index but the key is left.
   await sql`UPDATE sessions SET ended_at = clock_timestamp(), ended_reason = ${reason}
-    WHERE tenant_id = ${tenantId} AND session_id = ANY(${ended.map((row) => row.session_id)}::text[]) AND ended_at IS NULL`.execute(db(tx));
-  return ids.length;
+    WHERE tenant_id = ${tenantId} AND session_id = ANY(${ended.map((row) => row.session_id)}::text[])
+      AND COALESCE(ended_at, 'infinity') = 'infinity'`.execute(db(tx));
+  return places.length;
 };
 
 /** Under the lock that logins share. How many there were at least. */
 export const endAll = async (tx: Tx, tenantId: string, kind: keyof typeof COLUMN, key: string, reason: string): Promise<number> => {
-  const doomed = sql<{ family_id: string }>`SELECT f.family_id FROM token_families f
+  const doomed = sql<Place>`SELECT f.ctid::text AS place FROM token_families f
     WHERE f.tenant_id = ${tenantId} AND ${COLUMN[kind]} = ${key} AND f.revoked_at IS NULL LIMIT ${AT_ONCE} FOR UPDATE`;
   const families = await endRows(tx, tenantId, doomed, reason);
   // Nobody logs in before this commits, and whoever does so then has seen its number, which is higher than the head is now.
@@ -76,7 +97,7 @@ export const followEnds: Families['followEnds'] = async (tx, limit) => {
   if (end === undefined) return false;
   const { tenant_id: tenantId, kind, key, seq, reason } = end;
   const living = sql`f.tenant_id = ${tenantId} AND ${COLUMN[kind]} = ${key} AND f.birth_rsq < ${seq} AND f.revoked_at IS NULL`;
-  const doomed = sql<{ family_id: string }>`SELECT f.family_id FROM token_families f WHERE ${living} LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
+  const doomed = sql<Place>`SELECT f.ctid::text AS place FROM token_families f WHERE ${living} LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
   if ((await endRows(tx, tenantId, doomed, reason)) >= limit) return true;
   const gone = await sql`DELETE FROM session_ends e WHERE e.tenant_id = ${tenantId} AND e.kind = ${kind} AND e.key = ${key}
     AND NOT EXISTS (SELECT FROM token_families f WHERE ${living})`.execute(db(tx));

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { sql } from 'kysely';
+import type { Tx } from '../../../src/storage/storage.ts';
+import { createFamilies } from '../../../src/tokens/families.postgres.ts';
 import type { Tokens } from '../../../src/tokens/tokens.ts';
 import { callAs, userCaller } from '../../callers.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
@@ -30,24 +33,24 @@ const outcome = (work: Promise<unknown>): Promise<string> =>
   );
 
 /** Before any that was drawn. */
-const id = (prefix: string): string => `'${prefix}_' || lpad(n::text, 22, '0')`;
+const id = (prefix: string, name: string): string => `'${prefix}_${name}' || lpad(n::text, 22, '0')`;
 
 /** Sessions like this one, first in every order that a database may read them in. */
-const crowd = async ({ familyId, sessionId }: Tokens): Promise<void> => {
+const crowd = async ({ familyId, sessionId }: Tokens, name = '', count = CROWD): Promise<void> => {
   await database.sql(
-    `INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('session_id', ${id('ses')}))).*
-     FROM sessions s, generate_series(1, ${CROWD}) n WHERE s.session_id = $1`,
+    `INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('session_id', ${id('ses', name)}))).*
+     FROM sessions s, generate_series(1, ${count}) n WHERE s.session_id = $1`,
     [sessionId],
   );
   await database.sql(
     `INSERT INTO token_families SELECT (jsonb_populate_record(f, jsonb_build_object(
-       'family_id', ${id('fam')}, 'session_id', ${id('ses')}))).*
-     FROM token_families f, generate_series(1, ${CROWD}) n WHERE f.family_id = $1`,
+       'family_id', ${id('fam', name)}, 'session_id', ${id('ses', name)}))).*
+     FROM token_families f, generate_series(1, ${count}) n WHERE f.family_id = $1`,
     [familyId],
   );
-  // What autovacuum does in its own time.
-  await database.sql('ANALYZE sessions, token_families');
 };
+/** What autovacuum does in its own time. */
+const analyze = (): Promise<unknown> => database.sql('ANALYZE sessions, token_families');
 const rowsAlive = async (tokens: readonly Tokens[]): Promise<number> =>
   (
     await database.sql('SELECT FROM token_families WHERE revoked_at IS NULL AND family_id = ANY($1)', [
@@ -68,6 +71,7 @@ describe.each<[string, Parameters<TokensHub['login']>[0], () => Promise<unknown>
 ])('more sessions of a %s than one transaction can write', (_, over, end) => {
   it('end in one all the same, whatever their rows say; who comes later is let in', async () => {
     await crowd(await hub.login(over));
+    await analyze();
     const late = [await hub.login(over), await hub.login(over), await hub.login(over)] as const;
     await end();
     // Nobody has written it to their rows yet.
@@ -93,6 +97,7 @@ describe.each<[string, Parameters<TokensHub['login']>[0], () => Promise<unknown>
 
   it('leave no living token to a refresh that runs beside it', async () => {
     await crowd(await hub.login(over));
+    await analyze();
     const racing = await Promise.all(Array.from({ length: 20 }, () => hub.login(over)));
     const [ended, ...refreshed] = await Promise.allSettled([end(), ...racing.map(refresh)]);
     expect(ended.status).toBe('fulfilled');
@@ -107,5 +112,33 @@ describe.each<[string, Parameters<TokensHub['login']>[0], () => Promise<unknown>
     // Where a refresh was the first to find out, it ended the family; its session follows like any that has none left.
     await hub.turn('tokens.idle');
     expect((await counts())?.sessions).toBe(0);
+  });
+});
+
+describe.each<[string, (tx: Tx) => Promise<unknown>]>([
+  ['client', (tx) => createFamilies().endClient(tx, TENANT, 'default/shop', 'broken into')],
+  ['user', (tx) => createFamilies().endUser(tx, TENANT, ANNA, 'stolen')],
+])('sessions of a %s that lie behind all others', (_, end) => {
+  it.each(['before the planner knows anything of them', 'and once it does'])('are ended without those being read, %s', async (when) => {
+    for (const table of ['sessions', 'token_families']) await database.sql(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
+    hub.who.users.set(`${TENANT}/usr_bob`, { status: 'active', watermark: 0 });
+    await crowd(await hub.login({ userId: 'usr_bob' }), 'usr_bob', 40_000);
+    await crowd(await hub.login({ clientId: 'default/shop' }), ANNA);
+    if (when.startsWith('and')) await analyze();
+    const read = await hub.platform.db.tenant(TENANT, async (tx) => {
+      // Of this connection, and what it has not handed on yet of its transactions before.
+      const fetched = async () =>
+        (
+          await sql<{ read: number }>`
+            SELECT sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0))::int AS read
+            FROM pg_stat_xact_user_tables WHERE relname IN ('sessions', 'token_families')`.execute(tx.tables())
+        ).rows[0]?.read ?? 0;
+      const before = await fetched();
+      await end(tx);
+      return (await fetched()) - before;
+    });
+    // A thousand families are ended at once: found, written, and their sessions.
+    expect(read).toBeGreaterThan(1000);
+    expect(read).toBeLessThan(5000);
   });
 });
