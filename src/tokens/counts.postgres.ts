@@ -9,8 +9,11 @@ import { type Alike, createTally } from './tally.ts';
 const db = (tx: Tx) => tx.tables<Record<string, never>>();
 const now = sql`clock_timestamp()`;
 
-/** Of a family that was not revoked: whatever ends a session ends its family, and one that is idle or over lives no longer than that. */
-const LIVES = sql`f.revoked_at IS NULL AND f.idle_expires_at > ${now} AND f.absolute_expires_at > ${now}
+/**
+ * Of a family: whatever ends a session ends its family, and one that is idle or over lives no longer than that. Not `revoked_at IS NULL`: before
+ * the planner has statistics it would take an index for that alone, and read the whole table for every few pages.
+ */
+const LIVES = sql`COALESCE(f.revoked_at, 'infinity') = 'infinity' AND f.idle_expires_at > ${now} AND f.absolute_expires_at > ${now}
   AND (NOT EXISTS (SELECT FROM session_ends) OR ${notEnded})`;
 
 interface Row {
@@ -22,6 +25,9 @@ interface Row {
   readonly count: number;
   readonly users: readonly number[] | null;
 }
+
+/** The row of a tenant that was asked for and not counted yet holds a JSON null. */
+const COUNTED = sql`(counts <> 'null')`;
 
 /** As many bits as a number can be told apart by. */
 const USER = sql`(hashtextextended(f.user_id, 0) >> 11)`;
@@ -59,10 +65,11 @@ export const statistics: Sessions['statistics'] = async (tx, tenantId, most) => 
 };
 
 export const sessionCounts: SessionCounts = {
-  async pages(tx) {
-    const { rows } = await sql<{ pages: number }>`
-      SELECT ceil(pg_relation_size('token_families') / current_setting('block_size')::float8) AS pages`.execute(db(tx));
-    return rows[0]?.pages ?? 0;
+  async begin(tx) {
+    const { rows } = await sql<{ at: Date; pages: number }>`
+      SELECT ${now} AS at, ceil(pg_relation_size('token_families') / current_setting('block_size')::float8) AS pages`.execute(db(tx));
+    const { at, pages = 0 } = rows[0] ?? {};
+    return { at: at?.getTime() ?? 0, pages };
   },
 
   async ofPages(tx, from, count, share) {
@@ -72,26 +79,42 @@ export const sessionCounts: SessionCounts = {
     return rows.map(alikeOf);
   },
 
-  async keep(tx, at, counts) {
+  async keep(tx, began, counts) {
     const tenants = [...counts.keys()];
-    await sql`DELETE FROM session_counts WHERE tenant_id <> ALL(${tenants}::text[])`.execute(db(tx));
+    const none = JSON.stringify({ ...createTally(1).total(), share: 1 });
+    await sql`UPDATE session_counts SET counts = ${none}::jsonb, counted_at = ${now}
+      WHERE tenant_id <> ALL(${tenants}::text[]) AND counted_at <= ${new Date(began)}`.execute(db(tx));
     await sql`
       INSERT INTO session_counts (tenant_id, counts, counted_at)
-      SELECT tenant_id, counts, ${new Date(at)} FROM unnest(${tenants}::text[], ${[...counts.values()].map((one) => JSON.stringify(one))}::jsonb[])
+      SELECT tenant_id, counts, ${now} FROM unnest(${tenants}::text[], ${[...counts.values()].map((one) => JSON.stringify(one))}::jsonb[])
         AS c (tenant_id, counts)
       ON CONFLICT (tenant_id) DO UPDATE SET counts = EXCLUDED.counts, counted_at = EXCLUDED.counted_at`.execute(db(tx));
   },
 
   async kept(tx, tenantId) {
     const { rows } = await sql<{ counts: Counted; counted_at: Date }>`
-      SELECT counts, counted_at FROM session_counts WHERE tenant_id = ${tenantId}`.execute(db(tx));
+      SELECT counts, counted_at FROM session_counts WHERE tenant_id = ${tenantId} AND ${COUNTED}`.execute(db(tx));
     const [row] = rows;
     return row === undefined ? null : { ...row.counts, countedAt: row.counted_at.getTime() };
   },
 
+  async ask(tx, tenantId) {
+    await sql`INSERT INTO session_counts (tenant_id, counts, counted_at) VALUES (${tenantId}, 'null', ${now})
+      ON CONFLICT DO NOTHING`.execute(db(tx));
+  },
+
+  async asked(tx) {
+    const { rows } = await sql<{ asked: boolean }>`SELECT EXISTS (SELECT FROM session_counts WHERE NOT ${COUNTED}) AS asked`.execute(
+      db(tx),
+    );
+    return rows[0]?.asked === true;
+  },
+
   async active(tx) {
     const { rows } = await sql<{ tenant_id: string; active: number }>`
-      SELECT tenant_id, (counts->>'active')::float8 AS active FROM session_counts`.execute(db(tx));
+      SELECT tenant_id, (counts->>'active')::float8 AS active FROM session_counts WHERE ${COUNTED} AND counts->>'active' <> '0'`.execute(
+      db(tx),
+    );
     return new Map(rows.map((row) => [row.tenant_id, row.active]));
   },
 };

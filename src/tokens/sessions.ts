@@ -68,7 +68,7 @@ export interface SessionDeps {
   readonly db: Database;
   readonly pager: Pager;
   readonly sessions: Sessions;
-  readonly counts: Pick<SessionCounts, 'kept'>;
+  readonly counts: Pick<SessionCounts, 'kept' | 'ask'>;
   readonly clock: Clock;
   holds(caller: Caller, permission: string): MaybePromise<boolean>;
 }
@@ -117,10 +117,12 @@ export const sessionStatistics =
       const now = await deps.sessions.statistics(tx, tenantId, COUNTED_NOW);
       if (now !== null) return { ...now, countedAt, usersError: 0 };
       const kept = await deps.counts.kept(tx, tenantId);
-      return kept === null ? null : { ...kept, usersError: errorOf(kept) };
+      if (kept !== null) return { ...kept, usersError: errorOf(kept) };
+      await deps.counts.ask(tx, tenantId);
+      return null;
     });
     if (found !== null) return found;
-    throw unavailable('STATISTICS_PENDING', 'so many sessions are counted by a job, which has not come to them yet: ask again in a minute');
+    throw unavailable('STATISTICS_PENDING', 'so many sessions are counted by a job, which begins now: ask again in a minute');
   };
 
 /** Of a sample of one in `share`: its count is binomial. */

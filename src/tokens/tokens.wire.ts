@@ -8,10 +8,11 @@ import { ACTIVITY_STEP, createActivity } from './activity.ts';
 import { createCheckProof } from './proof/check-proof.ts';
 import { timing } from './claims.ts';
 import { readConfirmation } from './confirmation.ts';
-import { countSessions } from './count-sessions.ts';
+import { COUNT_TURN, countSessions } from './count-sessions.ts';
 import { sessionCounts } from './counts.postgres.ts';
 import { createDenyList } from './deny-list.cache.ts';
 import { createFamilies } from './families.postgres.ts';
+import { inPieces } from './in-pieces.ts';
 import { ALGORITHMS, parseSegments } from './jws.ts';
 import { createKeyring } from './keys/keyring.ts';
 import { createMirror, isWatermark, WATERMARK_KINDS } from './mirror.ts';
@@ -54,7 +55,7 @@ const longestLife = (production: boolean): Millis => (production ? hours(1) : ho
 // About a millisecond.
 const SWEEP_SLICE = 2_000;
 /** Rows of ends written in one transaction. */
-const END_ROWS = 5000;
+const END_ROWS = { least: 50, most: 1000 };
 
 /** A key revoked in an emergency is believed by those who only ask now and then for this long at most. */
 const KEYS_KEPT = minutes(5);
@@ -178,7 +179,7 @@ export const wireTokens = (
     'tokens.ends',
     minutes(10),
     async () => {
-      while (await db.jobs((tx) => families.followEnds(tx, END_ROWS)));
+      await inPieces({ clock }, END_ROWS, (limit) => db.jobs((tx) => families.followEnds(tx, limit)));
     },
     true,
   );
@@ -205,7 +206,7 @@ export const wireTokens = (
 const SHOWN_TENANTS = 200;
 
 const observeSessions = ({ every, db, clock, metrics }: Pick<Platform, 'every' | 'db' | 'clock' | 'metrics'>): void => {
-  every('tokens.count', minutes(1), countSessions({ db, clock, counts: sessionCounts }), true);
+  every('tokens.count', COUNT_TURN, countSessions({ db, clock, counts: sessionCounts }), true);
   const shown = new Map<string, number>();
   every('tokens.sessions', minutes(1), async () => {
     const living = await db.jobs((tx) => sessionCounts.active(tx));
