@@ -1,13 +1,11 @@
 // Long work on the database in short pieces, so that nobody waits for it and a slow database gets on with it as well.
 import { toFault } from '../base/fault.ts';
 import type { Clock, Millis } from '../base/time.ts';
-import { next, type Pace } from './pace.ts';
+import { next, type Pace, rest } from './pace.ts';
 
 const FIRST = 1000;
 
-/** After each piece the database has so many times as long for everybody else, and its disk time to write. */
-const REST = 2;
-const rest = (length: Millis): Promise<void> => new Promise((resolve) => setTimeout(resolve, length));
+const pause = (length: Millis): Promise<void> => new Promise((resolve) => setTimeout(resolve, length));
 
 /**
  * Does pieces until one says that there are no more. What the database cannot do in its time is asked for in a smaller piece: a piece that
@@ -31,6 +29,6 @@ export const inPieces = async (
     const wanted = next(pace, size, failed === null ? took : null);
     if (wanted === null) throw failed;
     size = wanted;
-    if (more) await rest(took * REST);
+    if (more) await pause(rest(took));
   }
 };

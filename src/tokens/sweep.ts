@@ -40,7 +40,8 @@ export interface SweepDeps {
   readonly longest: Millis;
 }
 
-const PACE = { least: 50, most: 5000 };
+/** No more than the disk takes in a moment: what a piece writes is a kilobyte a row. */
+const PACE = { least: 50, most: 1000 };
 
 /** How long an idle session is still told from one that never was. */
 const REMEMBERED: Millis = days(1);
