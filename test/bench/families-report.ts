@@ -13,18 +13,19 @@ export interface Families {
 
 const GB = 1e9;
 const milliseconds = (value: number): string => `${number(value, value < 10 ? 1 : 0)} ms`;
-const total = ({ size }: Round): number => size.tables + size.indexes;
+const total = ({ size }: Round): number | null => (size === undefined ? null : size.tables + size.indexes);
+const NONE = '–';
 
 const line = (round: Round, at: number): string => {
   const { size, swept, vacuumed, bornPerSecond, quiet, sweeping, vacuuming, bearing } = round;
   return `| ${[
     at + 1,
-    `${number(size.tables / GB, 2)} + ${number(size.indexes / GB, 2)}`,
+    size === undefined ? NONE : `${number(size.tables / GB, 2)} + ${number(size.indexes / GB, 2)}`,
     `${number(swept.seconds)} s, ${number(swept.families / swept.seconds)}/s`,
     `${number(swept.pieces)}, ${milliseconds(swept.median)}, ${milliseconds(swept.longest)}`,
-    `${number(vacuumed.mostDead)} → ${number(vacuumed.dead)}, ${number(vacuumed.seconds)} s`,
-    `${number(bornPerSecond)}/s`,
-    [quiet, sweeping, vacuuming, bearing].map(({ count, p99 }) => (count === 0 ? '–' : milliseconds(p99))).join(', '),
+    vacuumed === undefined ? NONE : `${number(vacuumed.mostDead)} → ${number(vacuumed.dead)}, ${number(vacuumed.seconds)} s`,
+    bornPerSecond === undefined ? NONE : `${number(bornPerSecond)}/s`,
+    [quiet, sweeping, vacuuming, bearing].map((one) => (one === undefined || one.count === 0 ? NONE : milliseconds(one.p99))).join(', '),
   ].join(' | ')} |`;
 };
 
@@ -32,14 +33,15 @@ const row = (what: string, measured: string, budget: string, met: boolean): stri
   `| ${what} | ${measured} | ${budget} | ${mark(met)} |`;
 
 export const familiesReport = ({ rows, generation, rounds, startedIn, machine }: Families): string => {
-  const [first, last] = [rounds[0], rounds.at(-1)];
-  const growth = first === undefined || last === undefined ? Number.NaN : total(last) / total(first);
+  const sizes = rounds.map(total).filter((size) => size !== null);
+  const [first, last] = [sizes[0], sizes.at(-1)];
+  const growth = sizes.length < 2 || first === undefined || last === undefined ? null : last / first;
   const most = (of: (round: Round) => number): number => Math.max(...rounds.map(of));
   const longest = most(({ swept }) => swept.longest);
   const p99 = most(({ sweeping }) => sweeping.p99);
   const failed = rounds
     .flatMap(({ quiet, sweeping, vacuuming, bearing }) => [quiet, sweeping, vacuuming, bearing])
-    .reduce((sum, one) => sum + one.failed, 0);
+    .reduce((sum, one) => sum + (one?.failed ?? 0), 0);
   const slowest = Math.min(...rounds.map(({ swept }) => swept.families / swept.seconds));
   return `## Families that come and go
 
@@ -54,12 +56,16 @@ ${rounds.map(line).join('\n')}
 | what | measured | budget | met |
 |---|---|---|---|
 ${[
-  row(
-    `size of the tables and indexes after ${rounds.length} rounds, to that after the first`,
-    `× ${number(growth, 3)}`,
-    '≤ × 1.05',
-    growth <= 1.05,
-  ),
+  ...(growth === null
+    ? []
+    : [
+        row(
+          `size of the tables and indexes after ${sizes.length} rounds, to that after the first`,
+          `× ${number(growth, 3)}`,
+          '≤ × 1.05',
+          growth <= 1.05,
+        ),
+      ]),
   row('families carried away, the slowest round', `${number(slowest)}/s`, '≥ 2,000/s, the logins of a full hub', slowest >= 2000),
   row('the longest transaction of the job', milliseconds(longest), '< 2,500 ms, the time of a statement', longest < 2500),
   row('refresh p99 while they are carried away', milliseconds(p99), '< 100 ms', p99 < 100),

@@ -1,11 +1,12 @@
-// `npm run bench:families`: ten million families, their oldest tenth ending again and again. `--rows <n>` takes fewer. Writes its part of
-// docs/growth.md. With POSTGRES_URI set to a server of one's own what was filled stays there, and the next run goes on from it.
+// `npm run bench:families`: ten million families, their oldest tenth ending again and again. `--rows <n>` takes fewer, `--rounds <n>` lets so
+// many tenths go (2), `--minutes <n>` ends it about then (11), with the part of a round that it has come to. Writes its part of docs/growth.md, anew with
+// all that it has found. With POSTGRES_URI set to a server of one's own what was filled stays there, and the next run goes on from it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { crowd, type Round, sizeOf, sweep, vacuumed } from './families.ts';
 import type { HubProcess } from '../hub-process.ts';
-import { bear } from './families-fill.ts';
+import { bear, withoutIndexes } from './families-fill.ts';
 import { install } from './families-install.ts';
 import { familiesReport } from './families-report.ts';
 import { withSection } from './growth-sections.ts';
@@ -14,13 +15,22 @@ import { pin, startHub, startStores } from './processes.ts';
 const DAY = 86_400_000;
 /** That live side by side, one ending a day. */
 const GENERATIONS = 10;
-/** That come and go. */
-const ROUNDS = 4;
 const BATCH = 25_000;
+/** Fewer are inserted in a minute. */
+const MANY = 500_000;
 const QUIET = 15_000;
+const MINUTE = 60_000;
 
-const asked = process.argv.indexOf('--rows');
-const rows = asked === -1 ? 10_000_000 : Number(process.argv[asked + 1]);
+const option = (name: string, otherwise: number): number => {
+  const at = process.argv.indexOf(`--${name}`);
+  const value = at === -1 ? otherwise : Number(process.argv[at + 1]);
+  if (!(value > 0)) throw new Error(`--${name}: a number above 0`);
+  return value;
+};
+const rows = option('rows', 10_000_000);
+const rounds = option('rounds', 2);
+const until = performance.now() + option('minutes', 11) * MINUTE;
+const left = (): number => until - performance.now();
 const generation = Math.floor(rows / GENERATIONS);
 if (!Number.isSafeInteger(rows) || generation < 1000) throw new Error('--rows: a whole number, 10000 or more');
 
@@ -32,11 +42,11 @@ const end = (family: number): Date => new Date(Date.parse(installed.first) + (fa
 /** Cleared away is what autovacuum leaves alone. */
 const enough = Math.max(5000, rows * 0.04);
 
-/** Up to that number. */
-const born = async (upto: number): Promise<number> => {
+/** Up to that number, or as far as there is time. */
+const born = async (upto: number, time = Number.POSITIVE_INFINITY): Promise<number> => {
   const began = performance.now();
   let from = (await notes.read<number>('born')) ?? 0;
-  while (from < upto) {
+  while (from < upto && performance.now() - began < time) {
     const to = Math.min(upto, from + BATCH);
     await client.query('BEGIN');
     await bear(client, { sessionId: installed.sessionId, from, to, endsFrom: end(from), endsTo: end(to) });
@@ -58,6 +68,28 @@ const once = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
   return after;
 };
 
+/** All that live at the beginning. */
+const filled = async (): Promise<void> => {
+  if (rows >= MANY && (await notes.read('born')) === null) {
+    await client.query('BEGIN');
+    await notes.write('indexes', await withoutIndexes(client));
+    await client.query('COMMIT');
+  }
+  await born(rows);
+  const indexes = (await notes.read<readonly string[]>('indexes')) ?? [];
+  if (indexes.length === 0) return;
+  console.log('making the indexes …');
+  const began = performance.now();
+  await client.query("SET maintenance_work_mem = '1GB'");
+  await client.query('BEGIN');
+  for (const statement of indexes) await client.query(statement);
+  await notes.write('indexes', []);
+  await client.query('COMMIT');
+  // What autovacuum does in its own time.
+  await client.query('ANALYZE sessions, token_families');
+  console.log(`made, ${Math.round((performance.now() - began) / 1000)} s`);
+};
+
 let hub: HubProcess | null = null;
 process.once('SIGTERM', () => {
   hub?.stop('SIGKILL').catch(() => {});
@@ -65,43 +97,54 @@ process.once('SIGTERM', () => {
 });
 
 try {
-  await born(rows);
+  await filled();
   hub = await startHub(installed.env, 120_000);
-  console.log(`the hub was ready after ${Math.round(hub.startedIn)} ms`);
+  const { startedIn } = hub;
+  console.log(`the hub was ready after ${Math.round(startedIn)} ms`);
   const people = await crowd({ ...installed.setting, grpc: hub.grpc });
-  const rounds: Round[] = [];
-  for (let round = 1; round <= ROUNDS; round += 1) {
-    const name = `round ${round} of ${rows}`;
-    const gone = await once(`${name}: gone`, async () => {
+  const found: Round[] = [];
+  /** What is known by now is written down. */
+  const have = (at: number, round: Round): void => {
+    found[at] = round;
+    const text = familiesReport({
+      rows,
+      generation,
+      rounds: found,
+      startedIn,
+      machine: `${cpus().length} cores, Node ${process.versions.node}`,
+    });
+    const page = join(import.meta.dirname, '../../docs/growth.md');
+    writeFileSync(page, withSection(readFileSync(page, 'utf8'), text));
+  };
+  for (let at = 0; at < rounds && left() > 0; at += 1) {
+    const name = `round ${at + 1} of ${rows}`;
+    let round: Round = await once(`${name}: gone`, async () => {
       people.take();
       await new Promise((resolve) => setTimeout(resolve, QUIET));
       const quiet = people.take();
-      const swept = await sweep(installed.env, end(generation * round));
-      const sweeping = people.take();
-      return { quiet, swept, sweeping, vacuumed: await vacuumed(client, enough), vacuuming: people.take() };
+      const swept = await sweep(installed.env, end(generation * (at + 1)));
+      return { quiet, swept, sweeping: people.take() };
     });
-    rounds.push(
-      await once(name, async () => {
-        people.take();
-        const before = (await notes.read<number>('born')) ?? 0;
-        const bornIn = await born(rows + generation * round);
-        const bornPerSecond = (rows + generation * round - before) / bornIn;
-        return { ...gone, bornPerSecond, bearing: people.take(), size: await sizeOf(client) };
-      }),
-    );
+    have(at, round);
+    if (left() < 0) break;
+    const cleared = await once(`${name}: cleared`, async () => {
+      people.take();
+      return { vacuumed: await vacuumed(client, enough, left()), vacuuming: people.take() };
+    });
+    have(at, (round = { ...round, ...cleared }));
+    if (left() < 0) break;
+    const bearing = await once(`${name}: born`, async () => {
+      people.take();
+      const before = (await notes.read<number>('born')) ?? 0;
+      const bornIn = await born(rows + generation * (at + 1), left());
+      const bornPerSecond = (((await notes.read<number>('born')) ?? 0) - before) / bornIn;
+      return { bornPerSecond, bearing: people.take(), size: await sizeOf(client) };
+    });
+    have(at, { ...round, ...bearing });
   }
   await people.leave();
   await hub.stop();
-  const text = familiesReport({
-    rows,
-    generation,
-    rounds,
-    startedIn: hub.startedIn,
-    machine: `${cpus().length} cores, Node ${process.versions.node}`,
-  });
-  console.log(text);
-  const page = join(import.meta.dirname, '../../docs/growth.md');
-  writeFileSync(page, withSection(readFileSync(page, 'utf8'), text));
+  console.log(readFileSync(join(import.meta.dirname, '../../docs/growth.md'), 'utf8'));
 } finally {
   await client.end();
   await stores.stop();

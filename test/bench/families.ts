@@ -13,6 +13,8 @@ import { login, type Setting } from './rows.ts';
 /** The longest that an access token lives in production: the job leaves families alone for so long after their end. */
 const LONGEST = hours(1);
 
+const TELL = 10_000;
+
 export interface Swept {
   readonly families: number;
   readonly seconds: number;
@@ -29,6 +31,7 @@ export const sweep = async (env: Environment, end: Date): Promise<Swept> => {
   const times: number[] = [];
   let families = 0;
   const began = performance.now();
+  let told = began;
   await sweepSpent({
     clock: { ...systemClock, now: () => end.getTime() + LONGEST },
     longest: LONGEST,
@@ -47,6 +50,10 @@ export const sweep = async (env: Environment, end: Date): Promise<Swept> => {
       async clear(tx, table, ended, limit) {
         const cleared = await spentStore.clear(tx, table, ended, limit);
         if (table === 'token_families') families += cleared.gone;
+        if (performance.now() - told > TELL) {
+          told = performance.now();
+          console.log(`${families} families carried away, now from ${table}, ${Math.round((told - began) / 1000)} s`);
+        }
         return cleared;
       },
     },
@@ -150,33 +157,35 @@ export const sizeOf = async (client: pg.Client): Promise<Size> => {
 export interface Vacuumed {
   readonly mostDead: number;
   readonly dead: number;
-  /** From the end of the job to the last row cleared away. */
+  /** From the end of the job to the last row cleared away, or until nobody waited any longer. */
   readonly seconds: number;
 }
 
-const PATIENCE = 900_000;
-
 /** Autovacuum comes by itself, at the pace it has; until there is less than `enough` left. */
-export const vacuumed = async (client: pg.Client, enough: number): Promise<Vacuumed> => {
+export const vacuumed = async (client: pg.Client, enough: number, patience: number): Promise<Vacuumed> => {
   const began = performance.now();
   let mostDead = 0;
+  let told = began;
   for (;;) {
     const { dead } = await sizeOf(client);
+    if (performance.now() - told > TELL) {
+      told = performance.now();
+      console.log(`${dead} dead rows, ${Math.round((told - began) / 1000)} s`);
+    }
     mostDead = Math.max(mostDead, dead);
-    if (dead < enough) return { mostDead, dead, seconds: (performance.now() - began) / 1000 };
-    if (performance.now() - began > PATIENCE) throw new Error(`${dead} dead rows are still there`);
+    if (dead < enough || performance.now() - began > patience) return { mostDead, dead, seconds: (performance.now() - began) / 1000 };
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 };
 
-/** A generation that goes, and the one that comes. */
+/** A generation that goes, and the one that comes; without what there was no time for. */
 export interface Round {
-  readonly size: Size;
-  readonly bornPerSecond: number;
-  readonly swept: Swept;
-  readonly vacuumed: Vacuumed;
   readonly quiet: Latency;
+  readonly swept: Swept;
   readonly sweeping: Latency;
-  readonly vacuuming: Latency;
-  readonly bearing: Latency;
+  readonly vacuumed?: Vacuumed;
+  readonly vacuuming?: Latency;
+  readonly size?: Size;
+  readonly bornPerSecond?: number;
+  readonly bearing?: Latency;
 }
