@@ -50,13 +50,17 @@ const asked = (rows: readonly object[]) => sql`
 /** The session's end as tokens can say it. */
 const END = sql`date_trunc('second', f.absolute_expires_at)`;
 
-/** The presented token is the one that counts now, in time, on this device, and its key is proven. */
-const counts = (tenantId: TenantId): RawBuilder<boolean> => sql<boolean>`
+/**
+ * The presented token is the one that counts now, in time, on this device, and its key is proven. The ids by themselves too, and not
+ * `revoked_at IS NULL`: before the planner has statistics, as after a restore, it would read all families of the tenant for each of them.
+ */
+const counts = (tenantId: TenantId, uses: readonly Use[]): RawBuilder<boolean> => sql<boolean>`
   f.tenant_id = ${tenantId}
+  AND f.family_id = ANY(${uses.map(({ familyId }) => familyId)}::text[])
   AND f.family_id = a.family_id
   AND f.generation = a.generation
   AND f.current_hash = decode(a.hash, 'hex')
-  AND f.revoked_at IS NULL
+  AND COALESCE(f.revoked_at, 'infinity') = 'infinity'
   AND ${notEnded}
   AND f.idle_expires_at > clock_timestamp()
   AND f.absolute_expires_at > clock_timestamp()
@@ -89,8 +93,9 @@ export const rotate: Families['rotate'] = async (tx, tenantId, rotations) => {
   const alone = rotations.length === 1;
   // A row that somebody else holds is left out here, so the update below never waits.
   const free = sql`, free AS MATERIALIZED (
-    SELECT f.family_id FROM token_families f JOIN asked a ON f.family_id = a.family_id
-    WHERE f.tenant_id = ${tenantId} FOR NO KEY UPDATE OF f SKIP LOCKED)`;
+    SELECT f.family_id FROM token_families f
+    WHERE f.tenant_id = ${tenantId} AND f.family_id = ANY(${rotations.map(({ familyId }) => familyId)}::text[])
+    FOR NO KEY UPDATE OF f SKIP LOCKED)`;
   const rows = await update(
     tx,
     sql<Row>`
@@ -104,7 +109,7 @@ export const rotate: Families['rotate'] = async (tx, tenantId, rotations) => {
       confirmation = COALESCE(f.confirmation, a.confirmation),
       rotated_at = clock_timestamp()
     FROM head, asked a
-    WHERE ${counts(tenantId)} ${alone ? sql`` : sql`AND f.family_id IN (SELECT family_id FROM free)`}
+    WHERE ${counts(tenantId, rotations)} ${alone ? sql`` : sql`AND f.family_id IN (SELECT family_id FROM free)`}
     RETURNING ${ANSWER}`,
   );
   const families = new Map(rows.map((row) => [row.position, rotatedOf(tenantId, row)]));
@@ -118,7 +123,7 @@ export const keep: Families['keep'] = async (tx, tenantId, use) => {
     WITH ${asked([used(use, 0)])}
     UPDATE token_families f SET ${NEXT_ACCESS}
     FROM head, asked a
-    WHERE ${counts(tenantId)} AND f.confirmation IS NOT NULL
+    WHERE ${counts(tenantId, [use])} AND f.confirmation IS NOT NULL
     RETURNING ${ANSWER}`,
   );
   return row === undefined ? null : rotatedOf(tenantId, row);

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import { NOTHING_SHOWN } from '../../../src/base/possession.ts';
 import type { Tx } from '../../../src/storage/storage.ts';
 import { createFamilies } from '../../../src/tokens/families.postgres.ts';
+import type { Rotation } from '../../../src/tokens/families.ts';
 import type { Tokens } from '../../../src/tokens/tokens.ts';
 import { callAs, userCaller } from '../../callers.ts';
 import { type FreshDatabase, freshDatabase } from '../../harness.ts';
@@ -115,28 +117,60 @@ describe.each<[string, Parameters<TokensHub['login']>[0], () => Promise<unknown>
   });
 });
 
+/** Rows of families and sessions that the work read. */
+const readBy = async (tx: Tx, work: () => Promise<unknown>): Promise<number> => {
+  // Of this connection, and what it has not handed on yet of its transactions before.
+  const fetched = async () =>
+    (
+      await sql<{ read: number }>`
+        SELECT sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0))::int AS read
+        FROM pg_stat_xact_user_tables WHERE relname IN ('sessions', 'token_families')`.execute(tx.tables())
+    ).rows[0]?.read ?? 0;
+  const before = await fetched();
+  await work();
+  return (await fetched()) - before;
+};
+const noStatistics = async (): Promise<void> => {
+  for (const table of ['sessions', 'token_families']) await database.sql(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
+};
+
+describe('a refresh among forty thousand, before the planner knows anything of them', () => {
+  const use = (familyId: string): Rotation => ({
+    familyId,
+    presented: { generation: 1, hash: Buffer.alloc(32), deviceId: '', fingerprint: '', sender: '', shown: NOTHING_SHOWN },
+    access: { issuedAt: Date.now(), expiresAt: Date.now() + 1000 },
+    idle: 1000,
+    known: 0,
+    hash: Buffer.alloc(32),
+    salt: Buffer.alloc(16),
+    confirmation: null,
+  });
+  it('reads its own family', async () => {
+    await noStatistics();
+    const tokens = [await hub.login(), await hub.login(), await hub.login()] as const;
+    await crowd(tokens[0], '', 40_000);
+    const [first, ...others] = tokens.map(({ familyId }) => use(familyId)) as [Rotation, Rotation, Rotation];
+    const read = await hub.platform.db.tenant(TENANT, async (tx) => [
+      await readBy(tx, () => createFamilies().rotate(tx, TENANT, [first])),
+      await readBy(tx, () => createFamilies().keep(tx, TENANT, first)),
+      await readBy(tx, () => createFamilies().rotate(tx, TENANT, [first, ...others])),
+    ]);
+    expect(Math.min(...read)).toBeGreaterThan(0);
+    expect(Math.max(...read)).toBeLessThan(20);
+  });
+});
+
 describe.each<[string, (tx: Tx) => Promise<unknown>]>([
   ['client', (tx) => createFamilies().endClient(tx, TENANT, 'default/shop', 'broken into')],
   ['user', (tx) => createFamilies().endUser(tx, TENANT, ANNA, 'stolen')],
 ])('sessions of a %s that lie behind all others', (_, end) => {
   it.each(['before the planner knows anything of them', 'and once it does'])('are ended without those being read, %s', async (when) => {
-    for (const table of ['sessions', 'token_families']) await database.sql(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
+    await noStatistics();
     hub.who.users.set(`${TENANT}/usr_bob`, { status: 'active', watermark: 0 });
     await crowd(await hub.login({ userId: 'usr_bob' }), 'usr_bob', 40_000);
     await crowd(await hub.login({ clientId: 'default/shop' }), ANNA);
     if (when.startsWith('and')) await analyze();
-    const read = await hub.platform.db.tenant(TENANT, async (tx) => {
-      // Of this connection, and what it has not handed on yet of its transactions before.
-      const fetched = async () =>
-        (
-          await sql<{ read: number }>`
-            SELECT sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0))::int AS read
-            FROM pg_stat_xact_user_tables WHERE relname IN ('sessions', 'token_families')`.execute(tx.tables())
-        ).rows[0]?.read ?? 0;
-      const before = await fetched();
-      await end(tx);
-      return (await fetched()) - before;
-    });
+    const read = await hub.platform.db.tenant(TENANT, (tx) => readBy(tx, () => end(tx)));
     // A thousand families are ended at once: found, written, and their sessions.
     expect(read).toBeGreaterThan(1000);
     expect(read).toBeLessThan(5000);
