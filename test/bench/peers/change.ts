@@ -1,4 +1,5 @@
 // A policy changed through one replica of a tenant with many: when the other obeys it, and what its checks notice meanwhile.
+import { constants, setPriority } from 'node:os';
 import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
 import { CheckPermissionRequest, CheckPermissionResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Caller } from '../driver.ts';
@@ -31,8 +32,8 @@ interface Times {
   readonly p50: number;
   readonly p99: number;
   readonly checks: number;
-  /** What held the event loop of the replica that is asked. */
-  readonly held: Held;
+  /** What held the event loop of the replica that is asked; null where nobody looked. */
+  readonly held: Held | null;
 }
 
 const timesOf = (times: number[]): Omit<Times, 'held'> => {
@@ -81,7 +82,7 @@ const warm = async ({ caller, token }: Playing): Promise<void> => {
 };
 
 /** Checks of `reader` in a steady rhythm, while `writer` changes a policy now and then. */
-const observe = async (reader: Playing, writer: Playing, probe: LoopProbe, rate: number): Promise<AskedResult> => {
+const observe = async (reader: Playing, writer: Playing, probe: LoopProbe | null, rate: number): Promise<AskedResult> => {
   const times: number[] = [];
   const waits: number[] = [];
   let allowed = false;
@@ -109,7 +110,7 @@ const observe = async (reader: Playing, writer: Playing, probe: LoopProbe, rate:
     waits.push(performance.now() - answered);
     await pause(REST);
   };
-  const since = async (): Promise<Times> => ({ ...timesOf(times), held: await probe.read(reader.hub.pid) });
+  const since = async (): Promise<Times> => ({ ...timesOf(times), held: (await probe?.read(reader.hub.pid)) ?? null });
   try {
     // Both replicas have read everything, and a few times what changed.
     for (const wanted of [true, false, true, false]) await change(wanted);
@@ -125,10 +126,8 @@ const observe = async (reader: Playing, writer: Playing, probe: LoopProbe, rate:
   }
 };
 
-/** On the companies of the load test. */
-export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
-  const probe = createLoopProbe();
-  const reader = await play({ ...stage, production: { ...stage.production, ...probe.env } });
+const observed = async (stage: Stage, probe: LoopProbe | null): Promise<ChangeResult> => {
+  const reader = await play({ ...stage, production: { ...stage.production, ...probe?.env } });
   const writer = await play(stage);
   // Replicas do not share a core: the one that writes has that of the load.
   pin(writer.hub.pid, 1);
@@ -136,7 +135,7 @@ export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
     await warm(reader);
     const at = async (from: Playing): Promise<readonly AskedResult[]> => {
       const results: AskedResult[] = [];
-      for (const rate of RATES) results.push(await observe(reader, from, probe, rate));
+      for (const rate of RATES) results.push(await first(() => observe(reader, from, probe, rate)));
       return results;
     };
     return { hears: await at(writer), writes: await at(reader) };
@@ -144,4 +143,33 @@ export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
     await writer.stop();
     await reader.stop();
   }
+};
+
+/** The load goes before all that shares its core, where the system lets it: callers have machines of their own. */
+const first = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    setPriority(constants.priority.PRIORITY_HIGHEST);
+  } catch {
+    // Then it waits for its turn, and the times tell.
+  }
+  try {
+    return await work();
+  } finally {
+    setPriority(constants.priority.PRIORITY_NORMAL);
+  }
+};
+
+/** The times of a hub as it ships; what held the loop from another, because the probe keeps its core busy. */
+const joined = (times: readonly AskedResult[], looked: readonly AskedResult[]): readonly AskedResult[] =>
+  times.map((one, at) => ({
+    ...one,
+    calm: { ...one.calm, held: looked[at]?.calm.held ?? null },
+    changing: { ...one.changing, held: looked[at]?.changing.held ?? null },
+  }));
+
+/** On the companies of the load test. */
+export const changeRow = async (stage: Stage): Promise<ChangeResult> => {
+  const times = await observed(stage, null);
+  const looked = await observed(stage, createLoopProbe());
+  return { hears: joined(times.hears, looked.hears), writes: joined(times.writes, looked.writes) };
 };

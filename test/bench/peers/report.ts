@@ -54,10 +54,10 @@ const askedLines = (who: string, { rate, activeIn, calm, changing }: AskedResult
   return (
     row(`${what}: until it decides by it, the slowest`, `${number(activeIn)} ms`, '< 1,000 ms', mark(activeIn < 1000)) +
     row(
-      `${what}: longest that its event loop was held while it changes (${number(calm.held.longest, 1)} ms while nothing changes)`,
-      `${number(changing.held.longest, 1)} ms`,
+      `${what}: longest that its event loop was held while it changes (${number(calm.held?.longest ?? 0, 1)} ms while nothing changes)`,
+      `${number(changing.held?.longest ?? 0, 1)} ms`,
       '≤ 5 ms',
-      mark(changing.held.longest <= 5),
+      mark((changing.held?.longest ?? 0) <= 5),
     ) +
     row(
       `${what}: checks as the load sees them while it changes (${number(changing.checks)}), p50`,
@@ -78,8 +78,8 @@ export const changeSection = ({ hears, writes }: ChangeResult): string =>
   `## A policy changed among all those
 
 Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts from when the check was due. Another
-replica, the database and the load share the other core, so what the load waits for its own turn is in all the times that it sees. What the
-replica that is asked takes for itself is told apart: its event loop, garbage collection included, without what it waits for its core.
+replica, the database and the load share the other core; the load goes first there where the system lets it. What the replica that is asked takes
+for itself is told apart, from a run of its own: its event loop, garbage collection included, without what it waits for its core.
 
 | what | measured | budget | met |
 |---|---|---|---|
