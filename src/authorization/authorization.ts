@@ -22,7 +22,7 @@ import { createTypeChanges, type TypeChanges } from './put-resource-type.ts';
 import { type HeldPermission, permissionPage } from './permission-tree.ts';
 import { permits } from './permits.ts';
 import { keysOf } from './policy/bucket-search.ts';
-import { inSlices } from './policy/slices.ts';
+import { inSlices } from '../base/slices.ts';
 import { type Candidates, createWhoCan, type WhoCan } from './who-can.ts';
 import { createRoleChanges, type RoleChanges } from './put-role.ts';
 import { createResources, type ResourceStore, type Resources } from './resource/resource.ts';

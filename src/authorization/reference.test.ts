@@ -12,7 +12,7 @@ import { evaluate } from './evaluate.ts';
 import { explain } from './explain.ts';
 import { covers, parsePermission } from './permission.ts';
 import { permissionPage } from './permission-tree.ts';
-import { atOnce } from './policy/slices.ts';
+import { atOnce } from '../base/slices.ts';
 import type { Question } from './question.ts';
 import { createResolve, subjectKey } from './resolve.ts';
 import { type ResourceType, UNDECLARED } from './resource-type.ts';

@@ -7,7 +7,7 @@ import type { Limits } from '../../src/authorization/limits.ts';
 import { changeIndex, compilePolicy, EMPTY_INDEX } from '../../src/authorization/policy/policy-index.ts';
 import { createPolicySet } from '../../src/authorization/policy/policy-set.ts';
 import { readSet } from '../../src/authorization/policy/run-suite.ts';
-import { atOnce } from '../../src/authorization/policy/slices.ts';
+import { atOnce } from '../../src/base/slices.ts';
 import { type ResourceType, UNDECLARED } from '../../src/authorization/resource-type.ts';
 import { compileRights, type Rights } from '../../src/authorization/rights.ts';
 import type { Delegation, Grant, Subject, SubjectRows } from '../../src/authorization/subject.ts';

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import { rawMethod } from '../raw-method.ts';
 
 export interface Arrived {
   readonly method: string;
@@ -17,7 +18,6 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-const raw = (bytes: Buffer): Buffer => bytes;
 const said = (arrived: Arrived): Buffer => Buffer.from(JSON.stringify(arrived));
 const GET_ORDER = '/shop.Orders/GetOrder';
 
@@ -31,25 +31,17 @@ export const startUpstream = async (): Promise<Upstream> => {
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const grpc = new Server();
-  const definition = {
-    getOrder: {
-      path: GET_ORDER,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: raw,
-      requestDeserialize: raw,
-      responseSerialize: raw,
-      responseDeserialize: raw,
+  grpc.addService(
+    { getOrder: rawMethod(GET_ORDER) },
+    {
+      getOrder(call: { readonly metadata: Metadata }, done: (error: null, bytes: Buffer) => void) {
+        const headers = Object.fromEntries(Object.entries(call.metadata.getMap()).map(([name, value]) => [name, String(value)]));
+        const one = { method: 'POST', path: GET_ORDER, headers };
+        arrived.push(one);
+        done(null, said(one));
+      },
     },
-  };
-  grpc.addService(definition, {
-    getOrder(call: { readonly metadata: Metadata }, done: (error: null, bytes: Buffer) => void) {
-      const headers = Object.fromEntries(Object.entries(call.metadata.getMap()).map(([name, value]) => [name, String(value)]));
-      const one = { method: 'POST', path: GET_ORDER, headers };
-      arrived.push(one);
-      done(null, said(one));
-    },
-  });
+  );
   const grpcPort = await new Promise<number>((resolve, reject) =>
     grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => (error === null ? resolve(port) : reject(error))),
   );

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { KINDS } from '../../src/authorization/policy/document.ts';
 import { readPolicies } from '../../src/authorization/policy/read-policies.ts';
 import { runSuite } from '../../src/authorization/policy/run-suite.ts';
-import { atOnce } from '../../src/authorization/policy/slices.ts';
+import { atOnce } from '../../src/base/slices.ts';
 import { readSource } from '../../src/authorization/policy/source.yaml.ts';
 import { readSuite, type Suite } from '../../src/authorization/policy/suite.ts';
 import { buildSnapshot } from '../../src/authorization/snapshot.ts';

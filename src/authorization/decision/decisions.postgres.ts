@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { TenantId } from '../../base/caller.ts';
 import type { Sealer } from '../../base/sealer.ts';
 import type { Database, Tx } from '../../storage/storage.ts';
-import { inSlices } from '../policy/slices.ts';
+import { inSlices } from '../../base/slices.ts';
 import type { DecisionRecord, DecisionStore } from './decision.ts';
 
 interface Row {

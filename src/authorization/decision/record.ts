@@ -3,7 +3,7 @@ import type { TenantId } from '../../base/caller.ts';
 import type { Clock, Instant } from '../../base/time.ts';
 import type { Step } from '../explain.ts';
 import type { Limits } from '../limits.ts';
-import { inSlices } from '../policy/slices.ts';
+import { inSlices } from '../../base/slices.ts';
 import type { Question } from '../question.ts';
 import type { Rights } from '../rights.ts';
 import type { Ruling } from '../ruling.ts';

@@ -3,7 +3,7 @@ import type { TenantId } from '../../base/caller.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Draft } from '../policy/policy.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
-import { inSlices } from '../policy/slices.ts';
+import { inSlices } from '../../base/slices.ts';
 import type { Rights } from '../rights.ts';
 import type { Subject } from '../subject.ts';
 import type { Ruling } from '../ruling.ts';

@@ -12,7 +12,7 @@ import type { Applied, Draft, NewPolicy, Policies, PolicyDeps, SetVersion } from
 import { type Coming, concerns, lacking, leaningOn, type Plan, planOf, POLICIES_MAX, repeated } from './plan.ts';
 import { type PolicyProblem, PROBLEMS_SHOWN, readPolicies, type ReadPolicy } from './read-policies.ts';
 import type { Vocabulary } from './vocabulary.ts';
-import { inSlices } from './slices.ts';
+import { inSlices } from '../../base/slices.ts';
 
 export interface ApplyRequest extends Draft {
   /** null = any. */

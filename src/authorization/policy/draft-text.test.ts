@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { printDraft, readDraft } from './draft-text.ts';
-import { atOnce } from './slices.ts';
+import { atOnce } from '../../base/slices.ts';
 
 const draft = fc.record({
   sources: fc.array(fc.record({ name: fc.string(), content: fc.string({ unit: 'binary' }) }), { maxLength: 5 }),

@@ -7,7 +7,7 @@ import { createSetLoader } from './load.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import { nameOfRule } from './rule.ts';
 import { readPolicies } from './read-policies.ts';
-import { atOnce } from './slices.ts';
+import { atOnce } from '../../base/slices.ts';
 import type { Tx } from '../../storage/storage.ts';
 
 type Attributes = Readonly<Record<string, string>>;

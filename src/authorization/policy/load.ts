@@ -16,7 +16,7 @@ import {
 import { INSTALLATION } from './document.ts';
 import type { Body } from './plan.ts';
 import { EMPTY_INDEX, type PolicyIndex } from './policy-index.ts';
-import { inSlices } from './slices.ts';
+import { inSlices } from '../../base/slices.ts';
 
 export { type DeclaredTypes, type LoadWorld, NO_TYPES, type StoredBody } from './compile-set.ts';
 

@@ -7,7 +7,7 @@ import type { NewPolicy, PolicyStore, StoredPolicy } from './policy.ts';
 import { activeOf, among, BODY_FORM, chunks, policyTable, type PolicyRow, standingAt } from './policy-rows.postgres.ts';
 import { setReader } from './set-reader.postgres.ts';
 import { setStore } from './sets.postgres.ts';
-import { inSlices } from './slices.ts';
+import { inSlices } from '../../base/slices.ts';
 
 /** Rows that are inserted by one statement, whole, and UTF-16 units of their texts after which there are enough. */
 const WRITTEN = 25;

@@ -10,7 +10,7 @@ import { buildSnapshot, withPolicies } from '../snapshot.ts';
 import type { PolicyDocument, Requirements, Rule } from './document.ts';
 import { changeIndex, type CompiledPolicy, compilePolicy, EMPTY_INDEX, type PolicyIndex } from './policy-index.ts';
 import { createPolicySet } from './policy-set.ts';
-import { atOnce } from './slices.ts';
+import { atOnce } from '../../base/slices.ts';
 
 const TYPES = ['users', 'config'];
 const ACTIONS = ['read', 'write'];

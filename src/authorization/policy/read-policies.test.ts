@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { parse } from 'yaml';
 import { buildSnapshot } from '../snapshot.ts';
 import { type PolicyProblem, readPolicies } from './read-policies.ts';
-import { atOnce } from './slices.ts';
+import { atOnce } from '../../base/slices.ts';
 import { DOCUMENT_LIMITS } from './source.yaml.ts';
 
 interface Case {

@@ -8,7 +8,7 @@ import { changeIndex, compilePolicy, type CompileWorld, EMPTY_INDEX } from './po
 import { createPolicySet } from './policy-set.ts';
 import { concerns, lacking, repeated } from './plan.ts';
 import { type PolicyProblem, type PolicySource, readPolicies, type ReadPolicy } from './read-policies.ts';
-import { atOnce } from './slices.ts';
+import { atOnce } from '../../base/slices.ts';
 import type { PolicyTest, Suite } from './suite.ts';
 
 export interface TestResult {

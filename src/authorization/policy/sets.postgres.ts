@@ -5,7 +5,7 @@ import type { Tx } from '../../storage/storage.ts';
 import { printDraft, readDraft } from './draft-text.ts';
 import type { PolicyStore, SetState, SetVersion } from './policy.ts';
 import type { Level, PolicyChange } from './risk.ts';
-import { inSlices } from './slices.ts';
+import { inSlices } from '../../base/slices.ts';
 
 interface SetRow {
   tenant_id: string;

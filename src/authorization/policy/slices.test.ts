@@ -6,7 +6,7 @@ import type { PolicyDocument } from './document.ts';
 import { concerns, lacking, planOf } from './plan.ts';
 import { readPolicies } from './read-policies.ts';
 import type { Vocabulary } from './vocabulary.ts';
-import { atOnce, inSlices } from './slices.ts';
+import { atOnce, inSlices } from '../../base/slices.ts';
 
 /** Milliseconds that anything may hold the event loop. */
 const BUDGET = 2;

@@ -12,7 +12,7 @@ import { buildSnapshot, withPolicies } from '../snapshot.ts';
 import { type CompiledSet, compileSet, EMPTY_SET, NO_TYPES, type StoredBody } from './compile-set.ts';
 import { createPolicySet, type PolicySet } from './policy-set.ts';
 import { readPolicies } from './read-policies.ts';
-import { atOnce } from './slices.ts';
+import { atOnce } from '../../base/slices.ts';
 
 const schema = conditionSchema({ resource: { status: { kind: 'string' }, amount: { kind: 'int' } } });
 const vocabulary = { installation: false, type: () => true, role: () => true, schema: () => schema };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { createMetrics } from '../../../src/server/observability/metrics.ts';
+import type { Tx } from '../../../src/storage/storage.ts';
 import { createActivity } from '../../../src/tokens/activity.ts';
 import { sessionCounts } from '../../../src/tokens/counts.postgres.ts';
 import { sessionStore } from '../../../src/tokens/sessions.postgres.ts';
@@ -41,6 +42,10 @@ const list = async (userId: string, call = admin): Promise<readonly Session[]> =
   (await hub.door.listSessions({ tenantId: TENANT, userId, pageSize: 0, pageToken: '' }, call)).items;
 const ids = async (userId: string): Promise<readonly string[]> => (await list(userId)).map((one) => one.sessionId);
 const login = (userId: string, over: Parameters<TokensHub['login']>[0] = {}): Promise<Tokens> => hub.login({ userId, ...over });
+
+/** Nobody else writes the row until the transaction ends. */
+const hold = (tx: Tx, table: 'sessions' | 'token_families', sessionId: string): Promise<unknown> =>
+  sql`SELECT FROM ${sql.table(table)} WHERE session_id = ${sessionId} FOR UPDATE`.execute(tx.tables<Record<string, never>>());
 
 describe('the sessions of a user', () => {
   it('are listed to the user, the newest first, with device, origin and ends', async () => {
@@ -155,13 +160,7 @@ describe('the last activity', () => {
   it('waits for nobody who holds the row', async () => {
     const { sessionId } = await login('usr_dora');
     await hub.platform.db.tenant(TENANT, async (tx) => {
-      await tx
-        .tables<{ sessions: { session_id: string } }>()
-        .selectFrom('sessions')
-        .select('session_id')
-        .where('session_id', '=', sessionId)
-        .forUpdate()
-        .execute();
+      await hold(tx, 'sessions', sessionId);
       await touch({ tenantId: TENANT, sessionId, at: Date.now() + 60_000 });
     });
     expect((await last(sessionId)) ?? 0).toBeLessThan(Date.now() + 1000);
@@ -234,13 +233,7 @@ describe('idle sessions', () => {
       sessionId,
     ]);
     await hub.platform.db.tenant(TENANT, async (tx) => {
-      await tx
-        .tables<{ token_families: { session_id: string } }>()
-        .selectFrom('token_families')
-        .select('session_id')
-        .where('session_id', '=', sessionId)
-        .forUpdate()
-        .execute();
+      await hold(tx, 'token_families', sessionId);
       await hub.turn('tokens.idle');
     });
     expect(await database.sql('SELECT FROM token_families WHERE session_id = $1 AND revoked_at IS NULL', [sessionId])).toHaveLength(1);

@@ -1,5 +1,5 @@
 // Long work in slices: nobody waits longer than a slice for his turn.
-import { nextTurn } from '../../base/turn.ts';
+import { nextTurn } from './turn.ts';
 
 /** Milliseconds: with the step that ends it, and with what else comes in the same turn, the event loop is held for 2 ms at most. */
 const SLICE = 0.75;
