@@ -1,4 +1,4 @@
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ErrorInfo, PreconditionFailure, RequestInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
@@ -47,6 +47,31 @@ describe('a call over gRPC', () => {
 
   it('is UNIMPLEMENTED for a method that does not exist', async () => {
     expect((await failed(client.unary('Nothing', infoBytes('')))).code).toBe(status.UNIMPLEMENTED);
+  });
+
+  it.each([
+    ['no request', []],
+    ['two requests', ['one', 'two']],
+  ] as const)('is UNIMPLEMENTED with %s, as a method of the other kind would be', async (_what, reasons) => {
+    const session = connectHttp2(`http://127.0.0.1:${toy.port}`);
+    const before = toy.seen.calls.length;
+    const answered = await new Promise<string>((resolve) => {
+      const stream = session.request({ ':method': 'POST', ':path': '/toy.v1.Toy/Say', 'content-type': 'application/grpc', te: 'trailers' });
+      const read = ({ 'grpc-status': code, 'grpc-message': message }: IncomingHttpHeaders): void => {
+        if (typeof code === 'string') resolve(`${code} ${decodeURIComponent(String(message))}`);
+      };
+      stream.on('response', read).on('trailers', read).resume();
+      for (const reason of reasons) {
+        const message = infoBytes(reason);
+        const header = Buffer.alloc(5);
+        header.writeUInt32BE(message.length, 1);
+        stream.write(Buffer.concat([header, message]));
+      }
+      stream.end();
+    });
+    session.close();
+    expect(answered).toMatch(new RegExp(`^${status.UNIMPLEMENTED} this method takes one request: `));
+    expect(toy.seen.calls).toHaveLength(before);
   });
 
   it('counts its end under the names gRPC dashboards expect', async () => {

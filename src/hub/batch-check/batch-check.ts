@@ -3,7 +3,7 @@ import type { Question, Rights, Ruling, Situation, Snapshot, Wanted } from '../.
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { andThen, isPromise } from '../../base/maybe.ts';
 import { boundOf } from '../../base/proto-time.ts';
-import { nextTurn } from '../../base/turn.ts';
+import { goOn } from '../../base/turn.ts';
 import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { note } from '../../server/rpc/live-call.ts';
 import { createResultWriter, type ResultWriter } from './answer.ts';
@@ -176,7 +176,7 @@ export const createBatchCheck = (ports: DecisionPorts) => {
     if (at === checks.length) return finish(request, writer, allowed, call);
     return (async () => {
       while (at < checks.length) {
-        await nextTurn();
+        await goOn();
         slice();
       }
       return finish(request, writer, allowed, call);

@@ -3,7 +3,7 @@ import type { Ruling } from '../../authorization/authorization.ts';
 import type { Call, MaybePromise } from '../../base/call.ts';
 import { Fault } from '../../base/fault.ts';
 import { isPromise } from '../../base/maybe.ts';
-import { nextTurn } from '../../base/turn.ts';
+import { goOn } from '../../base/turn.ts';
 import { Subject as SubjectMessage } from '../../gen/securityhub/v1/authorization.ts';
 import type { BatchCheckRequest, PermissionCheck } from '../../gen/securityhub/v1/security_hub.ts';
 import { RequestContext } from '../../gen/securityhub/v1/token.ts';
@@ -104,7 +104,7 @@ export const createCallPrincipals = ({ name }: Pick<Principals, 'name'>) => {
       do {
         // One that fails for all of them ends the batch here, not after the time of every turn.
         if (pending.length >= AT_ONCE) await Promise.all(pending.splice(0));
-        await nextTurn();
+        await goOn();
       } while (!slice());
       return named;
     })();

@@ -2,6 +2,7 @@
 // each holds a stream, its headers and a small message: half a million, from a few hundred connections, took gigabytes.
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js';
+import { shed } from './shed.ts';
 
 const SLOT: unique symbol = Symbol('slot');
 
@@ -48,6 +49,7 @@ export const createBegun = (most: number): Begun => {
   /** With a stream goes what it had sent: megabytes. */
   function left(this: BegunStream): void {
     whole(this);
+    shed(this);
   }
 
   return {

@@ -18,7 +18,7 @@ import { replying } from './reply.ts';
 import { dieYoung } from './stream-table.ts';
 import { bidiStream, clientStream, serverStream } from './stream.ts';
 import { keepLongDeadlines } from './timeouts.ts';
-import { unary } from './unary.ts';
+import { runUnary, unary } from './unary.ts';
 import { createUnfinished, type Unfinished, watching } from './unfinished.ts';
 import { unpacking } from './unpacking.ts';
 
@@ -63,6 +63,7 @@ const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, { unf
   const whole = wholeAt(begun);
   limitHttp2(server, distance);
   keepLongDeadlines();
+  runUnary(server);
   const add = ({ path, type }: Route): void => {
     const handler = HANDLERS[type](invoker, path, peerOf) as (call: object, respond: unknown) => void;
     const answer = (call: object, respond: unknown): void => {
