@@ -120,7 +120,7 @@ describe('the embedded Postgres', () => {
   it('that hangs makes calls fail in bounded time, and serves again when it wakes', async () => {
     const postgres = await startEmbeddedPostgres({ dataDir });
     await migrate({ uri: postgres.uri });
-    const pool = createPool({ uri: postgres.uri, size: 4, queryTimeout: 700, connectTimeout: 500 });
+    const pool = createPool({ uri: postgres.uri, size: 4, queryTimeout: 700, connectTimeout: 1000 });
     const db = createDatabase({ pool });
     await db.tenant('acme', async () => {});
     const backends = (await ask(postgres.uri, 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()')) as { pid: number }[];
