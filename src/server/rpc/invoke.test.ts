@@ -259,6 +259,19 @@ describe('a call', () => {
     expect(begun).toBe(0);
   });
 
+  it('that is given up while it stands in line is not begun', async () => {
+    let handled = 0;
+    const row = { handle: (request: Message) => ((handled += 1), request) };
+    const { call } = setUp({ row });
+    const large = { text: 'x'.repeat(20_000) };
+    const gone: (() => void)[] = [];
+    const answers = [1, 2, 3].map(() => call(large, incoming({ onCancel: (listener) => void gone.push(listener) })));
+    // Whoever is second in line leaves.
+    gone[1]?.();
+    expect(await Promise.all(answers.map((answer) => outcome(() => answer)))).toEqual(['OK', 'CANCELLED CANCELLED', 'OK']);
+    expect(handled).toBe(2);
+  });
+
   it('sees the sooner of two deadlines', () => {
     const seen: number[] = [];
     const { call } = setUp({ row: { handle: (_request, { deadline }) => (seen.push(deadline), {}) } });

@@ -114,6 +114,10 @@ export class LiveCall implements Call {
   onCancel(listener: () => void): void {
     this.#incoming.onCancel(listener);
   }
+  /** Throws what has ended it. */
+  requireAwaited(): void {
+    if (this.#ended !== null) throw this.#ended;
+  }
   /** Ends the work: whoever holds the signal, now or later, finds it aborted with `fault`. */
   abort(fault: Fault): void {
     this.#ended ??= fault;

@@ -88,10 +88,16 @@ const observe = async (reader: Playing, writer: Playing, probe: LoopProbe | null
   const waits: number[] = [];
   let allowed = false;
   let asking = true;
+  let failed: unknown;
   const one = async (due: number): Promise<void> => {
-    const answer = await reader.caller.call(CHECK, request, reader.token);
-    allowed = CheckPermissionResponse.decode(answer).allowed;
-    times.push(performance.now() - due);
+    try {
+      const answer = await reader.caller.call(CHECK, request, reader.token);
+      allowed = CheckPermissionResponse.decode(answer).allowed;
+      times.push(performance.now() - due);
+    } catch (thrown) {
+      // Told at the end, when the hubs are stopped.
+      failed ??= thrown;
+    }
   };
   const load = (async () => {
     const open: Promise<void>[] = [];
@@ -120,6 +126,7 @@ const observe = async (reader: Playing, writer: Playing, probe: LoopProbe | null
     await pause(CALM);
     const calm = await since();
     for (let at = 0; at < CHANGES; at += 1) await change(at % 2 === 0);
+    if (failed !== undefined) throw failed;
     return { rate, activeIn: Math.max(...waits), calm, changing: await since() };
   } finally {
     asking = false;

@@ -25,6 +25,7 @@ export const read = (): Layer => ({
       }
       return (async () => {
         await inLine();
+        call.requireAwaited();
         call.request = decode(route.wire, bytes);
         await goOn();
         try {
