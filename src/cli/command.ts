@@ -1,7 +1,7 @@
 // What a command is, and how its words are read.
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { Fault } from '../base/fault.ts';
-import { nearest } from '../server/config/distance.ts';
+import { nearest } from '../base/distance.ts';
 
 export interface Terminal {
   out(text: string): void;

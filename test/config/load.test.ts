@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { distance, nearest } from '../../src/server/config/distance.ts';
+import { distance, nearest } from '../../src/base/distance.ts';
 import { flag, integer, list, minutesField, reserved, secret, text } from '../../src/server/config/field.ts';
 import { flagsOf, load, type Sources } from '../../src/server/config/load.ts';
 import type { Fault } from '../../src/base/fault.ts';

@@ -1,6 +1,6 @@
 // Joins default, file, environment and flags into one configuration; says everything that is wrong at once.
 import { Fault } from '../../base/fault.ts';
-import { nearest } from './distance.ts';
+import { nearest } from '../../base/distance.ts';
 import type { Field, Slice, Values } from './field.ts';
 
 export type Schema = Readonly<Record<string, Slice>>;

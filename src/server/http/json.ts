@@ -2,7 +2,7 @@
 import { type DescField, type DescMessage, fromBinary, fromJsonString, type Registry, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { Fault } from '../../base/fault.ts';
 import type { Clock, Instant } from '../../base/time.ts';
-import { nearest } from '../config/distance.ts';
+import { nearest } from '../../base/distance.ts';
 import type { Descriptors } from '../descriptors/registry.ts';
 import { LOST } from '../rpc/decode.ts';
 import type { Invoker } from '../rpc/invoke.ts';
