@@ -4,7 +4,7 @@ import { Fault } from '../base/fault.ts';
 export interface ResourceType {
   readonly name: string;
   readonly description: string;
-  /** Actions it knows; for people, who read permissions from them. */
+  /** Actions it knows: policies name no others. Empty = any. */
   readonly actions: readonly string[];
   /** Actions that the owner of a resource may do without any role; `*` for all. */
   readonly ownerActions: readonly string[];
@@ -27,6 +27,12 @@ export const UNDECLARED: Omit<ResourceType, 'name'> = {
   parentTypes: [],
   builtIn: false,
 };
+
+/** What can be done to resources of those types; an owner's action counts as named. null = one of them leaves it open. */
+export const actionsOf = (types: readonly ResourceType[]): ReadonlySet<string> | null =>
+  types.some(({ actions }) => actions.length === 0)
+    ? null
+    : new Set(types.flatMap(({ actions, ownerActions }) => [...actions, ...ownerActions]));
 
 /** The name of a resource type, of an action and of a role: no wildcard. */
 export const NAME = /^[a-z][a-z0-9_.-]{0,127}$/;

@@ -39,6 +39,19 @@ describe('security-hub policy', () => {
     expect(err).toMatch(/bad\.yaml:19:\d+: spec\.rules\[1\]\.condition > does not take \(int, string\)\n +correct the expression/);
   });
 
+  it.each(['validate', 'test'])('%s finds an action that the type has not', async (word) => {
+    const slipped = written(
+      'platform.yaml',
+      readFileSync(policies, 'utf8').replace('actions: [create, approve]', 'actions: [create, aprove]'),
+    );
+    const words = word === 'test' ? [written('slip.test.yaml', readFileSync(suite, 'utf8'))] : [slipped, '--types', suite];
+    const { code, err } = await runCli(['policy', word, ...words]);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /platform\.yaml:22:\d+: spec\.rules\[2\]\.actions deployments has no action aprove; did you mean approve\?\n +declare it with PutResourceType/,
+    );
+  });
+
   it('validate takes names on trust where nobody tells them, and says so', async () => {
     const { code, out } = await runCli(['policy', 'validate', policies]);
     expect(code).toBe(0);

@@ -80,7 +80,7 @@ const requireAcknowledged = (plan: Plan, acknowledged: boolean): void => {
 };
 
 /** The installation knows no tenant's types. */
-const ABOVE: Vocabulary = { installation: true, type: () => undefined, role: () => undefined, schema: () => ANY };
+const ABOVE: Vocabulary = { installation: true, types: [], type: () => undefined, role: () => undefined, schema: () => ANY };
 const ANY = conditionSchema();
 
 type Kind = 'policies.applied' | 'policies.activated' | 'policies.rolled_back';

@@ -1,6 +1,7 @@
 // A set compiled from one that was: what left is taken out, what came is put in, and whatever is the same is shared. Yields at each step.
 import type { Condition, Schema } from '../condition/condition.ts';
 import { type PackedCondition, packTree } from '../condition/packed.ts';
+import { ANY_TYPE } from './declared.ts';
 import { emptyPartedMap, type PartedMap } from './parted-map.ts';
 import type { Body } from './plan.ts';
 import {
@@ -71,7 +72,7 @@ const toBody = (stored: Body | FirstBody): Body =>
 
 const bodyOf = (row: StoredBody, installation: boolean, schema: CompileWorld['schema']): Body | null => {
   if (row.body !== null) return toBody(JSON.parse(row.body) as Body | FirstBody);
-  const vocabulary: Vocabulary = { installation, type: () => true, role: () => true, schema };
+  const vocabulary: Vocabulary = { ...ANY_TYPE, installation, role: () => true, schema };
   const reading = readPolicies([{ name: row.name, content: row.content }], vocabulary);
   for (;;) {
     const step = reading.next();

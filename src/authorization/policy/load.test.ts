@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { typesOf } from '../attribute.ts';
 import { conditionSchema } from '../condition/condition.ts';
+import { ANY_TYPE } from './declared.ts';
 import type { DeclaredTypes, LoadWorld, SetReader, StoredBody } from './load.ts';
 import { createSetLoader } from './load.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -26,7 +27,7 @@ spec:
 `;
 
 const bodyOf = (content: string, version: number, types: World): StoredBody => {
-  const reading = readPolicies([{ name: 'a', content }], { installation: false, type: () => true, role: () => true, ...worldOf(types) });
+  const reading = readPolicies([{ name: 'a', content }], { installation: false, ...ANY_TYPE, role: () => true, ...worldOf(types) });
   const { policies, problems } = atOnce(reading);
   const [read] = policies;
   if (read === undefined) throw new Error(problems[0]?.message);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { type ResourceType, UNDECLARED } from '../resource-type.ts';
 import { buildSnapshot } from '../snapshot.ts';
 import { type PolicyProblem, readPolicies } from './read-policies.ts';
 import { atOnce } from '../../base/slices.ts';
@@ -22,16 +23,19 @@ const cases = parse(
 const invoices = {
   name: 'invoices',
   description: '',
-  actions: [],
-  ownerActions: [],
+  actions: ['read', 'write', 'delete'],
+  ownerActions: ['share'],
   defaultClassification: '',
-  attributes: { amount: 'int', tags: 'list(string)' },
+  attributes: { amount: 'int', tags: 'list(string)', address: 'map(string)' },
   parentTypes: [],
   builtIn: false,
 };
-const snapshot = buildSnapshot({ tenantId: 'acme', roles: [], types: [invoices] });
-const problemsOf = (content: string): readonly PolicyProblem[] =>
-  atOnce(readPolicies([{ name: 'a.yaml', content }], { installation: false, ...snapshot })).problems;
+const secret = { ...UNDECLARED, name: 'invoices.secret', actions: ['read'] };
+const boxes = { ...UNDECLARED, name: 'boxes' };
+const declaring = (types: readonly ResourceType[]) => buildSnapshot({ tenantId: 'acme', roles: [], types });
+const snapshot = declaring([invoices, secret]);
+const problemsOf = (content: string, declared = snapshot): readonly PolicyProblem[] =>
+  atOnce(readPolicies([{ name: 'a.yaml', content }], { installation: false, ...declared })).problems;
 const around = (spec: string): string => `apiVersion: securityhub/v1\nkind: ResourcePolicy\nmetadata: {name: a}\nspec:\n  ${spec}`;
 
 describe('a document is refused, with its place,', () => {
@@ -62,6 +66,35 @@ describe('a document is refused, with its place,', () => {
       readPolicies([{ name: 'a.yaml', content: `${good}---\nkind: [\n---\n${good}` }], { installation: false, ...snapshot }),
     );
     expect([policies.length, problems.map(({ document }) => document)]).toEqual([2, [2]]);
+  });
+});
+
+describe('what a type declares', () => {
+  const wildcard =
+    'apiVersion: securityhub/v1\nkind: SecurityPolicy\nmetadata: {name: a}\nspec:\n  rules: [{name: a, effect: deny, actions: [open]}]';
+
+  it.each([
+    ['every action is meant by a wildcard', "resource: invoices\n  rules: [{name: a, effect: deny, actions: ['*']}]"],
+    ["an owner's action is one of its own", 'resource: invoices\n  rules: [{name: a, effect: deny, actions: [share]}]'],
+    ['no list of actions leaves them open', 'resource: boxes\n  rules: [{name: a, effect: deny, actions: [open]}]'],
+    ['no list of attributes leaves fields open', 'resource: boxes\n  masks: [{field: anything, mask: full}]'],
+    ['what every resource has may be masked', 'resource: invoices\n  masks: [{field: owner_id, mask: full}]'],
+    ['a part of an attribute may be masked', 'resource: invoices\n  masks: [{field: address.street, mask: full}]'],
+    ['a field that is a type of its own may be masked', 'resource: invoices\n  masks: [{field: secret, mask: full}]'],
+    ['a field that no attribute can be called may be masked', 'resource: invoices\n  masks: [{field: bank-account, mask: full}]'],
+  ])('is all that policies speak of: %s', (_what, spec) => {
+    expect(problemsOf(around(spec), declaring([invoices, secret, boxes]))).toEqual([]);
+  });
+
+  it('counts for a mask that leaves its actions out, too', () => {
+    const looked = { ...invoices, actions: ['look'] };
+    const [problem] = problemsOf(around('resource: invoices\n  masks: [{field: amount, mask: full}]'), declaring([looked]));
+    expect(problem).toMatchObject({ line: 6, column: 19, field: 'spec.masks[0].actions', message: 'invoices has no action read' });
+  });
+
+  it('leaves a wildcard open where one type is', () => {
+    expect(problemsOf(wildcard).map(({ message }) => message)).toEqual(['no resource type has an action open']);
+    expect(problemsOf(wildcard, declaring([invoices, boxes]))).toEqual([]);
   });
 });
 

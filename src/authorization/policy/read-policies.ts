@@ -81,7 +81,11 @@ function* readPolicy(
   if (document === null || wrong.length > 0) return null;
 
   const placeOf = (path: string): TextPosition => places.get(path) ?? places.get('spec.resource') ?? { ...node.at, indent: null };
-  for (const { at, field, message, next } of strangeNames(document, vocabulary, places)) report(placeOf(at), field, message, next);
+  for (const { at, field, message, next } of strangeNames(document, vocabulary, places)) {
+    report(placeOf(at), field, message, next);
+    if (problems.length >= PROBLEMS_SHOWN) return null;
+    yield;
+  }
   const trees = yield* readConditions(document, vocabulary, placeOf, report);
   if (problems.length > before) return null;
   return { source, number, document, trees, content, standing: standingOf(document), places: placesLater(places) };

@@ -4,6 +4,7 @@ import { evaluate } from '../evaluate.ts';
 import { compileRights } from '../rights.ts';
 import type { Ruling } from '../ruling.ts';
 import { buildSnapshot, type Snapshot, withPolicies } from '../snapshot.ts';
+import { ANY_TYPE } from './declared.ts';
 import { changeIndex, compilePolicy, type CompileWorld, EMPTY_INDEX } from './policy-index.ts';
 import { createPolicySet } from './policy-set.ts';
 import { concerns, lacking, repeated } from './plan.ts';
@@ -20,7 +21,7 @@ export interface TestResult {
 
 /** Any name will do, and a resource has whatever attributes a condition asks for. */
 const TRUSTING = {
-  type: () => true,
+  ...ANY_TYPE,
   role: () => true,
   schema: (): Schema => {
     const { variables, objects } = conditionSchema();

@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { conditionSchema } from '../condition/condition.ts';
 import { compileSet, EMPTY_SET, NO_TYPES, type StoredBody } from './compile-set.ts';
+import { ANY_TYPE } from './declared.ts';
 import type { PolicyDocument } from './document.ts';
 import { concerns, lacking, planOf } from './plan.ts';
 import { readPolicies } from './read-policies.ts';
@@ -59,7 +60,7 @@ const longestStep = <T>(make: () => Generator<unknown, T>): { readonly longest: 
 };
 
 const schema = conditionSchema({ resource: { status: { kind: 'string' }, amount: { kind: 'int' } } });
-const vocabulary: Vocabulary = { installation: false, type: () => true, role: () => true, schema: () => schema };
+const vocabulary: Vocabulary = { ...ANY_TYPE, installation: false, role: () => true, schema: () => schema };
 
 const policy = (name: string, rules: number): string =>
   `apiVersion: securityhub/v1\nkind: ResourcePolicy\nmetadata: { name: ${name} }\nspec:\n  resource: things\n  rules:\n${Array.from(

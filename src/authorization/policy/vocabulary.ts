@@ -1,12 +1,12 @@
 // What the names in a policy may mean, and those that mean nothing. Pure.
 import type { Schema } from '../condition/condition.ts';
+import { type Declarations, type StrangeName, unknownActions, unknownFields } from './declared.ts';
 import type { PolicyDocument } from './document.ts';
 
 /** What the names in a policy may mean. */
-export interface Vocabulary {
+export interface Vocabulary extends Declarations {
   /** The installation knows no tenant's types and roles, and only denies. */
   readonly installation: boolean;
-  type(name: string): unknown;
   role(name: string): unknown;
   /** What a condition about resources of that type may speak of; '*' = only what every type has. */
   schema(type: string): Schema;
@@ -32,14 +32,6 @@ const namesIn = (
     ],
   };
 };
-
-interface StrangeName {
-  /** Path of the place that is shown. */
-  readonly at: string;
-  readonly field: string;
-  readonly message: string;
-  readonly next: string;
-}
 
 const unknownTypes = (
   types: readonly [string, string][],
@@ -82,12 +74,15 @@ const allowing = ({ rules }: PolicyDocument): readonly StrangeName[] =>
   );
 
 /** `written`: paths of what the text says itself. */
-export const strangeNames = (
+export function* strangeNames(
   document: PolicyDocument,
   vocabulary: Vocabulary,
   written: Pick<ReadonlySet<string>, 'has'>,
-): readonly StrangeName[] => {
-  if (vocabulary.installation) return allowing(document);
+): Generator<StrangeName> {
+  if (vocabulary.installation) return yield* allowing(document);
   const { types, roles } = namesIn(document);
-  return [...unknownTypes(types, vocabulary, written), ...unknownRoles(roles, vocabulary)];
-};
+  yield* unknownTypes(types, vocabulary, written);
+  yield* unknownActions(document, vocabulary, written);
+  yield* unknownFields(document, vocabulary);
+  yield* unknownRoles(roles, vocabulary);
+}

@@ -10,12 +10,13 @@ import type { Ruling } from '../ruling.ts';
 import { bareSituation } from '../situation.ts';
 import { buildSnapshot, withPolicies } from '../snapshot.ts';
 import { type CompiledSet, compileSet, EMPTY_SET, NO_TYPES, type StoredBody } from './compile-set.ts';
+import { ANY_TYPE } from './declared.ts';
 import { createPolicySet, type PolicySet } from './policy-set.ts';
 import { readPolicies } from './read-policies.ts';
 import { atOnce } from '../../base/slices.ts';
 
 const schema = conditionSchema({ resource: { status: { kind: 'string' }, amount: { kind: 'int' } } });
-const vocabulary = { installation: false, type: () => true, role: () => true, schema: () => schema };
+const vocabulary = { ...ANY_TYPE, installation: false, role: () => true, schema: () => schema };
 
 const written = (name: string, type: string, rules: readonly string[]): string =>
   `apiVersion: securityhub/v1\nkind: ResourcePolicy\nmetadata: { name: ${name} }\nspec:\n  resource: ${type}\n  rules:\n${rules.map((rule) => `    - { ${rule} }\n`).join('')}`;

@@ -12,13 +12,21 @@ const owner = user('usr_owner');
 const admin = user('usr_admin');
 const operator = user('usr_second');
 
+const INVOICES = {
+  name: 'invoices',
+  description: '',
+  ownerActions: [],
+  defaultClassification: '',
+  actions: ['read', 'export', 'shred'],
+  attributes: { iban: 'string' },
+};
+
 beforeAll(async () => {
   database = await freshDatabase();
   world = await createWorld(database);
   await seed(world, 'acme', { usr_owner: ['owner'], usr_admin: ['admin'], usr_second: ['owner', 'operator'], usr_viewer: ['viewer'] });
   await seed(world, 'partner', { usr_partner: ['owner'] });
-  const invoices = { name: 'invoices', description: '', actions: ['read'], ownerActions: [], defaultClassification: '' };
-  for (const tenantId of ['acme', 'partner']) await world.authorization.putResourceType(tenantId, invoices, callAs(owner));
+  for (const tenantId of ['acme', 'partner']) await world.authorization.putResourceType(tenantId, INVOICES, callAs(owner));
 });
 afterAll(async () => {
   await world.platform.stop();
@@ -342,6 +350,34 @@ describe('validating policies', () => {
       },
       { document: 2, line: 14, column: 16, field: 'spec.rules[0].condition', message: expect.stringContaining('nme') },
     ]);
+  });
+
+  it('finds actions and fields that the type has not, and so does whoever applies or drafts them', async () => {
+    const slips = files(policy('slips', [{ actions: ['exprot'] }], { masks: [{ field: 'ibna', mask: 'full' }] }));
+    const { valid, problems } = await validate(slips);
+    expect(valid).toBe(false);
+    expect(problems).toMatchObject([
+      {
+        source: 'file-0.yaml',
+        document: 1,
+        line: 1,
+        field: 'spec.rules[0].actions',
+        message: 'invoices has no action exprot; did you mean export?',
+        nextStep: expect.stringContaining('PutResourceType'),
+      },
+      { field: 'spec.masks[0].field', message: 'invoices has no attribute ibna; did you mean iban?' },
+    ]);
+    for (const over of [{}, { draft: true }, { dryRun: true }])
+      expect(await faultOf(apply(slips, over))).toBe('INVALID_ARGUMENT/POLICY_INVALID');
+  });
+
+  it('stands by what is in force when an action leaves its type, and finds it when it is applied again', async () => {
+    await wipe();
+    await apply(files(policy('shredding', [{ actions: ['shred'] }])));
+    await world.authorization.putResourceType('acme', { ...INVOICES, actions: ['read', 'export'] }, callAs(owner));
+    expect(await names()).toEqual(['shredding']);
+    expect(await faultOf(apply(files(policy('shredding', [{ actions: ['shred'] }]))))).toBe('INVALID_ARGUMENT/POLICY_INVALID');
+    await world.authorization.putResourceType('acme', INVOICES, callAs(owner));
   });
 
   it('says what they would change, and that they are fit to be applied', async () => {

@@ -1,0 +1,90 @@
+// What a policy says of a resource type against what the type declares: an action or a field that it has not would rule over nothing. Pure.
+import { nearest } from '../../base/distance.ts';
+import { ATTRIBUTE_NAME } from '../attribute.ts';
+import { RESOURCE_FIELDS } from '../condition/schema.ts';
+import { actionsOf, type ResourceType, UNDECLARED } from '../resource-type.ts';
+import { type PolicyDocument, UNSPEAKABLE } from './document.ts';
+
+/** Types as they are declared. One that lists no actions leaves them open, and so with attributes. */
+export interface Declarations {
+  type(name: string): ResourceType | undefined;
+  /** All that a wildcard covers. */
+  readonly types: readonly ResourceType[];
+}
+
+/** Where nobody knows them: any name will do, and all is open. */
+export const ANY_TYPE: Declarations = { type: (name) => ({ ...UNDECLARED, name }), types: [{ ...UNDECLARED, name: '*' }] };
+
+export interface StrangeName {
+  /** Path of the place that is shown. */
+  readonly at: string;
+  readonly field: string;
+  readonly message: string;
+  readonly next: string;
+}
+
+type Written = Pick<ReadonlySet<string>, 'has'>;
+
+const DECLARE = 'declare it with PutResourceType, or correct the name';
+const meant = (name: string, known: Iterable<string>): string => {
+  const near = nearest(name, known);
+  return near === null ? '' : `; did you mean ${near}?`;
+};
+
+const known = new WeakMap<object, ReadonlySet<string> | null>();
+/** Of `of`, put together when it is first asked about. */
+const knownOf = (of: object, types: () => readonly ResourceType[]): ReadonlySet<string> | null => {
+  let found = known.get(of);
+  if (found === undefined) known.set(of, (found = actionsOf(types())));
+  return found;
+};
+
+/** null = any, or nobody knows the type. */
+const actionsFor = (name: string, { type, types }: Declarations): ReadonlySet<string> | null => {
+  if (name === '*') return knownOf(types, () => types.filter((one) => !UNSPEAKABLE.includes(one.name)));
+  const declared = type(name);
+  return declared === undefined ? null : knownOf(declared, () => [declared]);
+};
+
+interface Naming {
+  readonly path: string;
+  readonly resource: string;
+  readonly actions: readonly string[];
+  /** Shown where the text leaves the actions out. */
+  readonly beside: string;
+}
+
+const namings = ({ requirements, rules, masks }: PolicyDocument): readonly Naming[] => [
+  ...(requirements === null ? [] : [{ ...requirements, path: 'spec.actions', beside: 'spec.resource' }]),
+  ...rules.map((rule, index) => ({ ...rule, path: `spec.rules[${index}].actions`, beside: `spec.rules[${index}].name` })),
+  ...masks.map((mask, index) => ({ ...mask, path: `spec.masks[${index}].actions`, beside: `spec.masks[${index}].field` })),
+];
+
+/** Actions that the type has not; of '*', that no type has. One by one: a tenant may declare a hundred thousand to look through. */
+export function* unknownActions(document: PolicyDocument, declared: Declarations, written: Written): Generator<StrangeName> {
+  for (const { path, resource, actions, beside } of namings(document)) {
+    const having = actionsFor(resource, declared);
+    if (having === null) continue;
+    const none = resource === '*' ? 'no resource type has an' : `${resource} has no`;
+    for (const action of actions)
+      if (action !== '*' && !having.has(action))
+        yield {
+          at: written.has(`${path}=${action}`) ? `${path}=${action}` : beside,
+          field: path,
+          message: `${none} action ${action}${meant(action, having)}`,
+          next: declared.type(resource)?.builtIn === true ? `name one of ${[...having].join(', ')}` : DECLARE,
+        };
+  }
+}
+
+/** Fields under a mask that are neither attributes nor types of their own. What no attribute can be called is left alone. */
+export const unknownFields = ({ masks }: PolicyDocument, { type }: Declarations): readonly StrangeName[] =>
+  masks.flatMap(({ resource, field }, index) => {
+    const attributes = type(resource)?.attributes ?? {};
+    const [name = ''] = field.split('.');
+    const names = [...Object.keys(attributes), ...Object.keys(RESOURCE_FIELDS)];
+    const open = Object.keys(attributes).length === 0 || !ATTRIBUTE_NAME.test(name);
+    if (open || names.includes(name) || type(`${resource}.${field}`) !== undefined) return [];
+    const at = `spec.masks[${index}].field`;
+    return [{ at, field: at, message: `${resource} has no attribute ${name}${meant(name, names)}`, next: DECLARE }];
+  });
