@@ -117,7 +117,8 @@ export const authorizationServices = (
           const role = required('role', request.role);
           const draft = { ...role, constraints: constraintsFrom('role.constraints', role.constraints) };
           const { result, revision } = await door.putRole(tenantId, draft, call);
-          return { role: printRole(result.role), revision, undeclaredTypes: [...result.undeclared] };
+          const { undeclared, unknown } = result;
+          return { role: printRole(result.role), revision, undeclaredTypes: [...undeclared], undeclaredPermissions: [...unknown] };
         },
       },
       listRoles: {

@@ -10,7 +10,7 @@ import { requireExclusive, requireRoom } from './exclusive.ts';
 import { keepingAnOwner } from './owners.ts';
 import { type RoleDraft, readRole } from './read-role.ts';
 import { parsePermission } from './permission.ts';
-import type { ResourceType } from './resource-type.ts';
+import { actionsOf, type ResourceType } from './resource-type.ts';
 import { constraintsOf, type Role, ringOf } from './role.ts';
 import { isBuiltInRole, roleLookup, typeLookup } from './snapshot.ts';
 
@@ -20,6 +20,8 @@ export interface PutRole {
   readonly role: Role;
   /** Types that its permissions name and nobody has declared: a slip, or declared later. */
   readonly undeclared: readonly string[];
+  /** Permissions to do what their type does not know. */
+  readonly unknown: readonly string[];
 }
 
 export interface RoleChanges {
@@ -40,6 +42,15 @@ const undeclaredIn = ({ permissions }: Role, types: readonly ResourceType[]): re
   const known = typeLookup(types);
   const named = new Set(permissions.flatMap((text) => parsePermission(text)?.type ?? []));
   return [...named].filter((type) => type !== '*' && known(type) === undefined).sort();
+};
+
+const unknownIn = ({ permissions }: Role, types: readonly ResourceType[]): readonly string[] => {
+  const known = typeLookup(types);
+  return permissions.filter((text) => {
+    const { type = '', action = '*' } = parsePermission(text) ?? {};
+    const declared = known(type);
+    return action !== '*' && declared !== undefined && actionsOf([declared])?.has(action) === false;
+  });
 };
 
 const roleMissing = (field: string, name: string): Fault =>
@@ -80,7 +91,7 @@ export const createRoleChanges = ({ rules, subjectsKnown, write, holding, waterm
       const limited = same ? [] : limitsOf({ watermarkUntil }, tenantId, { type: 'group', id: '' }, [role.name], after);
       const { name: _name, description: _description, builtIn: _builtIn, ...details } = role;
       return {
-        result: { role, undeclared: undeclaredIn(role, types) },
+        result: { role, undeclared: undeclaredIn(role, types), unknown: unknownIn(role, types) },
         changes: [changeOf('role', tenantId, role.name), ...limited],
         events: [eventOf(call, tenantId, 'role.put', `role:${role.name}`, { details })],
       };

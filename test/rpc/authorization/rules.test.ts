@@ -79,6 +79,14 @@ describe('a role', () => {
     expect((await put('parcels:*')).undeclaredTypes).toEqual([]);
   });
 
+  it('is told which actions its types have not', async () => {
+    await world.call('PutResourceType', typeOf('letters', { ownerActions: ['burn'] }), owner);
+    await world.call('PutResourceType', typeOf('notes', { actions: [] }), owner);
+    const permissions = ['letters:raed', 'letters:read', 'letters:burn', 'letters:*', 'notes:anything', 'users:wrtie', 'strange:read'];
+    const answer = await world.call<proto.PutRoleResponse>('PutRole', role('slips', permissions), owner);
+    expect(answer).toMatchObject({ undeclaredTypes: ['strange'], undeclaredPermissions: ['letters:raed', 'users:wrtie'] });
+  });
+
   it('takes its assignments with it', async () => {
     await world.call('PutRole', role('passing', ['audit:read']), owner);
     await world.call('AssignRole', assignment('usr_plain', 'passing'), owner);

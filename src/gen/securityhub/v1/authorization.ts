@@ -129,7 +129,7 @@ export interface ResourceType {
   name: string;
   /** What it is. */
   description: string;
-  /** Actions it knows, the right side of a permission. */
+  /** Actions it knows, the right side of a permission: policies name these and owner_actions only. Empty = any. */
   actions: string[];
   /** What the owner of a resource may do without a grant. */
   ownerActions: string[];
@@ -296,6 +296,8 @@ export interface PutRoleResponse {
    * them answer RESOURCE_TYPE_UNKNOWN until then.
    */
   undeclaredTypes: string[];
+  /** Permissions whose type is declared and lists its actions, but not that one: a slip of the pen, or to be declared. */
+  undeclaredPermissions: string[];
 }
 
 /** Asks for a page of roles. */
@@ -2817,7 +2819,7 @@ export const PutRoleRequest: MessageFns<PutRoleRequest> = {
 };
 
 function createBasePutRoleResponse(): PutRoleResponse {
-  return { role: undefined, revision: 0, undeclaredTypes: [] };
+  return { role: undefined, revision: 0, undeclaredTypes: [], undeclaredPermissions: [] };
 }
 
 export const PutRoleResponse: MessageFns<PutRoleResponse> = {
@@ -2830,6 +2832,9 @@ export const PutRoleResponse: MessageFns<PutRoleResponse> = {
     }
     for (const v of message.undeclaredTypes) {
       writer.uint32(26).string(v!);
+    }
+    for (const v of message.undeclaredPermissions) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -2871,6 +2876,14 @@ export const PutRoleResponse: MessageFns<PutRoleResponse> = {
             message.undeclaredTypes.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.undeclaredPermissions.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2891,6 +2904,7 @@ export const PutRoleResponse: MessageFns<PutRoleResponse> = {
     message.role = (object.role !== undefined && object.role !== null) ? Role.fromPartial(object.role) : undefined;
     message.revision = object.revision ?? 0;
     message.undeclaredTypes = object.undeclaredTypes?.map((e) => e) || [];
+    message.undeclaredPermissions = object.undeclaredPermissions?.map((e) => e) || [];
     return message;
   },
 };
