@@ -29,8 +29,8 @@ export const fastifyGuard = <R extends FastifyRequest>(
     reply.headers({ ...always });
     const wanted = wantedOf(requirements, request);
     if (wanted === null) return undefined;
-    const { headers, method, url, socket } = request.raw;
-    const outcome = await authenticateHttp(client, { headers, method, url, socket, ip: request.ip }, wanted, options);
+    const { headers, rawHeaders, method, url, socket } = request.raw;
+    const outcome = await authenticateHttp(client, { headers, rawHeaders, method, url, socket, ip: request.ip }, wanted, options);
     if (outcome.ok) {
       remember(request, outcome.principal);
       return undefined;

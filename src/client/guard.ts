@@ -51,7 +51,8 @@ export type Outcome =
   /** UNAUTHENTICATED, PERMISSION_DENIED and RESOURCE_EXHAUSTED are about the caller; anything else is our own trouble, and says so. */
   | { readonly ok: false; readonly fault: Fault; readonly verdict: ValidateTokenResponse | null };
 
-const CREDENTIAL = /^(?:bearer|dpop) +([!-~]+) *$/i;
+/** Two headers arrive joined by a comma, which no credential holds. */
+const CREDENTIAL = /^(?:bearer|dpop) +([!-+\--~]+) *$/i;
 const DPOP = /^dpop /i;
 
 /** Was it shown as one that is bound to a DPoP key? */

@@ -20,6 +20,8 @@ export interface HttpSocket {
 /** As far as a request matters: that of node:http, Express and, as `request.raw`, Fastify. */
 export interface HttpRequest {
   readonly headers: Headers;
+  /** Names and values by turns, as they came: what Node makes one of in `headers` is here still. */
+  readonly rawHeaders?: readonly string[] | undefined;
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   /** Express keeps the whole path here. */
@@ -89,10 +91,17 @@ const contextOf = (request: HttpRequest, { origin }: HttpGuardOptions): DeepPart
   };
 };
 
+/** Of two Node shows the first, and whoever stands in front may have looked at the other: shown joined they are no credential. */
+const credentialsOf = ({ headers, rawHeaders = [] }: HttpRequest): string => {
+  const shown = rawHeaders.filter((_value, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'authorization');
+  const credential = shown.length > 1 ? shown : headers['authorization'];
+  return typeof credential === 'string' ? credential : (credential ?? []).join(', ');
+};
+
 const presentedBy = (request: HttpRequest, options: HttpGuardOptions): Presented => {
   const traceparent = text(request.headers['traceparent']);
   return {
-    authorization: only(request.headers['authorization']),
+    authorization: credentialsOf(request),
     context: contextOf(request, options),
     ...(traceparent === '' ? {} : { options: { traceparent } }),
   };

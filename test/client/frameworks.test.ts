@@ -1,7 +1,8 @@
 // The guards inside Express and Fastify themselves, over real sockets.
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, request as requestHttp, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { expressGuard } from '../../src/client/express.ts';
@@ -55,6 +56,30 @@ describe.each(['Express', 'Fastify'])('in %s', (framework) => {
     const body = (await answer.json()) as { reason?: string; who?: string };
     expect([answer.status, body.reason ?? '', body.who ?? '']).toEqual([status, reason, status === 200 ? 'usr_anna' : '']);
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+  });
+
+  /** As `fetch` cannot: each in a header of its own. */
+  const show = async (credentials: readonly string[]): Promise<readonly unknown[]> => {
+    const shown = credentials.flatMap((one, at) => [at === 0 ? 'authorization' : 'Authorization', one]);
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      requestHttp(`${urls[framework]}/closed/orders`, { headers: ['host', 'localhost', ...shown] }, resolve)
+        .on('error', reject)
+        .end();
+    });
+    return [answer.statusCode, ((await json(answer)) as { reason?: string }).reason ?? ''];
+  };
+
+  it.each([
+    ['a good one before a bad one', ['Bearer good', 'Bearer expired']],
+    ['a bad one before a good one', ['Bearer expired', 'Bearer good']],
+    ['the same one twice', ['Bearer good', 'Bearer good']],
+    ['a good one and an empty one', ['Bearer good', '']],
+    ['an empty one and a good one', ['', 'Bearer good']],
+  ])('two credentials are refused, and nobody is asked: %s', async (_which, credentials) => {
+    const before = asked.asked.length;
+    expect(await show(credentials)).toEqual([401, 'CREDENTIALS_MALFORMED']);
+    expect(asked.asked.length).toBe(before);
+    expect(await show(['Bearer good'])).toEqual([200, '']);
   });
 
   it('what stands outside the guard is open, and asks nobody', async () => {
