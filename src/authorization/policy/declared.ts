@@ -1,11 +1,9 @@
-// What a policy says of a resource type against what the type declares: an action or a field that it has not would rule over nothing. Pure.
+// What a policy says of a resource type against what the type declares: an action that it has not would rule over nothing. Pure.
 import { nearest } from '../../base/distance.ts';
-import { ATTRIBUTE_NAME } from '../attribute.ts';
-import { RESOURCE_FIELDS } from '../condition/schema.ts';
 import { actionsOf, type ResourceType, UNDECLARED } from '../resource-type.ts';
 import { type PolicyDocument, UNSPEAKABLE } from './document.ts';
 
-/** Types as they are declared. One that lists no actions leaves them open, and so with attributes. */
+/** Types as they are declared. One that lists no actions leaves them open. */
 export interface Declarations {
   type(name: string): ResourceType | undefined;
   /** All that a wildcard covers. */
@@ -76,15 +74,3 @@ export function* unknownActions(document: PolicyDocument, declared: Declarations
         };
   }
 }
-
-/** Fields under a mask that are neither attributes nor types of their own. What no attribute can be called is left alone. */
-export const unknownFields = ({ masks }: PolicyDocument, { type }: Declarations): readonly StrangeName[] =>
-  masks.flatMap(({ resource, field }, index) => {
-    const attributes = type(resource)?.attributes ?? {};
-    const [name = ''] = field.split('.');
-    const names = [...Object.keys(attributes), ...Object.keys(RESOURCE_FIELDS)];
-    const open = Object.keys(attributes).length === 0 || !ATTRIBUTE_NAME.test(name);
-    if (open || names.includes(name) || type(`${resource}.${field}`) !== undefined) return [];
-    const at = `spec.masks[${index}].field`;
-    return [{ at, field: at, message: `${resource} has no attribute ${name}${meant(name, names)}`, next: DECLARE }];
-  });

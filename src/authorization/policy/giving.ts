@@ -31,7 +31,7 @@ export function* tell(layers: Layers, rights: Rights): Generator<ToldPermission 
     for (const rule of about) yield concerns(rule, rights) ? { type, action, effect, rule } : null;
   };
   for (const { cells } of layers)
-    for (const [type, actions] of cells)
+    for (const [type, actions] of cells.entries())
       for (const [action, { allows, denies }] of UNSPEAKABLE.includes(type) ? [] : actions) {
         yield null;
         yield* look(type, action, 'allow', allows);
@@ -45,7 +45,7 @@ export const givenBy = (layers: Layers, names: readonly string[], besides: reado
   const paired = ({ pairs }: PolicyIndex) =>
     names.flatMap((name) => (pairs.get(name) ?? []).filter(fits).flatMap(({ permissions }) => permissions));
   const alone = ({ cells }: PolicyIndex) =>
-    [...cells].flatMap(([type, actions]) =>
+    [...cells.entries()].flatMap(([type, actions]) =>
       UNSPEAKABLE.includes(type)
         ? []
         : [...actions].flatMap(([action, { allows }]) => (names.some((name) => allows.by?.has(name)) ? [`${type}:${action}`] : [])),

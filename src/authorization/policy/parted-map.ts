@@ -6,6 +6,7 @@ export interface PartedMap<V> {
   readonly size: number;
   get(key: string): V | undefined;
   values(): IterableIterator<V>;
+  entries(): IterableIterator<[string, V]>;
   /** Another one in the making, from what stands here. */
   change(): PartedMapChange<V>;
 }
@@ -30,6 +31,9 @@ const of = <V>(parts: readonly Part<V>[], size: number): PartedMap<V> => ({
   get: (key) => parts[placeOf(key)]?.get(key),
   *values() {
     for (const part of parts) yield* part.values();
+  },
+  *entries() {
+    for (const part of parts) yield* part.entries();
   },
   change() {
     const made = [...parts];

@@ -2,6 +2,7 @@
 import type { Schema } from '../condition/condition.ts';
 import type { PackedCondition } from '../condition/packed.ts';
 import { layerOf, type Mask, type PolicyDocument, type Requirements, type Rule } from './document.ts';
+import { emptyPartedMap, type PartedMap } from './parted-map.ts';
 import type { CompiledRequirements, CompiledRule, Origin, Questioned } from './rule.ts';
 import { compileScope, prepare } from './weigher.ts';
 
@@ -61,7 +62,8 @@ export interface CompiledPolicy {
 }
 
 export interface PolicyIndex {
-  readonly cells: ReadonlyMap<string, ReadonlyMap<string, Cell>>;
+  /** By type and action. */
+  readonly cells: PartedMap<ReadonlyMap<string, Cell>>;
   /** What resources of a type count as at least, policy by policy. */
   readonly classes: ReadonlyMap<string, readonly string[]>;
   /** Allowing rules by a role that their principals need besides: for whoever asks what a role would give, not for checks. */
@@ -75,7 +77,7 @@ export interface Paired {
   readonly permissions: readonly string[];
 }
 
-export const EMPTY_INDEX: PolicyIndex = { cells: new Map(), classes: new Map(), pairs: new Map(), size: 0 };
+export const EMPTY_INDEX: PolicyIndex = { cells: emptyPartedMap(), classes: new Map(), pairs: new Map(), size: 0 };
 
 const ANYWHERE: Place = { under: 'any' };
 
@@ -241,17 +243,18 @@ export function* changeIndex(
   out: readonly CompiledPolicy[],
   into: Iterable<CompiledPolicy>,
 ): Generator<void, PolicyIndex> {
-  const cells = new Map(index.cells) as Map<string, Map<string, Cell>>;
+  const cells = index.cells.change();
+  const touched = new Map<string, Map<string, Cell>>();
   const classes = new Map(index.classes);
   const pairs = new Map(index.pairs) as Map<string, unknown[]>;
   const own = new Set<object>();
   let { size } = index;
 
   const typeCells = (type: string): Map<string, Cell> => {
-    const known = cells.get(type);
-    if (known !== undefined && own.has(known)) return known;
-    const fresh = new Map(known ?? []);
-    own.add(fresh);
+    const known = touched.get(type);
+    if (known !== undefined) return known;
+    const fresh = new Map(index.cells.get(type) ?? []);
+    touched.set(type, fresh);
     cells.set(type, fresh);
     return fresh;
   };
@@ -351,5 +354,5 @@ export function* changeIndex(
     size += 1;
     yield;
   }
-  return { cells, classes, pairs: pairs as unknown as PolicyIndex['pairs'], size };
+  return { cells: cells.done(), classes, pairs: pairs as unknown as PolicyIndex['pairs'], size };
 }

@@ -1,6 +1,6 @@
 // What the names in a policy may mean, and those that mean nothing. Pure.
 import type { Schema } from '../condition/condition.ts';
-import { type Declarations, type StrangeName, unknownActions, unknownFields } from './declared.ts';
+import { type Declarations, type StrangeName, unknownActions } from './declared.ts';
 import type { PolicyDocument } from './document.ts';
 
 /** What the names in a policy may mean. */
@@ -83,6 +83,5 @@ export function* strangeNames(
   const { types, roles } = namesIn(document);
   yield* unknownTypes(types, vocabulary, written);
   yield* unknownActions(document, vocabulary, written);
-  yield* unknownFields(document, vocabulary);
   yield* unknownRoles(roles, vocabulary);
 }

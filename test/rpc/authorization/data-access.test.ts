@@ -60,7 +60,7 @@ beforeAll(async () => {
   await seed(world, 'acme', { usr_owner: ['owner'], usr_checker: ['owner'] });
   const root = callAs(user('usr_owner'));
   await world.authorization.putResourceType('acme', { ...UNDECLARED, name: 'folders' }, root);
-  const attributes = { amount: 'int', frozen: 'bool', region: 'string', email: 'string', iban: 'string', note: 'string', salary: 'int' };
+  const attributes = { amount: 'int', frozen: 'bool', region: 'string', email: 'string' };
   await world.authorization.putResourceType(
     'acme',
     { ...UNDECLARED, name: 'invoices', ownerActions: ['write'], attributes, parentTypes: ['folders'] },
