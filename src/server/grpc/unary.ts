@@ -10,14 +10,14 @@ import type { PeerOf } from './peer.ts';
 
 type Request = Buffer | Packed;
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
-export type UnaryHandler = (call: UnaryCall) => void;
+type UnaryHandler = (call: UnaryCall) => void;
 
 const OK = { code: codes.OK, details: 'OK' };
 /** As grpc-js has it where the caller takes the method for one that streams. */
 const notOne = (details: string) => ({ code: codes.UNIMPLEMENTED, details });
 
 /** What one call is to its handler, and what grpc-js tells of it. */
-export class UnaryCall implements SurfaceCall, Listener {
+class UnaryCall implements SurfaceCall, Listener {
   /** The way below: who asks for the connection finds it there. */
   readonly call: ServerInterceptingCallInterface;
   metadata!: Metadata;
