@@ -1,5 +1,5 @@
-// Unary methods: bytes in, bytes out. grpc-js makes a stream of every such call, though nothing streams: it costs as much as all else of the
-// call, and what it keeps alive (see `shed`) is all of it. Here a call is one object, which grpc-js tells of the request as it comes.
+// Unary methods: bytes in, bytes out. grpc-js makes a stream of every such call, though nothing streams, and that keeps all of the call alive
+// (see `shed`). Here a call is one object, which grpc-js tells of the request as it comes.
 import { type Metadata, type Server, type ServerInterceptingCallInterface, status as codes } from '@grpc/grpc-js';
 import { isPromise } from '../../base/maybe.ts';
 import type { Invoker } from '../rpc/invoke.ts';

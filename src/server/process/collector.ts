@@ -31,8 +31,8 @@ const COMFORT = mib(80);
 const LEAST_PERCENT = 25;
 
 /**
- * A full collection of 40 MB costs a core 50 ms, most of it on threads beside: with no more than a quarter of room large batches spent a third
- * of their time on it. Dead or alive, what is there counts: a heap that fills must not be promised room that it needs to live.
+ * With no more than a quarter of room a third of what large batches cost was spent by the threads that collect beside them. Dead or alive,
+ * what is there counts: a heap that fills must not be promised room that it needs to live.
  */
 const giveRoom = (): void => {
   const { used_heap_size: heap, external_memory: besides } = getHeapStatistics();

@@ -24,11 +24,11 @@ export const read = (): Layer => ({
         return inner(call);
       }
       return (async () => {
-        await inLine();
-        call.requireAwaited();
-        call.request = decode(route.wire, bytes);
-        await goOn();
         try {
+          await inLine();
+          call.requireAwaited();
+          call.request = decode(route.wire, bytes);
+          await goOn();
           return await inner(call);
         } finally {
           // A call that waited its turn may be old to the collector: dead as it is, it would keep all that it has read till the heap is full.
