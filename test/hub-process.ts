@@ -48,12 +48,14 @@ export const hubHome = (): { readonly dataDir: string; readonly env: Environment
   return { dataDir, env: { DATA_DIR: dataDir, ENCRYPTION_KEY_PATH: keyPath } };
 };
 
+/** As the image has it. */
+export const NODE_OPTIONS = '--max-semi-space-size=8';
+
 /** Nothing of the surrounding environment but what a process needs to run. */
 const bare = (): Environment => ({
   PATH: process.env['PATH'] ?? '',
   HOME: process.env['HOME'] ?? '',
-  // As the image has it.
-  NODE_OPTIONS: '--max-semi-space-size=8',
+  NODE_OPTIONS,
   MALLOC_ARENA_MAX: '2',
   ...(process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] }),
 });

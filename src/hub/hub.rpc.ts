@@ -34,6 +34,7 @@ export const hubService = (handlers: Handlers): Service =>
       deadline: PATIENCE,
       idempotency: 'safe',
       read: readBatchCheck,
+      fleeting: true,
       handle: handlers.batchCheck,
     },
     encrypt: {

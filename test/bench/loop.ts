@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../hub-process.ts';
+import { type Environment, NODE_OPTIONS } from '../hub-process.ts';
 import { percentile } from './driver.ts';
 
 /** Milliseconds. */
@@ -23,7 +23,7 @@ export interface LoopProbe {
 export const createLoopProbe = (): LoopProbe => {
   const file = join(mkdtempSync(join(tmpdir(), 'security-hub-loop-')), 'turns.json');
   return {
-    env: { LOOP_PROBE: file, NODE_OPTIONS: `--max-semi-space-size=8 --import ${join(import.meta.dirname, 'loop-probe.ts')}` },
+    env: { LOOP_PROBE: file, NODE_OPTIONS: `${NODE_OPTIONS} --import ${join(import.meta.dirname, 'loop-probe.ts')}` },
     async read(pid) {
       rmSync(file, { force: true });
       process.kill(pid, 'SIGUSR2');

@@ -12,7 +12,7 @@ import { UserServiceService as Users } from '../../src/gen/securityhub/v1/user.t
 import { type Caller, openCaller, report, type Rpc } from '../faults/caller.ts';
 import { dpopKey } from '../dpop-key.ts';
 import { type FreshDatabase, freshDatabase, redisUrl, waitFor } from '../harness.ts';
-import { type HubProcess, hubHome, startHub } from '../hub-process.ts';
+import { type HubProcess, hubHome, NODE_OPTIONS, startHub } from '../hub-process.ts';
 import { type TcpProxy, tcpProxy, through } from '../storage/tcp-proxy.ts';
 
 const PASSWORD = 'correct-horse-battery-1';
@@ -61,7 +61,7 @@ beforeAll(async () => {
     POSTGRES_URI: through(postgres, database.uri),
     REDIS_URL: through(redis, redisUrl()),
     REDIS_PREFIX: prefix(),
-    NODE_OPTIONS: `--max-semi-space-size=8 --import ${join(import.meta.dirname, 'store-commands.ts')}`,
+    NODE_OPTIONS: `${NODE_OPTIONS} --import ${join(import.meta.dirname, 'store-commands.ts')}`,
   });
   caller = openCaller(hub.grpc, hub.bootstrap().access_token);
 }, 30_000);

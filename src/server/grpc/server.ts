@@ -14,6 +14,7 @@ import { type Begun, beginning, createBegun, wholeAt } from './begun.ts';
 import { createTls, type TlsSource } from './credentials.ts';
 import { type Distance, limitHttp2, serverOptions } from './options.ts';
 import { createPeers, type PeerOf } from './peer.ts';
+import { letPiecesGo } from './pieces.ts';
 import { replying } from './reply.ts';
 import { dieYoung } from './stream-table.ts';
 import { bidiStream, clientStream, serverStream } from './stream.ts';
@@ -63,6 +64,7 @@ const createHttp2 = (distance: Distance, invoker: Invoker, peerOf: PeerOf, { unf
   const whole = wholeAt(begun);
   limitHttp2(server, distance);
   keepLongDeadlines();
+  letPiecesGo();
   runUnary(server);
   const add = ({ path, type }: Route): void => {
     const handler = HANDLERS[type](invoker, path, peerOf) as (call: object, respond: unknown) => void;

@@ -1,6 +1,7 @@
 // Unary methods: bytes in, bytes out. grpc-js makes a stream of every such call, though nothing streams, and that keeps all of the call alive
 // (see `shed`). Here a call is one object, which grpc-js tells of the request as it comes.
 import { type Metadata, type Server, type ServerInterceptingCallInterface, status as codes } from '@grpc/grpc-js';
+import { giveBack } from '../../base/bytes.ts';
 import { isPromise } from '../../base/maybe.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Incoming } from '../rpc/live-call.ts';
@@ -11,6 +12,9 @@ import type { PeerOf } from './peer.ts';
 type Request = Buffer | Packed;
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 type UnaryHandler = (call: UnaryCall) => void;
+
+/** grpc-js hands on a message with its compressed flag and length before it. */
+const HEADER = 5;
 
 const OK = { code: codes.OK, details: 'OK' };
 /** As grpc-js has it where the caller takes the method for one that streams. */
@@ -68,25 +72,36 @@ class UnaryCall implements SurfaceCall, Listener {
 }
 
 /** Never a raw promise: a rejected one would hang the call. */
-export const unary =
-  (invoker: Invoker, path: string, peerOf: PeerOf): UnaryHandler =>
-  (call) => {
-    const answer = (incoming: Incoming, bytes: Buffer): void => {
-      echoRequestId(call, incoming);
-      call.answer(bytes);
-    };
+export const unary = (invoker: Invoker, path: string, peerOf: PeerOf): UnaryHandler => {
+  const fleeting = 'fleeting' in (invoker.routes.get(path)?.row ?? {});
+  const done = ({ request }: UnaryCall): void => {
+    if (fleeting && ArrayBuffer.isView(request)) giveBack(request, HEADER);
+  };
+  const answer = (call: UnaryCall, incoming: Incoming, bytes: Buffer): void => {
+    echoRequestId(call, incoming);
+    call.answer(bytes);
+    // What is on its way is a copy.
+    if (fleeting) giveBack(bytes);
+    done(call);
+  };
+  const refuse = (call: UnaryCall, thrown: unknown): void => {
+    call.refuse(thrown);
+    done(call);
+  };
+  return (call) => {
     try {
       const incoming = incomingOf(call, peerOf);
       const bytes = invoker.invoke(path, call.request as Request, incoming);
-      if (!isPromise(bytes)) return answer(incoming, bytes);
+      if (!isPromise(bytes)) return answer(call, incoming, bytes);
       bytes.then(
-        (later) => answer(incoming, later),
-        (thrown: unknown) => call.refuse(thrown),
+        (later) => answer(call, incoming, later),
+        (thrown: unknown) => refuse(call, thrown),
       );
     } catch (thrown) {
-      call.refuse(thrown);
+      refuse(call, thrown);
     }
   };
+};
 
 interface Inside {
   _runHandlerForCall?: (call: ServerInterceptingCallInterface, handler: { readonly type: string; readonly func: unknown }) => boolean;

@@ -43,6 +43,8 @@ export interface UnaryRow<Q, S> extends Columns {
   /** A handler that can answer at once returns no promise. Bytes are an answer already encoded. */
   readonly handle: (request: Q, call: Call) => MaybePromise<S | Uint8Array>;
   readonly read?: Read<Q>;
+  /** Once it has answered nobody holds a view of the bytes of its request or of its answer: their memory is given back at once. */
+  readonly fleeting?: true;
 }
 
 export interface StreamRow<Q, S> extends Columns {

@@ -1,10 +1,13 @@
 // A policy changed through one replica of a tenant with many: when the other obeys it, and what its checks notice meanwhile.
-import { constants, setPriority } from 'node:os';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { ApplyPoliciesRequest } from '../../../src/gen/securityhub/v1/policy.ts';
-import { CheckPermissionRequest, CheckPermissionResponse } from '../../../src/gen/securityhub/v1/security_hub.ts';
+import { CheckPermissionRequest } from '../../../src/gen/securityhub/v1/security_hub.ts';
 import type { Caller } from '../driver.ts';
 import { createLoopProbe, type Held, type LoopProbe } from '../loop.ts';
-import { pin } from '../processes.ts';
+import { goFirst, pin } from '../processes.ts';
+import type { Asking, Notice, Order, Times } from './asker.ts';
 import { EMPLOYEE, pad } from './leave.ts';
 import { play, type Playing, type Stage } from './stage.ts';
 
@@ -15,9 +18,9 @@ export interface AskedResult {
   /** Milliseconds from the answer of the apply until it decides by it; the slowest. */
   readonly activeIn: number;
   /** While nothing changes. */
-  readonly calm: Times;
+  readonly calm: Watched;
   /** From the beginning of the first apply to the end of the last. */
-  readonly changing: Times;
+  readonly changing: Watched;
 }
 
 export interface ChangeResult {
@@ -27,29 +30,19 @@ export interface ChangeResult {
   readonly writes: readonly AskedResult[];
 }
 
-interface Times {
-  /** Milliseconds from when a check was due to its answer, as the load sees it: whatever held up its sending counts. */
-  readonly p50: number;
-  readonly p99: number;
-  readonly checks: number;
+interface Watched extends Times {
   /** What held the event loop of the replica that is asked; null where nobody looked. */
   readonly held: Held | null;
 }
 
-const timesOf = (times: number[]): Omit<Times, 'held'> => {
-  const sorted = times.splice(0).sort((a, b) => a - b);
-  const share = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? 0;
-  return { p50: share(0.5), p99: share(0.99), checks: sorted.length };
-};
-
-/** So many that a full collection, every some seconds, weighs in the 99th percentile as it does in life. */
-const CHANGES = 100;
-const CALM = 5000;
+/** So many that full collections, one every ten seconds or so, weigh in the 99th percentile as they do in life. */
+const CHANGES = 300;
+const CALM = 10_000;
 /** Checks before any is counted: a hub that has just started compiles what it does while it does it. */
 const WARM = 30_000;
-const AT_ONCE = 50;
 /** Milliseconds between what one change brought about and the next one. */
 const REST = 50;
+const PATIENCE = 10_000;
 /** Checks a second, whether those before are answered or not. */
 const RATES = [1000, 5000];
 
@@ -72,66 +65,73 @@ const apply = (caller: Caller, token: string, effect: 'allow' | 'deny'): Promise
   return caller.call('/securityhub.v1.AuthorizationService/ApplyPolicies', bytes(request), token);
 };
 
-const CHECK = '/securityhub.v1.SecurityHub/CheckPermission';
 const principal = { $case: 'subject' as const, value: { type: 'user', id: EMPLOYEE } };
 const asked = { principal, action: 'edit', resource: { type: `employee_record_${pad(0)}`, id: 'e1' } };
-const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked)));
+const request = bytes(CheckPermissionRequest.encode(CheckPermissionRequest.fromPartial(asked))).toString('base64');
 
-const warm = async ({ caller, token }: Playing): Promise<void> => {
-  for (let asked = 0; asked < WARM; asked += AT_ONCE)
-    await Promise.all(Array.from({ length: AT_ONCE }, () => caller.call(CHECK, request, token)));
+interface Asker {
+  readonly pid: number | undefined;
+  order(order: Order): Promise<Times>;
+  /** When it first heard this verdict after the last change. */
+  hears(allowed: boolean): Promise<number>;
+  stop(): void;
+}
+
+/** Its own short collections must not look like the hub's: it has a small young generation. */
+const startAsker = async ({ hub, token }: Playing): Promise<Asker> => {
+  const asking: Asking = { grpc: hub.grpc, token, request };
+  const child: ChildProcess = fork(join(import.meta.dirname, 'asker.ts'), [JSON.stringify(asking)], {
+    execArgv: [...process.execArgv, '--max-semi-space-size=1', '--initial-old-space-size=256'],
+  });
+  await once(child, 'spawn');
+  pin(child.pid, 1);
+  let verdict: { readonly allowed: boolean; readonly at: number } | null = null;
+  let settle: (times: Times) => void = () => {};
+  child.on('message', (notice: Notice) => {
+    if ('done' in notice) settle(notice.done);
+    else verdict = { allowed: notice.allowed, at: performance.now() };
+  });
+  return {
+    pid: child.pid,
+    order: (order) =>
+      new Promise((resolve, reject) => {
+        settle = resolve;
+        child.once('exit', () => reject(new Error('the asker has ended')));
+        child.send(order);
+      }),
+    async hears(allowed) {
+      for (const began = performance.now(); verdict?.allowed !== allowed; await pause(1))
+        if (performance.now() - began > PATIENCE) throw new Error('the change is not active after 10 s');
+      return verdict.at;
+    },
+    stop: () => void child.kill(),
+  };
 };
 
 /** Checks of `reader` in a steady rhythm, while `writer` changes a policy now and then. */
-const observe = async (reader: Playing, writer: Playing, probe: LoopProbe | null, rate: number): Promise<AskedResult> => {
-  const times: number[] = [];
-  const waits: number[] = [];
-  let allowed = false;
-  let asking = true;
-  let failed: unknown;
-  const one = async (due: number): Promise<void> => {
-    try {
-      const answer = await reader.caller.call(CHECK, request, reader.token);
-      allowed = CheckPermissionResponse.decode(answer).allowed;
-      times.push(performance.now() - due);
-    } catch (thrown) {
-      // Told at the end, when the hubs are stopped.
-      failed ??= thrown;
-    }
-  };
-  const load = (async () => {
-    const open: Promise<void>[] = [];
-    const began = performance.now();
-    for (; asking; await pause(1))
-      for (const due = ((performance.now() - began) * rate) / 1000; open.length < due; )
-        open.push(one(began + (open.length * 1000) / rate));
-    await Promise.all(open);
-  })();
-  const change = async (wanted: boolean): Promise<void> => {
+const observe = async (reader: Playing, writer: Playing, asker: Asker, probe: LoopProbe | null, rate: number): Promise<AskedResult> => {
+  const change = async (wanted: boolean): Promise<number> => {
     await apply(writer.caller, writer.token, wanted ? 'allow' : 'deny');
     const answered = performance.now();
-    while (allowed !== wanted) {
-      if (performance.now() - answered > 10_000) throw new Error('the change is not active after 10 s');
-      await pause(1);
-    }
-    waits.push(performance.now() - answered);
+    const active = await asker.hears(wanted);
     await pause(REST);
+    return Math.max(0, active - answered);
   };
-  const since = async (): Promise<Times> => ({ ...timesOf(times), held: (await probe?.read(reader.hub.pid)) ?? null });
-  try {
-    // Both replicas have read everything, and a few times what changed.
-    for (const wanted of [true, false, true, false]) await change(wanted);
-    await since();
-    waits.length = 0;
-    await pause(CALM);
-    const calm = await since();
-    for (let at = 0; at < CHANGES; at += 1) await change(at % 2 === 0);
-    if (failed !== undefined) throw failed;
-    return { rate, activeIn: Math.max(...waits), calm, changing: await since() };
-  } finally {
-    asking = false;
-    await load;
-  }
+  const since = async (): Promise<Watched> => ({
+    ...(await asker.order({ tell: true })),
+    held: (await probe?.read(reader.hub.pid)) ?? null,
+  });
+  await asker.order({ rate });
+  // Both replicas have read everything, and a few times what changed.
+  for (const wanted of [true, false, true, false]) await change(wanted);
+  await since();
+  await pause(CALM);
+  const calm = await since();
+  let activeIn = 0;
+  for (let at = 0; at < CHANGES; at += 1) activeIn = Math.max(activeIn, await change(at % 2 === 0));
+  const changing = await since();
+  await asker.order({ rate: 0 });
+  return { rate, activeIn, calm, changing };
 };
 
 const observed = async (stage: Stage, probe: LoopProbe | null): Promise<ChangeResult> => {
@@ -139,31 +139,20 @@ const observed = async (stage: Stage, probe: LoopProbe | null): Promise<ChangeRe
   const writer = await play(stage);
   // Replicas do not share a core: the one that writes has that of the load.
   pin(writer.hub.pid, 1);
+  const asker = await startAsker(reader);
   try {
-    await warm(reader);
+    await asker.order({ warm: WARM });
+    goFirst(asker.pid);
     const at = async (from: Playing): Promise<readonly AskedResult[]> => {
       const results: AskedResult[] = [];
-      for (const rate of RATES) results.push(await first(() => observe(reader, from, probe, rate)));
+      for (const rate of RATES) results.push(await observe(reader, from, asker, probe, rate));
       return results;
     };
     return { hears: await at(writer), writes: await at(reader) };
   } finally {
+    asker.stop();
     await writer.stop();
     await reader.stop();
-  }
-};
-
-/** The load goes before all that shares its core, where the system lets it: callers have machines of their own. */
-const first = async <T>(work: () => Promise<T>): Promise<T> => {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGHEST);
-  } catch {
-    // Then it waits for its turn, and the times tell.
-  }
-  try {
-    return await work();
-  } finally {
-    setPriority(constants.priority.PRIORITY_NORMAL);
   }
 };
 
