@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { equalBytes, equalText, giveBack, kib } from './bytes.ts';
+import { equalBytes, equalText, kib } from './bytes.ts';
 
 describe('equality', () => {
   it('is that of the bytes, whatever their lengths', () => {
@@ -42,19 +42,5 @@ describe('equality', () => {
     const ratio = (costs[1] as number) / (costs[0] as number);
     expect(ratio).toBeGreaterThan(0.67);
     expect(ratio).toBeLessThan(1.5);
-  });
-});
-
-describe('giveBack', () => {
-  it.each([
-    ['large ones of their own are empty afterwards', () => new Uint8Array(kib(16)), 0],
-    ['those behind a header as well', () => Buffer.from(new ArrayBuffer(kib(16) + 5), 5), 0],
-    ['small ones stay', () => new Uint8Array(kib(16) - 1), kib(16) - 1],
-    ['a part of shared memory stays', () => Buffer.from(new ArrayBuffer(kib(64)), 0, kib(32)), kib(32)],
-    ['what other threads share stays', () => new Uint8Array(new SharedArrayBuffer(kib(16))), kib(16)],
-  ])('%s', (_, make, left) => {
-    const bytes = make();
-    giveBack(bytes, 5);
-    expect(bytes.length).toBe(left);
   });
 });

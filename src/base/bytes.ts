@@ -4,19 +4,6 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 export const kib = (n: number): number => n * 1024;
 export const mib = (n: number): number => n * 1024 * 1024;
 
-/** Below it a collection of young objects costs less than giving back. */
-const LARGE = kib(16);
-
-/**
- * Frees the memory of large bytes now, not when the collector finds them: those of a call that has waited are old to it, and would stay until
- * the heap is full. For bytes that nobody reads from now on: they are empty afterwards. `besides`: bytes of the same memory that are nobody's
- * either, a header; where there are more, it is shared, and stays.
- */
-export const giveBack = (bytes: Uint8Array, besides = 0): void => {
-  const { buffer, length } = bytes;
-  if (length >= LARGE && buffer instanceof ArrayBuffer && buffer.byteLength <= length + besides) buffer.transfer(0);
-};
-
 export const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
 
 /** Canonical unpadded base64url only (RFC 4648 §5, §3.5): what would not encode back to the same text is refused. */

@@ -1,11 +1,11 @@
 // Unary methods: bytes in, bytes out. grpc-js makes a stream of every such call, though nothing streams, and that keeps all of the call alive
 // (see `shed`). Here a call is one object, which grpc-js tells of the request as it comes.
 import { type Metadata, type Server, type ServerInterceptingCallInterface, status as codes } from '@grpc/grpc-js';
-import { giveBack } from '../../base/bytes.ts';
 import { isPromise } from '../../base/maybe.ts';
 import type { Invoker } from '../rpc/invoke.ts';
 import type { Incoming } from '../rpc/live-call.ts';
 import type { Packed } from '../rpc/packed.ts';
+import { giveBack } from './give-back.ts';
 import { echoRequestId, incomingOf, refusal, type SurfaceCall } from './incoming.ts';
 import type { PeerOf } from './peer.ts';
 
