@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { equalBytes, equalText, kib } from './bytes.ts';
+import { equalBytes, equalText } from './bytes.ts';
 
 describe('equality', () => {
   it('is that of the bytes, whatever their lengths', () => {

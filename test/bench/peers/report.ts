@@ -49,27 +49,32 @@ The same two requests, with more and more policies around them (flat within 20 %
   return text;
 };
 
+/** The rate of the promise. Beyond it full collections, changes or not, are more than one check in a hundred. */
+const PROMISED = 1000;
+
 const askedLines = (who: string, { rate, activeIn, calm, changing }: AskedResult): string => {
   const what = `${who}, ${number(rate)} checks a second`;
+  const failed = changing.failed + calm.failed;
+  const promised = rate <= PROMISED;
   return (
     row(`${what}: until it decides by it, the slowest`, `${number(activeIn)} ms`, '< 1,000 ms', mark(activeIn < 1000)) +
     row(
-      `${what}: longest that its event loop was held while it changes (${number(calm.held?.longest ?? 0, 1)} ms while nothing changes)`,
-      `${number(changing.held?.longest ?? 0, 1)} ms`,
-      '≤ 5 ms',
-      mark((changing.held?.longest ?? 0) <= 5),
-    ) +
-    row(
-      `${what}: checks as the load sees them while it changes (${number(changing.checks)}), p50`,
+      `${what}: checks while it changes (${number(changing.checks)}, ${number(failed)} failed), p50`,
       `${number(changing.p50, 2)} ms, ${number(calm.p50, 2)} ms while nothing changes`,
       '',
       '',
     ) +
     row(
-      `${what}: checks as the load sees them while it changes, p99`,
+      `${what}: checks while it changes, p99`,
       `${number(changing.p99, 2)} ms, ${number(calm.p99, 2)} ms while nothing changes`,
-      '≤ 5 ms',
-      mark(changing.p99 <= 5),
+      promised ? '≤ 5 ms' : '',
+      promised ? mark(changing.p99 <= 5 && failed === 0) : '',
+    ) +
+    row(
+      `${what}: longest that its event loop was held while it changes`,
+      `${number(changing.held?.longest ?? 0, 1)} ms, ${number(calm.held?.longest ?? 0, 1)} ms while nothing changes`,
+      '',
+      '',
     )
   );
 };
@@ -77,9 +82,11 @@ const askedLines = (who: string, { rate, activeIn, calm, changing }: AskedResult
 export const changeSection = ({ hears, writes }: ChangeResult): string =>
   `## A policy changed among all those
 
-Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts from when the check was due. Another
-replica, the database and the load share the other core; the load goes first there where the system lets it. What the replica that is asked takes
-for itself is told apart, from a run of its own: its event loop, garbage collection included, without what it waits for its core.
+Three hundred changes, a dozen a second. Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts
+from when the check was due, as the load sees it. The load, a process of its own, another replica and the stores share the other core, where the load
+goes first if the system lets it: callers have machines of their own. How long the event loop was held is from a run of its own, garbage
+collection included, without what it waits for its core. 5,000 a second are told for comparison: there full collections, changes or not, are more than one
+check in a hundred.
 
 | what | measured | budget | met |
 |---|---|---|---|
