@@ -1,7 +1,5 @@
 // What V8's collector is told, once: what belongs to a call shall die with it, and what only starting needed is given back.
 import { createHook } from 'node:async_hooks';
-import { readdirSync, readFileSync } from 'node:fs';
-import { constants, getPriority, setPriority } from 'node:os';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { mib } from '../../base/bytes.ts';
@@ -56,29 +54,9 @@ const staySmall = (): void => {
   setFlagsFromString('--memory-reducer-delay-ms=3500');
 };
 
-/** Of nice(2): a tenth of the share. */
-const LATER = 10;
-const THREADS = '/proc/self/task';
-
-/**
- * V8 marks and compiles in four threads beside the one that answers. On a pod's one core they took it from the calls in turns, for a tenth of
- * a second at each full collection of a hub with 9,000 policies; now each has a tenth of its share. Not less: with a hundredth, code is
- * compiled so late that turns of large batches took 4.5 ms. Linux alone has a priority for a thread; elsewhere nothing changes.
- */
-const answersGoFirst = (): void => {
-  try {
-    const later = Math.min(constants.priority.PRIORITY_LOW, getPriority() + LATER);
-    for (const thread of readdirSync(THREADS))
-      if (readFileSync(`${THREADS}/${thread}/comm`, 'utf8').includes('V8Worker')) setPriority(Number(thread), later);
-  } catch {
-    // No such names here: they go side by side.
-  }
-};
-
 /** Gives back parsed modules, migrations, first queries: one full collection, tens of milliseconds long, before the first call. */
 export const settle = (): void => {
   staySmall();
-  answersGoFirst();
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
   setFlagsFromString('--no-expose-gc');

@@ -36,7 +36,7 @@ interface Watched extends Times {
 }
 
 /** So many that full collections, one every ten seconds or so, weigh in the 99th percentile as they do in life. */
-const CHANGES = 300;
+const CHANGES = 200;
 const CALM = 10_000;
 /** Checks before any is counted: a hub that has just started compiles what it does while it does it. */
 const WARM = 30_000;

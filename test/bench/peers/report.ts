@@ -82,7 +82,7 @@ const askedLines = (who: string, { rate, activeIn, calm, changing }: AskedResult
 export const changeSection = ({ hears, writes }: ChangeResult): string =>
   `## A policy changed among all those
 
-Three hundred changes, a dozen a second. Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts
+Two hundred changes, a dozen a second. Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts
 from when the check was due, as the load sees it. The load, a process of its own, another replica and the stores share the other core, where the load
 goes first if the system lets it: callers have machines of their own. How long the event loop was held is from a run of its own, garbage
 collection included, without what it waits for its core. 5,000 a second are told for comparison: there full collections, changes or not, are more than one
