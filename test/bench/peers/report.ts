@@ -49,7 +49,7 @@ The same two requests, with more and more policies around them (flat within 20 %
   return text;
 };
 
-/** The rate of the promise. Beyond it full collections, changes or not, are more than one check in a hundred. */
+/** The rate of the promise. Beyond it a full collection, every few seconds, is more than one check in a hundred. */
 const PROMISED = 1000;
 
 const askedLines = (who: string, { rate, activeIn, calm, changing }: AskedResult): string => {
@@ -85,8 +85,8 @@ export const changeSection = ({ hears, writes }: ChangeResult): string =>
 Two hundred changes, a dozen a second. Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts
 from when the check was due, as the load sees it. The load, a process of its own, another replica and the stores share the other core, where the load
 goes first if the system lets it: callers have machines of their own. How long the event loop was held is from a run of its own, garbage
-collection included, without what it waits for its core. 5,000 a second are told for comparison: there full collections, changes or not, are more than one
-check in a hundred.
+collection included, without what it waits for its core. 5,000 a second are told for comparison: there a full collection, every few seconds, is more
+than one check in a hundred.
 
 | what | measured | budget | met |
 |---|---|---|---|
