@@ -17,11 +17,8 @@ import { type TcpProxy, tcpProxy, through } from '../storage/tcp-proxy.ts';
 
 const PASSWORD = 'correct-horse-battery-1';
 const CALLS = 3000;
-/**
- * On the wires: polls and jobs that fall into one window and not into the other, a dozen jobs of some statements each. What is said in no
- * call's name though calls cause it would be thousands; what is said in a call's name is counted exactly.
- */
-const ODDS = 100;
+/** On the wires: polls and jobs that fall into one window and not into the other; less than one for every hundredth call. */
+const ODDS = 30;
 
 interface Counts {
   readonly sql: number;
@@ -113,21 +110,25 @@ describe('to the stores', () => {
       expect(await ask(secret)).toBe(true);
       const cold = onBehalfOf(name);
       expect(cold).toContainEqual(expect.stringContaining('FROM api_keys'));
-      const warm = await during(async () => {
-        for (let done = 0; done < CALLS; done += 50)
-          expect(await Promise.all(Array.from({ length: 50 }, () => ask(token)))).toEqual(Array.from({ length: 50 }, () => true));
-        // Long enough for polls by both ways.
-        await pause(3000)();
-      });
-      expect(onBehalfOf(name)).toEqual(cold);
-      const idle = await during(pause(warm.length));
-      report(`${name}: idle ${idle.sql} SQL, ${idle.redis} Redis; ${CALLS} warm calls ${warm.sql} SQL, ${warm.redis} Redis`);
-      // The wires are heard: polls come by both.
-      expect(Math.min(idle.sql, idle.redis)).toBeGreaterThan(0);
-      expect(warm.sql - idle.sql).toBeLessThan(ODDS);
-      expect(warm.redis - idle.redis).toBeLessThan(ODDS);
+      const beyondIdle = async (): Promise<number> => {
+        const warm = await during(async () => {
+          for (let done = 0; done < CALLS; done += 50)
+            expect(await Promise.all(Array.from({ length: 50 }, () => ask(token)))).toEqual(Array.from({ length: 50 }, () => true));
+          // Long enough for polls by both ways.
+          await pause(3000)();
+        });
+        expect(onBehalfOf(name)).toEqual(cold);
+        const idle = await during(pause(warm.length));
+        report(`${name}: idle ${idle.sql} SQL, ${idle.redis} Redis; ${CALLS} warm calls ${warm.sql} SQL, ${warm.redis} Redis`);
+        // The wires are heard: polls come by both.
+        expect(Math.min(idle.sql, idle.redis)).toBeGreaterThan(0);
+        return Math.max(warm.sql - idle.sql, warm.redis - idle.redis);
+      };
+      // A job of thirty statements may fall into one window; what calls cause comes again with the next three thousand.
+      const first = await beyondIdle();
+      expect(first < ODDS ? first : await beyondIdle()).toBeLessThan(ODDS);
     },
-    30_000,
+    60_000,
   );
 
   it('a proof of possession says one word each, to Redis', async () => {
