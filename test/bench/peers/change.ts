@@ -87,6 +87,8 @@ const startAsker = async ({ hub, token }: Playing): Promise<Asker> => {
   pin(child.pid, 1);
   let verdict: { readonly allowed: boolean; readonly at: number } | null = null;
   let settle: (times: Times) => void = () => {};
+  let fail: (reason: Error) => void = () => {};
+  child.once('exit', () => fail(new Error('the asker has ended')));
   child.on('message', (notice: Notice) => {
     if ('done' in notice) settle(notice.done);
     else verdict = { allowed: notice.allowed, at: performance.now() };
@@ -95,8 +97,7 @@ const startAsker = async ({ hub, token }: Playing): Promise<Asker> => {
     pid: child.pid,
     order: (order) =>
       new Promise((resolve, reject) => {
-        settle = resolve;
-        child.once('exit', () => reject(new Error('the asker has ended')));
+        [settle, fail] = [resolve, reject];
         child.send(order);
       }),
     async hears(allowed) {
