@@ -80,10 +80,7 @@ export const createFeedSource = (pool: Pool, replica: string): FeedSource => {
   const run = async (statement: string): Promise<readonly pg.QueryArrayResult<unknown[]>[]> => {
     try {
       return await pool.use(
-        async (client) => {
-          const answer: unknown = await client.query({ text: `${OPEN}; ${statement}; COMMIT`, rowMode: 'array' });
-          return answer as readonly pg.QueryArrayResult<unknown[]>[];
-        },
+        (connection) => connection.queryAll(`${OPEN}; ${statement}; COMMIT`),
         () => true,
       );
     } catch (error) {

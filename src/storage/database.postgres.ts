@@ -15,6 +15,7 @@ import type { TenantId } from '../base/caller.ts';
 import type { Millis } from '../base/time.ts';
 import type { Pool } from './pool.postgres.ts';
 import { breaksConnection, fromDatabase, isRetryable } from './sqlstate.ts';
+import type { Connection } from './statement.postgres.ts';
 import type { Database, Tx } from './storage.ts';
 
 export interface DatabaseOptions {
@@ -28,12 +29,12 @@ const adapter = new PostgresAdapter();
 const compiler = new PostgresQueryCompiler();
 
 /** kysely on one borrowed connection; after the transaction it refuses, so that a forgotten promise cannot enter somebody else's. */
-const bind = (client: pg.PoolClient): { readonly tx: Tx; readonly close: () => void } => {
+const bind = (borrowed: Connection): { readonly tx: Tx; readonly close: () => void } => {
   let open = true;
   const connection: DatabaseConnection = {
     async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
       if (!open) throw new Error('a query came after the end of its transaction');
-      const answer = await client.query(query.sql, [...query.parameters]);
+      const answer = await borrowed.query(query.sql, query.parameters);
       const affected = answer.command === 'SELECT' || answer.rowCount === null ? {} : { numAffectedRows: BigInt(answer.rowCount) };
       return { ...affected, rows: answer.rows };
     },
@@ -78,13 +79,13 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   const attempt = <T>(open: string, work: (tx: Tx) => Promise<T>): Promise<T> => {
     let broken = false;
     return options.pool.use(
-      async (client) => {
-        const bound = bind(client);
+      async (borrowed) => {
+        const bound = bind(borrowed);
         try {
-          await client.query(open);
+          await borrowed.query(open);
           const result = await work(bound.tx);
           bound.close();
-          const end = await client.query('COMMIT');
+          const end = await borrowed.query('COMMIT');
           // An aborted transaction answers COMMIT with ROLLBACK: somebody swallowed the error, so nothing was stored.
           if (end.command === 'ROLLBACK') throw new Error('a statement failed inside the transaction and its error was swallowed');
           return result;
@@ -92,7 +93,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
           bound.close();
           broken = breaksConnection(error);
           if (!broken)
-            await client.query('ROLLBACK').catch(() => {
+            await borrowed.query('ROLLBACK').catch(() => {
               broken = true;
             });
           throw error;

@@ -2,6 +2,7 @@
 import pg from 'pg';
 import type { Millis } from '../base/time.ts';
 import { fromDatabase, isAway, isTimeout, storeUnavailable } from './sqlstate.ts';
+import { type Connection, connectionOf } from './statement.postgres.ts';
 
 export interface PoolOptions {
   readonly uri: string;
@@ -15,7 +16,7 @@ export interface PoolOptions {
 
 export interface Pool {
   /** A connection for one piece of work. STORE_UNAVAILABLE where nobody answers; what else `work` throws passes through. A connection it calls broken is destroyed. */
-  use<T>(work: (client: pg.PoolClient) => Promise<T>, broken: (error: unknown) => boolean): Promise<T>;
+  use<T>(work: (connection: Connection) => Promise<T>, broken: (error: unknown) => boolean): Promise<T>;
   readonly total: number;
   readonly waiting: number;
   /** Bounded: connections that do not say goodbye within a second are left to the operating system. */
@@ -83,7 +84,6 @@ export const createPool = (options: PoolOptions): Pool => {
       connectionString: options.uri,
       max: options.size,
       connectionTimeoutMillis: options.connectTimeout ?? 2000,
-      query_timeout: options.queryTimeout ?? 3000,
       idleTimeoutMillis: 30_000,
       keepAlive: true,
       application_name: 'security-hub',
@@ -104,11 +104,11 @@ export const createPool = (options: PoolOptions): Pool => {
   });
   let pool = open();
 
-  const lent = async <T>(work: (client: pg.PoolClient) => Promise<T>, broken: (error: unknown) => boolean): Promise<T> => {
+  const lent = async <T>(work: (connection: Connection) => Promise<T>, broken: (error: unknown) => boolean): Promise<T> => {
     const client = await pool.connect();
     let destroy = false;
     try {
-      return await work(client);
+      return await work(connectionOf(client, options.queryTimeout ?? 3000));
     } catch (error) {
       destroy = broken(error);
       throw error;
