@@ -19,8 +19,9 @@ WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
-# What belongs to a call dies with it: a small nursery is enough and saves 50 MB.
-ENV NODE_OPTIONS=--max-semi-space-size=8
+# What belongs to a call dies with it: a small nursery is enough and saves 50 MB. A replica has one core: four threads that mark the heap
+# beside it (V8's default) take that core from it four times as long as one does.
+ENV NODE_OPTIONS="--max-semi-space-size=8 --v8-pool-size=1"
 # Threads that compile and collect share one place for what they allocate: glibc never gives back what each would have for itself.
 ENV MALLOC_ARENA_MAX=2
 ENV NODE_ENV=production

@@ -49,7 +49,7 @@ export const hubHome = (): { readonly dataDir: string; readonly env: Environment
 };
 
 /** As the image has it. */
-export const NODE_OPTIONS = '--max-semi-space-size=8';
+export const NODE_OPTIONS = '--max-semi-space-size=8 --v8-pool-size=1';
 
 /** Nothing of the surrounding environment but what a process needs to run. */
 const bare = (): Environment => ({

@@ -93,7 +93,7 @@ export const replay = (context: string, target: string, env: Readonly<Record<str
     } else if (instruction === 'COPY') copy(words);
     else if (instruction === 'RUN') run(rest, last().workdir, { ...env, ...last().env });
     else if (instruction === 'ENV') {
-      const [, name = '', value = ''] = /^([^=]+)=(.*)$/.exec(rest) ?? [];
+      const [, name = '', value = ''] = /^([^=]+)="?(.*?)"?$/.exec(rest) ?? [];
       change({ env: { ...last().env, [name]: value } });
     } else if (instruction === 'USER') change({ user: rest });
     else if (instruction === 'ENTRYPOINT') change({ entrypoint: JSON.parse(rest) as string[] });

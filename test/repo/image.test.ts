@@ -105,7 +105,7 @@ describe('the image', () => {
   it('runs Node 26 as somebody who is not root, and its port numbers are those of the configuration', () => {
     expect(image.from).toMatch(/^node:26\.(1[2-9]|[2-9]\d)\.\d+-/);
     expect(image.user).toBe(`${NOBODY}:${NOBODY}`);
-    expect(image.env).toEqual({ NODE_ENV: 'production', NODE_OPTIONS: '--max-semi-space-size=8', MALLOC_ARENA_MAX: '2' });
+    expect(image.env).toEqual({ NODE_ENV: 'production', NODE_OPTIONS: '--max-semi-space-size=8 --v8-pool-size=1', MALLOC_ARENA_MAX: '2' });
     expect(image.command).toEqual(['serve']);
   });
 

@@ -81,7 +81,7 @@ interface Asker {
 const startAsker = async ({ hub, token }: Playing): Promise<Asker> => {
   const asking: Asking = { grpc: hub.grpc, token, request };
   const child: ChildProcess = fork(join(import.meta.dirname, 'asker.ts'), [JSON.stringify(asking)], {
-    execArgv: [...process.execArgv, '--max-semi-space-size=1', '--initial-old-space-size=256'],
+    execArgv: [...process.execArgv, '--max-semi-space-size=1', '--initial-old-space-size=256', '--expose-gc'],
   });
   await once(child, 'spawn');
   pin(child.pid, 1);
