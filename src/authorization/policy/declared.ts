@@ -1,5 +1,6 @@
 // What a policy says of a resource type against what the type declares: an action that it has not would rule over nothing. Pure.
 import { nearest } from '../../base/distance.ts';
+import { parsePermission } from '../permission.ts';
 import { actionsOf, type ResourceType, UNDECLARED } from '../resource-type.ts';
 import { type PolicyDocument, UNSPEAKABLE } from './document.ts';
 
@@ -58,19 +59,33 @@ const namings = ({ requirements, rules, masks }: PolicyDocument): readonly Namin
   ...masks.map((mask, index) => ({ ...mask, path: `spec.masks[${index}].actions`, beside: `spec.masks[${index}].field` })),
 ];
 
+/** What is wrong with that action of that type; null = nothing. */
+const strangeAction = (resource: string, action: string, declared: Declarations): Pick<StrangeName, 'message' | 'next'> | null => {
+  const having = actionsFor(resource, declared);
+  if (having === null || action === '*' || having.has(action)) return null;
+  const none = resource === '*' ? 'no resource type has an' : `${resource} has no`;
+  return {
+    message: `${none} action ${action}${meant(action, having)}`,
+    next: declared.type(resource)?.builtIn === true ? `name one of ${[...having].join(', ')}` : DECLARE,
+  };
+};
+
 /** Actions that the type has not; of '*', that no type has. One by one: a tenant may declare a hundred thousand to look through. */
 export function* unknownActions(document: PolicyDocument, declared: Declarations, written: Written): Generator<StrangeName> {
-  for (const { path, resource, actions, beside } of namings(document)) {
-    const having = actionsFor(resource, declared);
-    if (having === null) continue;
-    const none = resource === '*' ? 'no resource type has an' : `${resource} has no`;
-    for (const action of actions)
-      if (action !== '*' && !having.has(action))
-        yield {
-          at: written.has(`${path}=${action}`) ? `${path}=${action}` : beside,
-          field: path,
-          message: `${none} action ${action}${meant(action, having)}`,
-          next: declared.type(resource)?.builtIn === true ? `name one of ${[...having].join(', ')}` : DECLARE,
-        };
+  for (const { path, resource, actions, beside } of namings(document))
+    for (const action of actions) {
+      const strange = strangeAction(resource, action, declared);
+      if (strange !== null) yield { at: written.has(`${path}=${action}`) ? `${path}=${action}` : beside, field: path, ...strange };
+    }
+}
+
+const REQUIRED = 'spec.requiredPermissions';
+
+/** Required permissions to do what their type does not know: nobody would ever meet them. A type that nobody declared may be declared later. */
+export function* unknownPermissions({ requirements }: PolicyDocument, declared: Declarations): Generator<StrangeName> {
+  for (const permission of requirements?.permissions ?? []) {
+    const { type = '', action = '' } = parsePermission(permission) ?? {};
+    const strange = strangeAction(type, action, declared);
+    if (strange !== null) yield { at: `${REQUIRED}=${permission}`, field: REQUIRED, ...strange };
   }
 }

@@ -46,6 +46,13 @@ describe('a document is refused, with its place,', () => {
       expect(problem?.next).not.toBe('');
     });
 
+  it('but not for requiring what a built-in role holds, or what a type that nobody declared may know', () => {
+    const permissions = snapshot.roles.flatMap((role) => role.permissions).filter((permission) => !permission.includes('*'));
+    expect(permissions.length).toBeGreaterThan(20);
+    const required = [...new Set(permissions), 'reports:approve', 'invoices:share'].map((permission) => `'${permission}'`);
+    expect(problemsOf(around(`resource: invoices\n  requiredPermissions: [${required.join(', ')}]\n`))).toEqual([]);
+  });
+
   it('for being nested too deep, before anything follows it down', () => {
     for (const open of ['[', '{"a":', '- ']) expect(problemsOf(open.repeat(30_000))[0]?.message).toContain('nested deeper');
   });

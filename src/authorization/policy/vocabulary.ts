@@ -1,6 +1,6 @@
 // What the names in a policy may mean, and those that mean nothing. Pure.
 import type { Schema } from '../condition/condition.ts';
-import { type Declarations, type StrangeName, unknownActions } from './declared.ts';
+import { type Declarations, type StrangeName, unknownActions, unknownPermissions } from './declared.ts';
 import type { PolicyDocument } from './document.ts';
 
 /** What the names in a policy may mean. */
@@ -83,5 +83,6 @@ export function* strangeNames(
   const { types, roles } = namesIn(document);
   yield* unknownTypes(types, vocabulary, written);
   yield* unknownActions(document, vocabulary, written);
+  yield* unknownPermissions(document, vocabulary);
   yield* unknownRoles(roles, vocabulary);
 }
