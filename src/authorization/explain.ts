@@ -115,9 +115,10 @@ const classificationStep = (rights: Rights, question: Question, situation: Situa
   return { kind: 'classification', rule: '', effect: 'deny', matched, detail };
 };
 
+/** What a parent that nobody vouches for cannot lend, it can still deny the grantor. */
 const delegationSteps = (rights: Rights, question: Question, situation: Situation): readonly Step[] =>
   (rights.index.lent ?? [])
-    .filter((one) => lentIsAbout(one, question))
+    .filter((one) => lentIsAbout(one, forAllows(question)))
     .map(({ delegation, grantor }): Step => {
       const ruling = evaluate(grantor, question, situation);
       const from = `${grantor.subject.type}:${grantor.subject.id}`;
@@ -199,7 +200,7 @@ export const explain = (rights: Rights, question: Question, situation: Situation
       ...hits('grant', setsOf(allows, allowsOn, believed)),
       ...conditionalSteps('grant', allowsIf, rights, believed, situation),
     ]),
-    ...delegationSteps(rights, believed, situation),
+    ...delegationSteps(rights, question, situation),
     {
       kind: 'owner',
       rule: 'owner',

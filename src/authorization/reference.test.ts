@@ -291,6 +291,43 @@ describe('an explanation', () => {
   });
 });
 
+describe('a loan', () => {
+  it('whose grantor is denied what the resource lies in gives nothing, and its explanation says so, whoever names that parent', () => {
+    const nobody = (subject: Subject): SubjectRows => ({
+      subject,
+      assignments: [],
+      grants: [],
+      memberships: [],
+      delegations: [],
+      clearance: null,
+    });
+    const always = { notBefore: null, expiresAt: null };
+    const u2: Subject = { type: 'user', id: 'u2' };
+    const lent: Delegation = { id: 'd1', grantor: u2, permissions: ['docs:read'], resourceId: '', depth: 0, ...always };
+    const deny: Grant = { id: 'g1', effect: 'deny', permission: '*:*', resourceId: 'x', condition: '', tree: null, ...always };
+    const all = [
+      { ...nobody(U1), delegations: [lent] },
+      { ...nobody(u2), assignments: [{ role: 'admin', ...always }], grants: [deny] },
+    ];
+    const subjects = new Map(all.map((rows) => [subjectKey(rows.subject), rows]));
+    const types = [type('docs', { parentTypes: ['folders'] }), type('folders')];
+    const world = { tenantId: 't1', roles: [], types, subjects, suspended: new Set<string>(), conditions: {}, contains: () => false };
+    const rights = rightsIn(world, U1);
+    const asked = { type: 'docs', action: 'read', resourceId: 'd', resourceTenantId: '', ownerId: '', classification: '' };
+    const told = (parents: Question['parents'], believed: boolean) => {
+      const [each, where] = [{ ...asked, parents, believed }, bareSituation(NOW)];
+      const step = explain(rights, each, where).find(({ kind }) => kind === 'delegation');
+      return [evaluate(rights, each, where).allowed, step?.matched];
+    };
+    const inX = [{ type: 'folders', id: 'x' }];
+    expect([told([], false), told(inX, true), told(inX, false)]).toEqual([
+      [true, true],
+      [false, false],
+      [false, false],
+    ]);
+  });
+});
+
 describe('a ring of roles', () => {
   const role = (name: string, ...inherits: string[]): Role => ({
     ...UNBOUNDED,

@@ -42,8 +42,8 @@ const BROKEN: readonly Broken[] = [
   {
     what: 'changes are acknowledged before they are committed',
     file: 'storage/database.postgres.js',
-    text: "const end = await client.query('COMMIT');",
-    by: "const end = { command: 'COMMIT' }; client.query('COMMIT').catch(() => {});",
+    text: "const end = await borrowed.query('COMMIT');",
+    by: "const end = { command: 'COMMIT' }; borrowed.query('COMMIT').catch(() => {});",
     // The last: a login or a successor that was handed out and never stored.
     rules: [
       'valid after its end was known',
