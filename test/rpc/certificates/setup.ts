@@ -126,8 +126,17 @@ export const createGround = async (options: GroundOptions): Promise<Ground> => {
       holds: (caller) => caller.kind === 'user' && caller.userId === 'usr_operator',
     },
   );
-  await wire.start();
-  await platform.start();
+  const stop = async (): Promise<void> => {
+    await wire.close();
+    await platform.stop();
+  };
+  try {
+    await wire.start();
+    await platform.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     platform,
     wire,
@@ -136,10 +145,7 @@ export const createGround = async (options: GroundOptions): Promise<Ground> => {
         request(over),
         callAs(caller, { now: platform.clock.now(), method: 'securityhub.v1.SecurityHub/IssueServiceCert', ...call }),
       ),
-    async stop() {
-      await wire.close();
-      await platform.stop();
-    },
+    stop,
   };
 };
 
