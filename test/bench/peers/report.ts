@@ -80,8 +80,8 @@ export const changeSection = ({ hears, writes }: ChangeResult): string =>
 
 Two hundred changes, a dozen a second. Asked of one replica that has a core, so many times a second whether it has answered or not; a time counts
 from when the check was due, as the load sees it. The load, a process of its own, another replica and the stores share the other core, where the load
-goes first if the system lets it: callers have machines of their own. How long the event loop was held is from a run of its own, garbage
-collection included, without what it waits for its core.
+goes first if the system lets it, and collects its own garbage before it counts: callers have machines of their own. How long the event loop was held
+is from a run of its own, garbage collection included, without what it waits for its core.
 
 | what | measured | budget | met |
 |---|---|---|---|
