@@ -81,7 +81,7 @@ export function* unknownActions(document: PolicyDocument, declared: Declarations
 
 const REQUIRED = 'spec.requiredPermissions';
 
-/** Required permissions to do what their type does not know: nobody would ever meet them. A type that nobody declared may be declared later. */
+/** Required permissions to do what their type does not know: only a wildcard would meet them. A type that nobody declared may be declared later. */
 export function* unknownPermissions({ requirements }: PolicyDocument, declared: Declarations): Generator<StrangeName> {
   for (const permission of requirements?.permissions ?? []) {
     const { type = '', action = '' } = parsePermission(permission) ?? {};
